@@ -1,0 +1,147 @@
+"""A bill from usage steps: usage, charge lines, burst episodes and statements. SQL counts integers; money is made here."""
+
+import hashlib
+from collections import defaultdict
+from decimal import Decimal
+from fractions import Fraction
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from metering.billing import findings
+from metering.billing.money import AMOUNT_PLACES, amount_due, charge_amount, round_ratio, total
+from metering.billing.rates import RateBook
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+from metering.model.period import date_text
+from metering.model.records import Bill, BilledPeriod, ChargeLine, Episode, Statement, UsageRow
+
+
+def make_bill(engine: Engine, computation: Computation, locations: frozenset[str]) -> Bill:
+    """Price a computed period: nothing is read but its tables, nothing is written.
+
+    Args:
+        engine: holds the tables of `computation`.
+        computation: the period.
+        locations: the codes that are known; others are metered and reported as a finding.
+    """
+    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    usage = usage_rows(engine)
+    lines = charge_lines(engine, computation.rates, accounts)
+    own_lines = _by_account(lines)
+    billed = sorted({row.account for row in usage})
+    statements = [_statement(account, accounts.get(account), own_lines[account]) for account in billed]
+    return Bill(
+        period=BilledPeriod(start=computation.period.start_s, end=computation.period.end_s, as_of=computation.as_of_s),
+        usage=usage,
+        lines=lines,
+        episodes=episodes(engine, computation.rates, accounts),
+        statements=statements,
+        findings=findings.find(engine, computation, usage, lines, locations),
+    )
+
+
+def usage_rows(engine: Engine) -> list[UsageRow]:
+    """Give usage by account and location; what has neither a quantity nor any time in a state is left out."""
+    rows = (UsageRow(**_integers(row)) for row in engine.rows("billing/usage"))
+    return [row for row in rows if any(value for name, value in row if name not in ("account", "location"))]
+
+
+def charge_lines(engine: Engine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:
+    """Price burst by account, location, UTC date and rate."""
+    lines: dict[tuple[Any, ...], ChargeLine] = {}
+    for row in engine.rows("billing/burst_lines"):
+        rate = book.rates[row["rate_key"]]
+        currency = accounts[row["account"]]["currency"] if row["account"] in accounts else None
+        byte_seconds = int(row["burst_byte_seconds"])
+        price = rate.price
+        line = ChargeLine(
+            charge_id=charge_id(
+                "burst", row["account"], row["location"], row["date_s"], rate.level, currency,
+                *((str(price.per_byte_second), price.unit) if price else ("", "")),
+            ),
+            kind="burst",
+            account=row["account"],
+            location=row["location"],
+            date=row["date_s"],
+            level=rate.level,
+            currency=currency,
+            price=price.text if price else None,
+            unit=price.unit if price else None,
+            multiplier=price.multiplier if price else None,
+            burst_byte_seconds=byte_seconds,
+            burst_seconds=int(row["burst_seconds"]),
+            peak_burst_bytes=int(row["peak_burst_bytes"]),
+            amount=charge_amount(byte_seconds, price) if price else None,
+        )  # fmt: skip
+        lines[row["account"], row["location"], row["date_s"], rate.level, _price_order(line), line.unit or ""] = line
+    return [line for _, line in sorted(lines.items(), key=itemgetter(0))]
+
+
+def _price_order(line: ChargeLine) -> Fraction:
+    return Fraction(line.price) if line.price is not None else Fraction(-1)
+
+
+def charge_id(kind: str, account: str, location: str, date_s: int, level: int, currency: str | None, *price: str) -> str:
+    """Name a charge by what it is for, the same in every computation: its date and a digest of its key."""
+    key = "\x1f".join((kind, account, location, date_text(date_s), str(level), currency or "", *price))
+    return f"{date_text(date_s)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def episodes(engine: Engine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[Episode]:
+    """Give each burst without a break, priced exactly over its parts and rounded once; unpriced if any part is."""
+    found = []
+    for _, group in groupby(engine.rows("billing/burst_episode_parts"), key=itemgetter("unit_key", "episode_number")):
+        parts = list(group)
+        first = parts[0]
+        account = accounts.get(first["account"])
+        found.append(
+            Episode(
+                account=first["account"],
+                location=first["location"],
+                start=min(part["starts_at_s"] for part in parts),
+                end=max(part["ends_at_s"] for part in parts),
+                peak_burst_bytes=int(max(part["peak_burst_bytes"] for part in parts)),
+                burst_byte_seconds=sum(int(part["burst_byte_seconds"]) for part in parts),
+                currency=account["currency"] if account else None,
+                amount=parts_amount(parts, book),
+            )
+        )
+    return sorted(found, key=lambda episode: (episode.account, episode.location, episode.start))
+
+
+def parts_amount(parts: list[dict[str, Any]], book: RateBook) -> Decimal | None:
+    """Add parts of different rates exactly and round once, half-even, to 20 decimals; None if any part is unpriced."""
+    amount = Fraction(0)
+    for part in parts:
+        price = book.rates[part["rate_key"]].price
+        if price is None:
+            return None
+        amount += int(part["burst_byte_seconds"]) * price.per_byte_second
+    return round_ratio(amount, AMOUNT_PLACES, "half-even")
+
+
+def _statement(account: str, known: dict[str, Any] | None, lines: list[ChargeLine]) -> Statement:
+    currency = known["currency"] if known else None
+    is_priced = all(line.amount is not None for line in lines)
+    burst_amount = total([line.amount for line in lines if line.amount is not None])
+    return Statement(
+        account=account,
+        name=known["name"] if known else None,
+        currency=currency,
+        state="draft" if is_priced else "parked",
+        burst_amount=burst_amount,
+        amount_due=amount_due(burst_amount, currency) if is_priced else None,
+    )
+
+
+def _by_account(lines: list[ChargeLine]) -> defaultdict[str, list[ChargeLine]]:
+    grouped: defaultdict[str, list[ChargeLine]] = defaultdict(list)
+    for line in lines:
+        grouped[line.account].append(line)
+    return grouped
+
+
+def _integers(row: dict[str, Any]) -> dict[str, Any]:
+    """Give SQL's whole decimals as the integers they are."""
+    return {name: value if isinstance(value, str) else int(value) for name, value in row.items()}

@@ -1,0 +1,112 @@
+"""What a person should know before believing a bill: each finding says what is the matter and what to do."""
+
+from collections import Counter
+
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+from metering.model.period import instant_text
+from metering.model.records import ChargeLine, Finding, Severity, UsageRow
+
+_STATES: tuple[tuple[str, Severity, str], ...] = (
+    ("missing", "warning", "nobody looked: not billed; bring the polls of that time if there are any"),
+    ("partial", "warning", "some of the endpoints that feed it were missing: billed by those that were not"),
+    ("held", "info", "the poll before was held: billed as if nothing had changed"),
+)
+
+
+def find(
+    engine: Engine, computation: Computation, usage: list[UsageRow], lines: list[ChargeLine], locations: frozenset[str]
+) -> list[Finding]:
+    """Find what is doubtful in a computed period, sorted by check, account and location."""
+    found = [
+        *_unobserved(usage),
+        *_unpriced(lines),
+        *_unknown_locations(usage, locations),
+        *_rejected(engine, computation),
+        *_conflicting(engine, computation),
+        *_shared(engine, computation),
+    ]
+    return sorted(found, key=lambda finding: (finding.check, finding.account or "", finding.location or "", finding.message))
+
+
+def _unobserved(usage: list[UsageRow]) -> list[Finding]:
+    return [
+        Finding(
+            check=f"{state}_time", severity=severity, account=row.account, location=row.location, seconds=seconds,
+            message=f"{seconds} s {state}: {meaning}",
+        )
+        for row in usage
+        for state, severity, meaning in _STATES
+        if (seconds := getattr(row, f"{state}_seconds"))
+    ]  # fmt: skip
+
+
+def _unpriced(lines: list[ChargeLine]) -> list[Finding]:
+    counts = Counter((line.account, line.location, line.currency, line.level) for line in lines if line.amount is None)
+    found = []
+    for (account, location, currency, level), count in counts.items():
+        if currency is None:
+            message = "burst is unpriced: the account is not among the accounts, so its currency is not known; add it there"
+        else:
+            message = f"burst is unpriced: no {currency} price of level {level} is in force; add one to the prices"
+        found.append(
+            Finding(
+                check="unpriced_burst", severity="error", account=account, location=location, count=count,
+                message=f"{message}; the statement is parked",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _unknown_locations(usage: list[UsageRow], locations: frozenset[str]) -> list[Finding]:
+    return [
+        Finding(
+            check="unknown_location", severity="warning", account=row.account, location=row.location,
+            message="the location is none that is known: metered all the same; correct it, or add it to the locations",
+        )
+        for row in usage
+        if row.location not in locations
+    ]  # fmt: skip
+
+
+def _rejected(engine: Engine, computation: Computation) -> list[Finding]:
+    return [
+        Finding(
+            check="conflicting_facts" if row["field"] == "conflict" else "rejected_rows", severity="error",
+            account=row["account"] or None, count=row["row_count"],
+            message=f"{row['row_count']} rows of {row['table_name']} not taken, the first {row['first_place']}: "
+            f"{row['field']} {row['reason']}",
+        )
+        for row in engine.rows("billing/open_rejections", computation.parameters)
+    ]  # fmt: skip
+
+
+def _conflicting(engine: Engine, computation: Computation) -> list[Finding]:
+    return [
+        Finding(
+            check="conflicting_polls", severity="error", account=row["account"], count=row["poll_count"],
+            message=f"{row['poll_count']} polls at {row['endpoint']} arrived again with other content, the first of "
+            f"{instant_text(row['first_poll_s'])}: what came first stays; `metering ingest --supersede` replaces it",
+        )
+        for row in engine.rows("billing/open_conflicts", computation.parameters)
+    ]  # fmt: skip
+
+
+def _shared(engine: Engine, computation: Computation) -> list[Finding]:
+    unpolled = [
+        Finding(
+            check="owner_not_polled", severity="warning", account=row["owner"], location=row["location"],
+            count=row["snapshot_count"],
+            message=f"{row['snapshot_count']} shared snapshots belong to this account, which is polled nowhere: nobody is billed "
+            "for them; poll it",
+        )
+        for row in engine.rows("billing/unpolled_owners", computation.parameters)
+    ]  # fmt: skip
+    ignored = [
+        Finding(
+            check="listed_twice", severity="info", account=row["account"], location=row["location"], count=row["snapshot_count"],
+            message=f"{row['snapshot_count']} snapshots are listed at {row['endpoint']} too, but counted at another endpoint only",
+        )
+        for row in engine.rows("billing/ignored_snapshots")
+    ]  # fmt: skip
+    return unpolled + ignored

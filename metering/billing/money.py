@@ -1,0 +1,101 @@
+"""The one place where money is computed, and its one rounding function.
+
+Amounts are `Decimal`s that are only ever built from integers: a charge is `byte_seconds × price / multiplier`, an exact ratio
+of integers, rounded once. Nothing here depends on the process's decimal context, and no float exists. Source: ACCOUNTING.md §6, §7.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from metering.model.currency import minor_places
+
+AMOUNT_PLACES = 20
+
+Rounding = Literal["half-even", "half-up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price of one byte for `multiplier` seconds: `text / multiplier` per byte-second, `text` as it came in."""
+
+    text: str
+    unit: str
+    multiplier: int
+
+    @property
+    def per_byte_second(self) -> Fraction:
+        """The exact price of one byte for one second."""
+        return Fraction(self.text) / self.multiplier
+
+
+def round_ratio(value: Fraction, places: int, rounding: Rounding) -> Decimal:
+    """Round an exact ratio to `places` decimals; this is the only rounding of money there is.
+
+    `half-even` sends a tie to the even digit (amounts), `half-up` away from zero (amounts due).
+    """
+    numerator, denominator = abs(value.numerator) * 10**places, value.denominator
+    units, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    if twice > denominator or (twice == denominator and (rounding == "half-up" or units % 2)):
+        units += 1
+    return from_units(-units if value < 0 else units, places)
+
+
+def from_units(units: int, places: int) -> Decimal:
+    """Give `units × 10^-places` as a Decimal with exactly `places` decimals, whatever its size."""
+    return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), -places))
+
+
+def in_units(amount: Decimal, places: int) -> int:
+    """Give an amount as a whole number of `10^-places`.
+
+    Raises:
+        ValueError: the amount has more decimals than that.
+    """
+    scaled = Fraction(amount) * 10**places
+    if scaled.denominator != 1:
+        raise ValueError(f"{amount} has more than {places} decimals")
+    return scaled.numerator
+
+
+def charge_amount(byte_seconds: int, price: Price) -> Decimal:
+    """Price a burst: `byte_seconds × price / multiplier`, computed exactly, rounded once, half-even, to 20 decimals."""
+    return round_ratio(byte_seconds * price.per_byte_second, AMOUNT_PLACES, "half-even")
+
+
+def total(amounts: Sequence[Decimal]) -> Decimal:
+    """Add amounts exactly; the sum has 20 decimals."""
+    return from_units(sum(in_units(amount, AMOUNT_PLACES) for amount in amounts), AMOUNT_PLACES)
+
+
+def amount_due(amount: Decimal, currency: str | None) -> Decimal:
+    """Round a statement's sum half-up to its currency's minor unit; an account that has no currency can only owe 0."""
+    places = minor_places(currency) if currency else 0
+    return round_ratio(Fraction(amount), places or 0, "half-up")
+
+
+def spread(total_units: int, weights: Sequence[Fraction]) -> list[int]:
+    """Share whole units out by the largest remainder, so that the shares add up to `total_units` exactly.
+
+    Each share starts as its weight's floor; what is left goes to the largest remainders, the first of equals first.
+    The weights must add up to within one unit a share of the total, as rounded lines do to their rounded sum.
+    """
+    floors = [weight.numerator // weight.denominator for weight in weights]
+    order = sorted(range(len(weights)), key=lambda i: (floors[i] - weights[i], i))
+    missing = total_units - sum(floors)
+    if not 0 <= missing <= len(weights):
+        raise ValueError(f"{len(weights)} shares cannot add up to {total_units}")
+    for i in order[:missing]:
+        floors[i] += 1
+    return floors
+
+
+def shown_amounts(amounts: Sequence[Decimal], currency: str) -> list[Decimal]:
+    """Round lines for showing, the remainder spread by largest remainder, so that they add up to the amount due."""
+    places = minor_places(currency) or 0
+    due = in_units(amount_due(total(amounts), currency), places)
+    shares = spread(due, [Fraction(amount) * 10**places for amount in amounts])
+    return [from_units(share, places) for share in shares]

@@ -1,0 +1,141 @@
+"""From facts to usage steps: the stages of a computation, in order, as tables of the engine.
+
+    used_polls ─> listed_locations ─> ignored_series ─> counted_levels ─> feeds ─> units
+    feed_steps ─> occupied_changes ┐
+    known_subscriptions ─> entitled_changes ├─> usage_steps
+    known_prices, known_burst_levels ─> rate_steps ┘
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from metering.billing.rates import RateBook, rate_book
+from metering.engine.duckdb import Engine
+from metering.model.errors import NoDataError
+from metering.model.period import SECONDS_PER_DAY, Period, instant_text
+
+Progress = Callable[[str, int, int], None]
+
+STAGES = (
+    "billing/used_polls",
+    "billing/listed_locations",
+    "billing/ignored_series",
+    "billing/ignored_levels",
+    "billing/counted_levels",
+    "billing/feeds",
+    "billing/known_accounts",
+    "billing/units",
+    "billing/feed_steps",
+    "billing/occupied_changes",
+    "billing/known_subscriptions",
+    "billing/entitled_changes",
+    "rates",
+    "billing/usage_steps",
+)
+# What only later stages of usage read; reports read the others.
+_SCRATCH = ("feed_steps", "occupied_changes", "entitled_changes", "ignored_levels")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The seconds that decide how polls are classed: the poll cycle, and how long a poll holds at the most."""
+
+    cycle_s: int = 300
+    max_hold_s: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """A period as it was computed: its bounds, its clock, what was known, and the rates; its tables stay in the engine."""
+
+    period: Period
+    stop_s: int
+    as_of_s: int
+    known_seq: int
+    clock: Clock
+    rates: RateBook
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that queries of this computation take."""
+        return _parameters(self.period, self.stop_s, self.as_of_s, self.known_seq, self.clock)
+
+
+def _silent(_stage: str, _done: int, _all: int) -> None:
+    """Show no progress."""
+
+
+def compute_usage(
+    engine: Engine,
+    period: Period,
+    *,
+    as_of_s: int | None,
+    now_s: int,
+    known_seq: int,
+    clock: Clock,
+    progress: Progress = _silent,
+) -> Computation:
+    """Make the usage steps of a period, and every table on the way, from the facts known by ingest `known_seq`.
+
+    Time ends at `as_of_s` (`now_s` unless given), and polls at or after it are not used.
+
+    Raises:
+        NoDataError: no second of the period was observed.
+    """
+    clock_s = now_s if as_of_s is None else as_of_s
+    stop_s = min(period.end_s, clock_s)
+    if stop_s <= period.start_s:
+        raise NoDataError(f"{period.text} has not begun at {instant_text(clock_s)}: bill an earlier period, or give --as-of")
+    parameters = _parameters(period, stop_s, clock_s, known_seq, clock)
+    book = RateBook()
+    for done, stage in enumerate(STAGES, start=1):
+        if stage == "rates":
+            book = _load_rates(engine, parameters)
+        else:
+            engine.create(stage, parameters)
+        progress(stage.rpartition("/")[2], done, len(STAGES))
+    engine.drop(*_SCRATCH)
+    if not engine.scalar("select count(*) from usage_steps where state <> 'missing'"):
+        raise NoDataError(f"nothing was observed in {period.text}: {_span(engine)}")
+    if as_of_s is None:
+        # The earliest clock that gives these same figures, so that the same facts give the same bytes tomorrow.
+        last_poll_s = engine.scalar("select max(poll_s) from used_polls")
+        clock_s = min(clock_s, max(period.end_s, last_poll_s + 1))
+    return Computation(period, stop_s, clock_s, known_seq, clock, book)
+
+
+def _parameters(period: Period, stop_s: int, as_of_s: int, known_seq: int, clock: Clock) -> dict[str, Any]:
+    return {
+        "start_s": period.start_s,
+        "stop_s": stop_s,
+        "first_midnight_s": period.start_s - period.start_s % SECONDS_PER_DAY + SECONDS_PER_DAY,
+        "as_of_s": as_of_s,
+        "known_seq": known_seq,
+        "cycle_s": clock.cycle_s,
+        "max_hold_s": clock.max_hold_s,
+    }
+
+
+def _load_rates(engine: Engine, parameters: dict[str, Any]) -> RateBook:
+    groups = engine.sql("select distinct currency, location from units order by currency, location")
+    book = rate_book(
+        [(row[0], row[1]) for row in groups],
+        engine.rows("billing/known_prices", parameters),
+        engine.rows("billing/known_burst_levels", parameters),
+        parameters["start_s"],
+        parameters["stop_s"],
+    )
+    engine.load(
+        "rate_steps",
+        {"currency": "varchar", "location": "varchar", "ordinal": "bigint", "starts_at_s": "bigint", "rate_key": "bigint"},
+        ((step.currency, step.location, step.ordinal, step.starts_at_s, step.rate_key) for step in book.steps),
+    )
+    return book
+
+
+def _span(engine: Engine) -> str:
+    first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
+    if first_s is None:
+        return "the store has no samples yet; `metering ingest FACTS` brings them"
+    return f"polls are known from {instant_text(first_s)} to {instant_text(last_s)}"

@@ -1,0 +1,78 @@
+"""Settings: `metering.toml` (or `--config`), overridden by environment variables that begin with METERING_."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from metering.billing.usage import Clock
+from metering.model.errors import MisuseError
+
+CONFIG_FILE = "metering.toml"
+
+
+class Settings(BaseSettings):
+    """What a run may be told beside its facts; durations are in whole seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="METERING_", extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    store: str = "metering.duckdb"
+    store_wait: Annotated[int, Field(ge=0, le=86_400)] = 30
+    cycle: Annotated[int, Field(ge=1, le=86_400)] = 300
+    max_hold: Annotated[int, Field(ge=1, le=31 * 86_400)] = 900
+    locations: Annotated[frozenset[str], NoDecode] = frozenset({"GVA", "ZRH", "FRA", "CWL", "LON", "DUB"})
+    memory: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "1200MB"
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+    @field_validator("locations", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [code.strip() for code in value.split(",")] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _hold_at_least_a_cycle(self) -> Self:
+        if self.max_hold < self.cycle:
+            raise ValueError(f"max_hold is {self.max_hold} s, less than the cycle of {self.cycle} s: a poll holds at least that long")
+        return self
+
+    @property
+    def clock(self) -> Clock:
+        """The seconds that decide how polls are classed."""
+        return Clock(cycle_s=self.cycle, max_hold_s=self.max_hold)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment override the file, whose values come as arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings: a named file must be there, `metering.toml` in the working directory may.
+
+    Raises:
+        MisuseError: the file is not there, is no TOML, or a setting is unknown or wrong.
+    """
+    found: dict[str, Any] = {}
+    place = path or Path(CONFIG_FILE)
+    try:
+        if path is not None or place.is_file():
+            found = tomllib.loads(place.read_text(encoding="utf-8"))
+        return Settings(**found)
+    except OSError as error:
+        raise MisuseError(f"{place} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise MisuseError(f"{place} is no TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(map(str, first["loc"])) or "settings"
+        raise MisuseError(f"{name} (in {place}, or METERING_{name.upper()}): {first['msg'].removeprefix('Value error, ')}") from None

@@ -1,0 +1,119 @@
+"""DuckDB as the engine: a connection that runs named queries with bound parameters, in UTC, with bounded memory."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from metering.engine.queries import load_query
+
+Parameters = Mapping[str, Any]
+
+# 10 million samples are ingested and billed within 2 GB: what does not fit is spilled beside the store.
+DEFAULT_MEMORY = "1200MB"
+
+_CONFIG = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "preserve_insertion_order": "true",
+}
+
+
+class Engine:
+    """One DuckDB connection; tables that queries make are temporary and end with it."""
+
+    Error = duckdb.Error
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def sql(self, text: str, parameters: Parameters | Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run SQL with bound values and give its rows as Python values: integers of any size, Decimals, text."""
+        return self.connection.execute(text, parameters).fetchall() if parameters else self.connection.execute(text).fetchall()
+
+    def scalar(self, text: str, parameters: Parameters | None = None) -> Any:
+        """Run SQL that gives one value."""
+        return self.sql(text, parameters)[0][0]
+
+    def rows(self, query: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """Run a query of the SQL tree and give its rows by column name."""
+        loaded = load_query(query)
+        cursor = self.connection.execute(loaded.sql, _chosen(parameters, loaded.params))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def create(self, query: str, parameters: Parameters | None = None) -> None:
+        """Make the temporary table that a query of the SQL tree defines, under the query's own name."""
+        loaded = load_query(query)
+        self.connection.execute(
+            f"create or replace temp table {quoted_name(loaded.name)} as {loaded.sql}", _chosen(parameters, loaded.params)
+        )
+
+    def define(self, query: str) -> None:
+        """Make a temporary view of a query without parameters: it is computed where it is read, and never kept."""
+        loaded = load_query(query)
+        self.connection.execute(f"create or replace temp view {quoted_name(loaded.name)} as {loaded.sql}")
+
+    def insert(self, table: str, query: str, parameters: Parameters | None = None) -> int:
+        """Append a query's rows to a stored table, by column name; give their number."""
+        loaded = load_query(query)
+        text = f"insert into {quoted_name(table)} by name {loaded.sql}"
+        return int(self.connection.execute(text, _chosen(parameters, loaded.params)).fetchall()[0][0])
+
+    def load(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
+        """Make a temporary table of given column types from a few Python rows; values travel as exact text."""
+        import json  # noqa: PLC0415 -- small tables only
+
+        names = list(columns)
+        self.connection.execute(
+            f"create or replace temp table {quoted_name(table)} "
+            f"({', '.join(f'{quoted_name(name)} {columns[name]}' for name in names)})"
+        )
+        documents = [json.dumps([None if value is None else str(value) for value in row]) for row in rows]
+        picks = ", ".join(f"cast(d[{i + 1}] as {columns[name]})" for i, name in enumerate(names))
+        self.connection.execute(
+            f"insert into {quoted_name(table)} select {picks} from "
+            "(select cast(from_json(unnest(cast($documents as varchar[])), '[\"VARCHAR\"]') as varchar[]) as d)",
+            {"documents": documents},
+        )
+
+    def drop(self, *tables: str) -> None:
+        """Drop temporary tables that are no longer needed, to give their memory back."""
+        for table in tables:
+            self.connection.execute(f"drop table if exists temp.main.{quoted_name(table)}")
+
+
+def _chosen(parameters: Parameters | None, names: Sequence[str]) -> dict[str, Any]:
+    return {name: (parameters or {})[name] for name in names}
+
+
+def connect(
+    path: str, *, read_only: bool, spill_folder: Path | None, memory: str, threads: int | None
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file (or `:memory:`) with the settings that every computation here relies on."""
+    config: dict[str, Any] = dict(_CONFIG) | {"memory_limit": memory}
+    if spill_folder is not None:
+        config["temp_directory"] = str(spill_folder)
+    if threads is not None:
+        config["threads"] = threads
+    connection = duckdb.connect(path, read_only=read_only, config=config)
+    # The process's own time zone must change no output byte.
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def quoted(text: str | Path) -> str:
+    """Quote text as an SQL literal, for the few places (table functions) where DuckDB cannot bind."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def quoted_name(name: str) -> str:
+    """Quote an identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def glob_escaped(path: Path) -> str:
+    """Write a path so that DuckDB opens just that file: it takes `a[1].parquet` for a pattern that fits `a1.parquet`."""
+    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))

@@ -1,0 +1,242 @@
+"""Which files a command names, and what each of them holds.
+
+A facts directory holds `samples`, `subscriptions`, `prices`, `burst_levels`, `accounts`, each as one file (`samples.csv.gz`,
+`samples-2026-10.parquet`) or a folder of files; `*.capture.ndjson[.gz|.zst]` are raw listings. A file named by itself is told by
+its name, else by its columns.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from metering.engine.duckdb import Engine, glob_escaped, quoted
+from metering.model.errors import InputError
+
+Table = Literal["samples", "captures", "subscriptions", "prices", "burst_levels", "accounts"]
+Format = Literal["csv", "ndjson", "parquet"]
+
+REQUIRED_COLUMNS: dict[Table, tuple[str, ...]] = {
+    "samples": ("poll_time", "location", "account", "snapshot", "allocated_size"),
+    "subscriptions": ("id", "account", "location", "amount"),
+    "prices": ("resource", "currency", "level", "price", "unit", "multiplier", "effective_from"),
+    "burst_levels": ("location", "resource", "level", "effective_from"),
+    "accounts": ("account", "currency", "name"),
+}
+OPTIONAL_COLUMNS: dict[Table, tuple[str, ...]] = {
+    "samples": ("endpoint", "drive", "status", "name"),
+    "subscriptions": ("start_time", "end_time", "period", "resource", "price", "currency", "auto_renew"),
+    "prices": ("location",),
+    "burst_levels": (),
+    "accounts": (),
+}
+_FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
+_COMPRESSIONS = (".gz", ".zst")
+_HINT = "name a facts directory, or files such as samples.csv, prices.ndjson.gz, samples/day-01.parquet"
+
+# A line may be a whole capture: a listing of some 100 000 snapshots. What is longer is refused, not read into memory.
+MAX_LINE_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class FactFile:
+    """A file of facts: where it is, what it is called in messages, which table it holds and in which format."""
+
+    path: Path
+    shown: str
+    table: Table
+    format: Format
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    delimiter: str = ","
+    size: int = 0
+    modified_ns: int = 0
+
+    def assert_unchanged(self) -> None:
+        """Fail where the file was written to while it was read, so that no half-written file is ever taken.
+
+        Raises:
+            InputError: size or modification time differ from what they were when it was found.
+        """
+        status = self.path.stat()
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
+            raise InputError(f"{self.shown} changed while it was read: nothing was taken; ingest it again once it is complete")
+
+
+def find_files(engine: Engine, paths: list[Path]) -> tuple[list[FactFile], list[str]]:
+    """Find the fact files that `paths` name, sorted by name, each once, and notes about what was passed over.
+
+    Raises:
+        InputError: a path is not there, a file is empty or lacks a required column, or nothing to read was found.
+    """
+    found: dict[Path, FactFile] = {}
+    notes: list[str] = []
+    for root in paths:
+        if not root.exists():
+            raise InputError(f"{root} is not there: {_HINT}")
+        for path, table in _walk(root, notes) if root.is_dir() else [(root, _table_by_name(root))]:
+            found.setdefault(path.resolve(), _opened(engine, path, table, notes))
+    if not found:
+        raise InputError(f"no facts in {', '.join(map(str, paths))}: {_HINT}")
+    return sorted(found.values(), key=lambda file: file.shown), sorted(set(notes))
+
+
+def _walk(root: Path, notes: list[str]) -> list[tuple[Path, Table]]:
+    """List the fact files of a directory: its own files by name, and all files of folders that are named like a table."""
+    files: list[tuple[Path, Table]] = []
+    inherited = _table_of_stem(root.name)
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        if not path.is_file() or any(part.startswith((".", "_")) for part in relative.parts):
+            continue
+        if _format_of(path) is None:
+            if inherited or (len(relative.parts) > 1 and _table_of_stem(relative.parts[0])):
+                notes.append(f"{path} is passed over: its name ends in no format of facts")
+            continue
+        if path.name.split(".", 1)[1].startswith("capture."):
+            files.append((path, "captures"))
+            continue
+        table = _table_of_stem(relative.parts[0]) or inherited
+        if table:
+            files.append((path, table))
+        elif len(relative.parts) == 1:
+            notes.append(f"{path} is passed over: no table of facts has its name")
+    return files
+
+
+def _table_of_stem(name: str) -> Table | None:
+    """Tell the table by a name such as `samples`, `samples.csv.gz`, `samples-2026-10.parquet`, `samples_01.csv`."""
+    for table in REQUIRED_COLUMNS:
+        rest = name.removeprefix(table)
+        if rest != name and (not rest or rest[0] in ".-_0123456789"):
+            return table
+    return None
+
+
+def _table_by_name(path: Path) -> Table | None:
+    if _format_of(path) is None:
+        raise InputError(f"{path} has no format of facts: its name must end in .csv, .ndjson, .jsonl or .parquet (.gz, .zst)")
+    if ".capture." in path.name:
+        return "captures"
+    return _table_of_stem(path.name) or _table_of_stem(path.parent.name)
+
+
+def _format_of(path: Path) -> Format | None:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSIONS:
+        suffixes.pop()
+        if suffixes and suffixes[-1] == ".parquet":
+            return None
+    return _FORMATS.get(suffixes[-1]) if suffixes else None
+
+
+def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -> FactFile:
+    """Read a file's columns and check them against its table's."""
+    status = path.stat()
+    if status.st_size == 0:
+        raise InputError(f"{path} is empty: it lacks even a header; restore it, or remove it")
+    form = _format_of(path)
+    assert form is not None  # noqa: S101 -- the callers pass fact files only
+    delimiter, columns, types = ",", (), ()
+    if form == "parquet":
+        columns, types = _parquet_columns(engine, path)
+    elif table != "captures":
+        first = next((line for line in read_lines(engine, path, 100) if line.strip(" \r")), None)
+        if first is None:
+            raise InputError(f"{path} is empty: it lacks even a header; restore it, or remove it")
+        if form == "csv":
+            delimiter, columns = _csv_columns(path, first)
+        else:
+            columns = _json_columns(first)
+    table = table or _table_of_columns(path, columns)
+    if table != "captures" and form != "ndjson":
+        _check_columns(path, table, columns, notes)
+    return FactFile(
+        path=path,
+        shown=str(path),
+        table=table,
+        format=form,
+        columns=columns,
+        types=types,
+        delimiter=delimiter,
+        size=status.st_size,
+        modified_ns=status.st_mtime_ns,
+    )
+
+
+def _table_of_columns(path: Path, columns: tuple[str, ...]) -> Table:
+    if "response" in columns:
+        return "captures"
+    fitting = [table for table, required in REQUIRED_COLUMNS.items() if set(required) <= set(columns)]
+    if not fitting:
+        raise InputError(f"{path} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; {_HINT}")
+    return max(fitting, key=lambda table: len(REQUIRED_COLUMNS[table]))
+
+
+def _check_columns(path: Path, table: Table, columns: tuple[str, ...], notes: list[str]) -> None:
+    for column in REQUIRED_COLUMNS[table]:
+        if column not in columns:
+            raise InputError(f"{path} has no column {column!r}, which {table} need; it has {', '.join(columns)}")
+    for column in columns:
+        if columns.count(column) > 1:
+            raise InputError(f"{path} has the column {column!r} twice: which one counts cannot be told")
+        if column not in REQUIRED_COLUMNS[table] + OPTIONAL_COLUMNS[table]:
+            notes.append(f"{path}: the column {column!r} is no column of {table} and is ignored")
+
+
+def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    try:
+        rows = engine.sql(f"describe select * from read_parquet({quoted(glob_escaped(path))})")
+    except engine.Error as error:
+        raise InputError(f"{path} is no readable Parquet file ({_first_line(error)}); write it again") from None
+    return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
+
+
+def _csv_columns(path: Path, header: str) -> tuple[str, tuple[str, ...]]:
+    header = header.removeprefix("\ufeff")
+    if "\x00" in header or "\ufffd" in header:
+        raise InputError(f"{path} is no UTF-8 text: save it as CSV UTF-8")
+    delimiter = max(",;\t|", key=header.count)
+    columns = next(csv.reader(io.StringIO(header), delimiter=delimiter))
+    return delimiter, tuple(column.strip() for column in columns)
+
+
+def _json_columns(first: str) -> tuple[str, ...]:
+    from metering.ingest.strict_json import loads_object  # noqa: PLC0415 -- only NDJSON needs it
+
+    try:
+        return tuple(loads_object(first))
+    except ValueError:
+        return ()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def read_lines(engine: Engine, path: Path, limit: int | None = None) -> list[str]:
+    """Read a text file's lines (also .gz, .zst), blank ones included, without their ends.
+
+    Raises:
+        InputError: the file is damaged, no UTF-8 text, or has a line longer than the bound.
+    """
+    suffix = "" if limit is None else f" limit {limit:d}"
+    try:
+        return [row[0] or "" for row in engine.sql(f"select line from {lines_source(path, MAX_LINE_BYTES)}{suffix}")]
+    except engine.Error as error:
+        raise InputError(f"{path} cannot be read as UTF-8 lines ({_first_line(error)}); restore or convert it") from None
+
+
+def lines_source(path: Path, max_line_bytes: int) -> str:
+    """Give the SQL that reads a text file as a table of one column `line`, in the file's order, a blank line as null."""
+    return (
+        f"read_csv([{quoted(glob_escaped(path))}], auto_detect=false, header=false, delim={quoted(chr(0x1F))}, quote='', "
+        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={max_line_bytes:d}, strict_mode=false, "
+        f"compression={quoted(compression_of(path))})"
+    )
+
+
+def compression_of(path: Path) -> str:
+    """Tell a text file's compression by its ending, as DuckDB names it."""
+    return {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower(), "none")

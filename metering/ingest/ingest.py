@@ -1,0 +1,196 @@
+"""One ingest: all files of a command read together, decided, and written in one transaction."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metering.engine.duckdb import Engine
+from metering.ingest.facts import MODELS, FactOutcome, read_facts, write_facts
+from metering.ingest.files import FactFile, find_files
+from metering.ingest.samples import (
+    Outcome,
+    Rejection,
+    SampleOutcome,
+    drop_staging,
+    sample_outcome,
+    stage_samples,
+    write_samples,
+)
+from metering.model.errors import InputError
+from metering.store import Store, record_ingest, transaction
+
+Progress = Callable[[str, int, int], None]
+
+_STAGING_STEPS = 6
+
+
+@dataclass(slots=True)
+class IngestOutcome:
+    """What an ingest did: rows by table and outcome, polls by outcome, every rejection, and notes.
+
+    `ingest_seq` is None where nothing new came, so nothing was written. Rows in = accepted + duplicate + conflicting +
+    rejected + ignored, for every table.
+    """
+
+    ingest_seq: int | None = None
+    file_names: list[str] = field(default_factory=list)
+    tables: dict[str, Outcome] = field(default_factory=dict)
+    polls: Outcome = field(default_factory=Outcome)
+    rejections: list[Rejection] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was rejected and nothing conflicted."""
+        return not self.rejections and not self.polls.conflicting
+
+
+def _silent(_step: str, _done: int, _all: int) -> None:
+    """Show no progress."""
+
+
+def ingest(
+    store: Store,
+    paths: list[Path],
+    *,
+    strict: bool = False,
+    supersede: bool = False,
+    now_s: int | None = None,
+    progress: Progress = _silent,
+) -> IngestOutcome:
+    """Take the facts of `paths` into the store: idempotent, each poll whole or not at all, the batch in one transaction.
+
+    Args:
+        store: where the facts go; made where there is none.
+        paths: facts directories and files; all are read together before polls are compared.
+        strict: take nothing if anything is rejected or conflicts.
+        supersede: where a poll or fact is known with other content, let the new one replace it from now on.
+        now_s: the time of ingest, in whole UTC seconds; the clock's unless given.
+        progress: called with each step, how many are done and how many there are.
+
+    Raises:
+        InputError: a file cannot be read at all, nothing of it all could be taken, or `strict` found something.
+        StoreError: the store cannot be used.
+    """
+    now_s = int(time.time()) if now_s is None else now_s
+    with store.writing() as engine, tempfile.TemporaryDirectory(prefix="metering-") as spool:
+        files, notes = find_files(engine, paths)
+        with transaction(engine):
+            try:
+                outcome = _ingest(engine, files, Path(spool), strict, supersede, now_s, progress)
+            finally:
+                drop_staging(engine)
+        outcome.notes = notes
+        return outcome
+
+
+def _ingest(
+    engine: Engine, files: list[FactFile], spool: Path, strict: bool, supersede: bool, now_s: int, progress: Progress
+) -> IngestOutcome:
+    sample_files = [file for file in files if file.table in ("samples", "captures")]
+    steps, done = len(sample_files) + _STAGING_STEPS + 1, 0
+    outcome = IngestOutcome(file_names=[file.shown for file in files])
+    facts: dict[str, FactOutcome] = {}
+    for table in MODELS:
+        if table_files := [file for file in files if file.table == table]:
+            facts[table] = read_facts(engine, table, table_files, supersede=supersede, now_s=now_s)
+            outcome.tables[table] = facts[table].rows
+            outcome.rejections += facts[table].rejections
+    progress("facts", done := done + 1, steps)
+    samples = SampleOutcome()
+    if sample_files:
+        for step in stage_samples(engine, sample_files, spool, supersede=supersede):
+            progress(step, done := done + 1, steps)
+        samples = sample_outcome(engine, sample_files)
+        outcome.tables = {"samples": samples.rows} | outcome.tables
+        outcome.polls = samples.polls
+        outcome.rejections = samples.rejections + outcome.rejections
+    _assert_acceptable(outcome, strict=strict)
+    _write(engine, outcome, facts, samples, now_s, progress, done, steps)
+    for file in sample_files:
+        file.assert_unchanged()
+    return outcome
+
+
+def _write(
+    engine: Engine,
+    outcome: IngestOutcome,
+    facts: dict[str, FactOutcome],
+    samples: SampleOutcome,
+    now_s: int,
+    progress: Progress,
+    done: int,
+    steps: int,
+) -> None:
+    rejections, settled = _changed_rejections(engine, outcome)
+    aside = engine.rows("staging/new_conflicting_samples", {"ingest_seq": 0}) if samples.polls.conflicting else []
+    accepted = samples.polls.accepted + sum(fact.rows.accepted for fact in facts.values())
+    if not (accepted or aside or rejections or settled):
+        return
+    ingest_seq = record_ingest(engine, f"{len(outcome.file_names)} files", now_s)
+    for table, fact in facts.items():
+        write_facts(engine, table, fact.accepted, ingest_seq)
+    if samples.polls.accepted or aside:
+        for step in write_samples(engine, ingest_seq):
+            progress(step, done := done + 1, steps)
+    _write_rejections(engine, rejections, settled, ingest_seq)
+    outcome.ingest_seq = ingest_seq
+
+
+def _assert_acceptable(outcome: IngestOutcome, *, strict: bool) -> None:
+    """Refuse a batch of which nothing is of use, or, if strict, one with anything wrong in it.
+
+    Raises:
+        InputError: naming the first thing that is wrong.
+    """
+    first = outcome.rejections[0].text if outcome.rejections else ""
+    rows = list(outcome.tables.values())
+    if first and not any(table.accepted + table.duplicate + table.conflicting + table.ignored for table in rows):
+        raise InputError(f"none of the {sum(table.total for table in rows)} rows can be taken; the first: {first}")
+    if strict and not outcome.is_clean:
+        found = f"{len(outcome.rejections)} rejected rows and {outcome.polls.conflicting} conflicting polls"
+        raise InputError(f"nothing was taken, for --strict allows no {found}" + (f"; the first: {first}" if first else ""))
+
+
+def _rejection_row(rejection: Rejection) -> tuple[str | int | None, ...]:
+    return (
+        rejection.table, rejection.file, rejection.line, rejection.field, rejection.value, rejection.reason,
+        rejection.endpoint, rejection.account, rejection.poll_s,
+    )  # fmt: skip
+
+
+_REJECTION_COLUMNS = {
+    "table_name": "varchar", "file": "varchar", "line": "bigint", "field": "varchar", "value": "varchar", "reason": "varchar",
+    "endpoint": "varchar", "account": "varchar", "poll_s": "bigint",
+}  # fmt: skip
+
+
+def _changed_rejections(engine: Engine, outcome: IngestOutcome) -> tuple[list[Rejection], list[str]]:
+    """Tell which rejections to record, and which files to settle: reading a file again replaces what was said of it."""
+    known: dict[str, set[tuple[Any, ...]]] = {}
+    for row in engine.sql(
+        f"select {', '.join(f'r.{name}' for name in _REJECTION_COLUMNS)} from rejections as r "
+        "left join (select file, max(ingest_seq) as ingest_seq from settled_files group by file) as s on r.file = s.file "
+        "where r.ingest_seq >= coalesce(s.ingest_seq, 0)"
+    ):
+        known.setdefault(row[1], set()).add(row)
+    found: dict[str, list[Rejection]] = {file: [] for file in outcome.file_names}
+    for rejection in outcome.rejections:
+        found[rejection.file].append(rejection)
+    changed = [file for file, rows in found.items() if known.get(file, set()) != set(map(_rejection_row, rows))]
+    return [rejection for file in changed for rejection in found[file]], [file for file in changed if file in known]
+
+
+def _write_rejections(engine: Engine, rejections: list[Rejection], settled: list[str], ingest_seq: int) -> None:
+    for file in settled:
+        engine.sql("insert into settled_files values ($file, $ingest_seq)", {"file": file, "ingest_seq": ingest_seq})
+    if not rejections:
+        return
+    engine.load("new_rejections", _REJECTION_COLUMNS, map(_rejection_row, rejections))
+    engine.sql(
+        "insert into rejections by name select *, $ingest_seq as ingest_seq from new_rejections", {"ingest_seq": ingest_seq}
+    )
+    engine.drop("new_rejections")

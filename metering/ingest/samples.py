@@ -1,0 +1,240 @@
+"""Samples into the store: staged as sets, decided poll by poll, taken whole or not at all.
+
+    raw_samples ─> checked_samples ─┬─> rejected_rows
+                                    └─> staged_keys ─> staged_samples ─> staged_polls ─> polls, samples, poll_levels
+"""
+
+import csv
+import gzip
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metering.engine.duckdb import Engine
+from metering.ingest.files import FactFile, read_lines
+from metering.ingest.sources import raw_source
+
+REASONS = {
+    "line.structure": "the line cannot be taken apart into the columns of the header",
+    "line.json": "the line is no JSON",
+    "line.object": "the line is no JSON object",
+    "line.key_twice": "a key stands twice",
+    "poll_time.missing": "is missing",
+    "poll_time.no_text": "is no text",
+    "poll_time.no_date": "is no date of the calendar",
+    "poll_time.no_offset": "has no offset: end it in Z or ±hh:mm",
+    "poll_time.no_instant": "is no instant such as 2026-10-01T00:00:00Z",
+    "account.missing": "is missing",
+    "account.long": "is longer than 128 characters",
+    "account.no_text": "is no text; identifiers are text, never numbers",
+    "endpoint.missing": "is missing",
+    "endpoint.long": "is longer than 128 characters",
+    "endpoint.no_text": "is no text; identifiers are text, never numbers",
+    "location.missing": "is missing",
+    "location.long": "is longer than 128 characters",
+    "location.no_text": "is no text; identifiers are text, never numbers",
+    "snapshot.missing": "is missing, but the row has a size: a heartbeat has none",
+    "snapshot.long": "is longer than 128 characters",
+    "snapshot.no_text": "is no text; identifiers are text, never numbers",
+    "owner.missing": "is missing: whose snapshot it is cannot be told",
+    "owner.no_text": "is no text; identifiers are text, never numbers",
+    "drive.long": "is longer than 128 characters",
+    "drive.no_text": "is no text; identifiers are text, never numbers",
+    "status.no_text": "is no text",
+    "name.no_text": "is no text",
+    "allocated_size.missing": "is missing",
+    "allocated_size.negative": "is negative",
+    "allocated_size.no_integer": "is no whole number of bytes",
+    "allocated_size.large": "is above 9223372036854775807 (2^63 - 1)",
+    "response.no_listing": "is no listing: it has no list of objects",
+    "response.no_object": "lists something that is no object",
+    "response.key_twice": "lists an object with a key twice",
+    "response.incomplete": "is one page of a longer listing, and so no poll",
+    "poll.rejected": "its poll is rejected: another row of it cannot be a sample",
+}
+
+_RAW_TYPES = (
+    "cast(null as integer) as file_number, cast(null as bigint) as row_number, cast(null as bigint) as listing, "
+    "cast(null as bigint) as poll_s, "
+    + ", ".join(
+        f"cast(null as varchar) as {column}"
+        for column in (
+            "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
+            "problem", "problem_value",
+        )
+    )
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the rows (and, for samples, the polls) of one table."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    conflicting: int = 0
+    rejected: int = 0
+    ignored: int = 0
+
+    @property
+    def total(self) -> int:
+        """All rows that came in; each is counted once."""
+        return self.accepted + self.duplicate + self.conflicting + self.rejected + self.ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that could not be taken: where it stands, which field is wrong, its value and the reason."""
+
+    table: str
+    file: str
+    line: int
+    field: str
+    value: str
+    reason: str
+    endpoint: str | None = None
+    account: str | None = None
+    poll_s: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The rejection as one line."""
+        value = f" {self.value!r}" if self.value else ""
+        return f"{self.file} line {self.line}: {self.field}{value} {self.reason}"
+
+
+@dataclass(slots=True)
+class SampleOutcome:
+    """What became of the samples of one command: rows and polls by outcome, and every rejected row."""
+
+    rows: Outcome = field(default_factory=Outcome)
+    polls: Outcome = field(default_factory=Outcome)
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, supersede: bool) -> Iterator[str]:
+    """Stage the samples of one command up to the decision about every poll; yields the name of each step once it is done.
+
+    Reads `collections`, `polls` and `samples` of the store and adds to its dictionaries (collections, series, labels), which
+    mean nothing by themselves.
+    """
+    sources = []
+    for number, file in enumerate(files, start=1):
+        sources.append(raw_source(engine, file, number, spool))
+        yield file.shown
+    raw = " union all by name ".join([f"(select {_RAW_TYPES} where false)", *(f"({source})" for source in sources)])
+    engine.connection.execute(f"create or replace temp view raw_samples as {raw}")
+    engine.define("staging/checked_samples")
+    engine.create("staging/rejected_rows")
+    yield "checked"
+    engine.create("staging/staged_keys")
+    engine.insert("collections", "staging/new_collections")
+    engine.insert("series", "staging/new_series")
+    engine.insert("labels", "staging/new_labels")
+    engine.create("staging/staged_key_numbers")
+    yield "keys"
+    engine.create("staging/staged_samples")
+    yield "samples"
+    if any(file.table == "captures" for file in files):
+        engine.create("staging/contradicting_listings")
+    else:
+        engine.load("contradicting_listings", {"collection_key": "bigint", "poll_s": "bigint"}, [])
+    engine.create("staging/staged_polls", {"supersede": supersede})
+    yield "polls"
+
+
+def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
+    """Count what became of the staged rows and polls, and name every rejected row."""
+    outcome = SampleOutcome()
+    for row in engine.rows("staging/poll_outcomes"):
+        setattr(outcome.polls, row["outcome"], row["poll_count"])
+        setattr(outcome.rows, row["outcome"], int(row["distinct_row_count"]))
+        outcome.rows.duplicate += int(row["row_count"] - row["distinct_row_count"])
+    rejected = engine.rows("staging/rejected_rows")
+    if rejected:
+        rejected += engine.rows("staging/rejected_companions")
+        outcome.rejections = _rejections(engine, files, rejected)
+    outcome.rows.rejected = len(rejected)
+    known = {(row["endpoint"], row["account"], row["poll_s"]) for row in rejected if row["is_poll_known"]}
+    outcome.polls.rejected = len(known)
+    outcome.rows.ignored = int(engine.scalar("select count(*) from checked_samples where is_shared and problem is null"))
+    return outcome
+
+
+def write_samples(engine: Engine, ingest_seq: int) -> Iterator[str]:
+    """Append the accepted polls and samples to the store, and keep the conflicting ones aside."""
+    parameters = {"ingest_seq": ingest_seq}
+    engine.insert("superseded_polls", "staging/new_superseded_polls", parameters)
+    engine.insert("conflicting_samples", "staging/new_conflicting_samples", parameters)
+    engine.create("staging/staged_shared_objects")
+    engine.sql("insert into shared_objects by name select *, $ingest_seq as ingest_seq from staged_shared_objects", parameters)
+    engine.insert("polls", "staging/new_polls", parameters)
+    engine.insert("poll_levels", "staging/new_poll_levels", parameters)
+    yield "levels"
+    engine.insert("samples", "staging/new_samples", parameters)
+    yield "written"
+
+
+def drop_staging(engine: Engine) -> None:
+    """Give the memory of staging back."""
+    engine.drop(
+        "rejected_rows", "staged_keys", "staged_key_numbers", "staged_samples", "contradicting_listings", "staged_polls",
+        "staged_shared_objects",
+    )  # fmt: skip
+    engine.connection.execute("drop view if exists temp.main.checked_samples")
+    engine.connection.execute("drop view if exists temp.main.raw_samples")
+
+
+def _rejections(engine: Engine, files: list[FactFile], rows: list[dict[str, Any]]) -> list[Rejection]:
+    lines = {
+        number: _line_numbers(engine, file, {row["row_number"] for row in rows if row["file_number"] == number})
+        for number, file in enumerate(files, start=1)
+    }
+    rejections = []
+    for row in rows:
+        field_name, _, _ = row["problem"].partition(".")
+        rejections.append(
+            Rejection(
+                table="samples",
+                file=files[row["file_number"] - 1].shown,
+                line=lines[row["file_number"]].get(row["row_number"], abs(row["row_number"])),
+                field=field_name,
+                value=row["problem_value"] or "",
+                reason=REASONS[row["problem"]],
+                endpoint=row["endpoint"] if row["is_poll_known"] else None,
+                account=row["account"] if row["is_poll_known"] else None,
+                poll_s=row["poll_s"] if row["is_poll_known"] else None,
+            )
+        )
+    return sorted(rejections, key=lambda r: (r.file, r.line, r.field))
+
+
+def _line_numbers(engine: Engine, file: FactFile, wanted: set[int]) -> dict[int, int]:
+    """Find the lines of a text file on which rows begin; in Parquet, and in NDJSON, a row's number says it already.
+
+    In CSV a row may span lines, and blank lines are no rows. Negative numbers are records (header = 1, blank lines counted).
+    """
+    if file.format != "csv" or not wanted:
+        return {}
+    damaged = {-number for number in wanted if number < 0}
+    found: dict[int, int] = {}
+    reader = csv.reader(_lines(engine, file), delimiter=file.delimiter)
+    row, begins = 0, 1
+    for record, cells in enumerate(reader, start=1):
+        if record in damaged:
+            found[-record] = begins
+        elif cells and record > 1:
+            row += 1
+            if row in wanted:
+                found[row] = begins
+        begins = reader.line_num + 1
+    return found
+
+
+def _lines(engine: Engine, file: FactFile) -> Iterable[str]:
+    if file.path.suffix.lower() == ".zst":
+        return (line + "\n" for line in read_lines(engine, file.path))
+    opener = gzip.open if file.path.suffix.lower() == ".gz" else open
+    return opener(file.path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+

@@ -1,0 +1,25 @@
+"""Errors that a user can act on: each is one line that says what is wrong and what to do.
+
+A thing that cannot be processed (a bad row, a conflicting poll) is a *value* with a reason, not an exception. Exceptions are
+for requests that cannot be answered at all.
+"""
+
+
+class MeteringError(Exception):
+    """A request that cannot be answered; its text is one line for the user (exit code 1)."""
+
+
+class InputError(MeteringError):
+    """Facts that cannot be read at all: a missing column, an empty file, a path that is not there."""
+
+
+class StoreError(MeteringError):
+    """A store that cannot be used: held by another process, of a newer version, or no store."""
+
+
+class NoDataError(MeteringError):
+    """A question about a time of which the facts know nothing."""
+
+
+class MisuseError(MeteringError):
+    """A call whose words are wrong: a period that is none, a column that does not exist (exit code 2)."""

@@ -1,0 +1,118 @@
+"""Instants and periods in UTC whole seconds.
+
+Every instant enters with an offset (`Z` or `±hh:mm`) and is floored to a whole second, because the provider bills whole
+seconds; so durations add up exactly. A bare date means its 00:00Z. Every interval is half open: `[start, end)`.
+Source: ACCOUNTING.md §2.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from metering.model.errors import MisuseError
+
+SECONDS_PER_DAY = 86_400
+
+# The same text stands in queries/staging/checked_samples.sql; tests/test_docs.py holds the two together.
+INSTANT_PATTERN = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,18})?)?"
+    r"(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?"
+)
+_INSTANT = re.compile(INSTANT_PATTERN, re.ASCII)
+_MONTH = re.compile(r"([0-9]{4})-([0-9]{2})", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant_seconds(text: str) -> int:
+    """Read an instant: whole seconds since 1970-01-01T00:00Z, floored.
+
+    >>> instant_seconds("1970-01-02T01:00:00.999+01:00")
+    86400
+
+    Raises:
+        ValueError: the text is no instant, or has no offset; its message is the reason.
+    """
+    if not _INSTANT.fullmatch(text):
+        if _INSTANT.fullmatch(text + "Z"):
+            raise ValueError("has no offset: end it in Z or ±hh:mm")
+        raise ValueError("is no instant such as 2026-10-01T00:00:00Z")
+    try:
+        if len(text) == len("2026-10-01"):
+            return _seconds(datetime.fromisoformat(text).replace(tzinfo=UTC))
+        whole = re.sub(r"[.][0-9]+", "", text)
+        return _seconds(datetime.fromisoformat(whole))
+    except (ValueError, OverflowError):
+        raise ValueError("is no date of the calendar") from None
+
+
+def _seconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(seconds=1)
+
+
+def moment(seconds: int) -> datetime:
+    """Give whole seconds as an aware UTC datetime."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def instant_text(seconds: int) -> str:
+    """Write whole seconds as `2026-10-01T00:00:00Z`."""
+    return moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+
+
+def date_text(seconds: int) -> str:
+    """Write the UTC date of an instant as `2026-10-01`."""
+    return instant_text(seconds)[:10]
+
+
+def month_start(seconds: int) -> int:
+    """Give the first second of the UTC month that holds an instant."""
+    return _seconds(moment(seconds).replace(day=1, hour=0, minute=0, second=0))
+
+
+def next_month_start(seconds: int) -> int:
+    """Give the first second of the UTC month after the one that holds an instant."""
+    return month_start(month_start(seconds) + 32 * SECONDS_PER_DAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A billed interval `[start_s, end_s)` in whole UTC seconds, `start_s < end_s`."""
+
+    start_s: int
+    end_s: int
+
+    @property
+    def text(self) -> str:
+        """The shortest name of the period: `2026-10`, `2026-10-03` or `START..END`; `parse_period` reads it back."""
+        if self.start_s == month_start(self.start_s) and self.end_s == next_month_start(self.start_s):
+            return date_text(self.start_s)[:7]
+        if self.start_s % SECONDS_PER_DAY == 0 and self.end_s - self.start_s == SECONDS_PER_DAY:
+            return date_text(self.start_s)
+        return f"{instant_text(self.start_s)}..{instant_text(self.end_s)}"
+
+
+def parse_period(text: str) -> Period:
+    """Read a UTC month `2026-10`, a UTC day `2026-10-03`, or `START..END` (instants or bare dates, END not included).
+
+    Raises:
+        MisuseError: the text is no period, or its end is not after its start.
+    """
+    try:
+        if match := _MONTH.fullmatch(text):
+            start_s = instant_seconds(f"{match[1]}-{match[2]}-01")
+            return Period(start_s, next_month_start(start_s))
+        if _DAY.fullmatch(text):
+            start_s = instant_seconds(text)
+            return Period(start_s, start_s + SECONDS_PER_DAY)
+        start, dots, end = text.partition("..")
+        if not dots:
+            raise ValueError("is neither a month, a day nor START..END")
+        period = Period(instant_seconds(start), instant_seconds(end))
+    except (ValueError, OverflowError) as error:
+        raise MisuseError(f"period {text!r} {error}; write 2026-10, 2026-10-03 or 2026-10-01..2026-10-08") from None
+    if period.start_s < 0:
+        raise MisuseError(f"period {text!r} begins before 1970")
+    if period.end_s <= period.start_s:
+        raise MisuseError(f"period {text!r} is empty: its end must come after its start")
+    return period

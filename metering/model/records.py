@@ -1,0 +1,127 @@
+"""The rows of a bill, as they leave in JSON (INTERFACE.md).
+
+Bytes, byte-seconds and money can pass 2⁵³, so they leave as strings of plain decimals; seconds, counts and levels are
+numbers. Instants are whole UTC seconds inside and `2026-10-01T00:00:00Z` outside.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer
+
+from metering.model.period import date_text, instant_text
+
+BigInteger = Annotated[int, PlainSerializer(str, return_type=str)]
+Money = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
+Instant = Annotated[int, PlainSerializer(instant_text, return_type=str)]
+Date = Annotated[int, PlainSerializer(date_text, return_type=str)]
+State = Literal["measured", "held", "partial", "missing"]
+Severity = Literal["error", "warning", "info"]
+
+
+class Row(BaseModel):
+    """A row of a result: immutable, no column that is not named here, no value that had to be bent to fit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class BilledPeriod(Row):
+    """The interval `[start, end)` that was billed, and the clock of the computation."""
+
+    start: Instant
+    end: Instant
+    as_of: Instant
+
+
+class UsageRow(Row):
+    """One account in one location: quantities integrated over measured + held + partial time, and the seconds in each state.
+
+    `occupied − entitled = burst − unused`, exactly.
+    """
+
+    account: str
+    location: str
+    occupied_byte_seconds: BigInteger
+    entitled_byte_seconds: BigInteger
+    burst_byte_seconds: BigInteger
+    unused_byte_seconds: BigInteger
+    peak_occupied_bytes: BigInteger
+    measured_seconds: int
+    held_seconds: int
+    partial_seconds: int
+    missing_seconds: int
+
+
+class ChargeLine(Row):
+    """One account, location, UTC date and price with burst > 0; `price` and `amount` are None where no price was in force."""
+
+    charge_id: str
+    kind: Literal["burst", "adjustment"]
+    account: str
+    location: str
+    date: Date
+    level: int
+    currency: str | None
+    price: str | None
+    unit: str | None
+    multiplier: BigInteger | None
+    burst_byte_seconds: BigInteger
+    burst_seconds: int
+    peak_burst_bytes: BigInteger
+    amount: Money | None
+
+
+class Episode(Row):
+    """A maximal interval `[start, end)` in which an account bursts in a location without a break."""
+
+    account: str
+    location: str
+    start: Instant
+    end: Instant
+    peak_burst_bytes: BigInteger
+    burst_byte_seconds: BigInteger
+    currency: str | None
+    amount: Money | None
+
+
+class Statement(Row):
+    """One account and period: the sum of its lines' amounts, and what is due, None while a line is unpriced (`parked`)."""
+
+    account: str
+    name: str | None
+    currency: str | None
+    state: Literal["draft", "closed", "parked"]
+    burst_amount: Money
+    amount_due: Money | None
+
+
+class Finding(Row):
+    """Something a person should know before believing the figures; `seconds` and `count` say how much of it there is."""
+
+    check: str
+    severity: Severity
+    account: str | None = None
+    location: str | None = None
+    message: str
+    count: int | None = None
+    seconds: int | None = None
+
+
+class Bill(Row):
+    """What `run` and `bill` print; rows are sorted by their key, so the same facts give the same bytes."""
+
+    period: BilledPeriod
+    usage: list[UsageRow]
+    lines: list[ChargeLine]
+    episodes: list[Episode]
+    statements: list[Statement]
+    findings: list[Finding]
+
+    def document(self) -> dict[str, Any]:
+        """Give the JSON document; a finding without count or seconds does not name them."""
+        document = self.model_dump(mode="json")
+        for finding in document["findings"]:
+            for measure in ("count", "seconds"):
+                if finding[measure] is None:
+                    del finding[measure]
+        return document

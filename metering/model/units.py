@@ -1,0 +1,45 @@
+"""Units of capacity and of price.
+
+The provider writes GB and means GiB: `GB/month` has the multiplier 2 783 138 807 808 000 = 2³⁰ × 2 592 000, so a month is
+30 days. `price / multiplier` is the price of one byte for one second. Source: ACCOUNTING.md §6.
+"""
+
+GIB_BYTES = 2**30
+MONTH_SECONDS = 30 * 86_400
+GIB_MONTH_BYTE_SECONDS = GIB_BYTES * MONTH_SECONDS
+
+_SIZES = {
+    "byte": 1, "B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40, "PB": 2**50,
+    "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50,
+}  # fmt: skip
+_TIMES = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800, "month": MONTH_SECONDS}
+
+
+def unit_multiplier(unit: str) -> int | None:
+    """Give the byte-seconds that a price unit stands for, or None where the unit is not known.
+
+    >>> unit_multiplier("GB/month")
+    2783138807808000
+    """
+    size, _, time = unit.partition("/")
+    if size not in _SIZES or time not in _TIMES:
+        return None
+    return _SIZES[size] * _TIMES[time]
+
+
+def shown_quotient(quantity: int, divisor: int, places: int) -> str:
+    """Write quantity ÷ divisor with thousands separators, rounded half-up to `places`; for the eye, never for arithmetic."""
+    scaled = (2 * abs(quantity) * 10**places + divisor) // (2 * divisor)
+    whole, fraction = divmod(scaled, 10**places)
+    sign = "-" if quantity < 0 and scaled else ""
+    return f"{sign}{whole:,}" + (f".{fraction:0{places}d}" if places else "")
+
+
+def shown_gib(quantity_bytes: int) -> str:
+    """Write bytes as GiB with two decimals, for the eye."""
+    return shown_quotient(quantity_bytes, GIB_BYTES, 2)
+
+
+def shown_gib_months(byte_seconds: int) -> str:
+    """Write byte-seconds as GiB-months (30 days) with four decimals, for the eye."""
+    return shown_quotient(byte_seconds, GIB_MONTH_BYTE_SECONDS, 4)

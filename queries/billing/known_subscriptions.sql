@@ -1,0 +1,39 @@
+-- name   known_subscriptions
+-- grain  one row a location and subscription id
+-- reads  subscriptions
+-- params known_seq
+-- why    The version in force of every subscription; one that reached us twice counts once.
+with
+
+versions as (
+    select
+        location,
+        id,
+        account,
+        amount,
+        start_s,
+        end_s,
+        nominal_seconds,
+        period,
+        price,
+        currency,
+        auto_renew,
+        row_number() over (partition by location, id order by ingest_seq desc) as version
+    from subscriptions
+    where ingest_seq <= $known_seq
+)
+
+select
+    location,
+    id,
+    account,
+    amount,
+    start_s,
+    end_s,
+    nominal_seconds,
+    period,
+    price,
+    currency,
+    auto_renew
+from versions
+where version = 1

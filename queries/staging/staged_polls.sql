@@ -1,0 +1,104 @@
+-- name   staged_polls
+-- grain  one row a collection and poll of the batch
+-- reads  staged_samples, contradicting_listings, rejected_rows, collections, polls, superseded_polls, samples
+-- params supersede
+-- why    Decides about every poll as a whole. A poll with a row that cannot be a sample is rejected. One whose rows contradict
+--        each other is conflicting, and none of it enters. One that is known is a duplicate if it says the same, to the last
+--        sample, else conflicting, unless it is meant to supersede.
+with
+
+batch_polls as (
+    select
+        collection_key,
+        poll_s,
+        count(*) as distinct_row_count,
+        sum(row_count) as row_count,
+        sum(case when series_key <> 0 then 1 else 0 end) as sample_count,
+        max(case when allocated_size <> greatest_size or label_key <> greatest_label_key then 1 else 0 end) as contradicts
+    from staged_samples
+    group by collection_key, poll_s
+),
+
+rejected_polls as (
+    select distinct
+        c.collection_key,
+        r.poll_s
+    from rejected_rows as r
+    inner join collections as c
+        on r.endpoint = c.endpoint
+        and r.account = c.account
+    where r.is_poll_known
+),
+
+known_polls as (
+    select
+        p.poll_key,
+        p.collection_key,
+        p.poll_s,
+        p.sample_count
+    from polls as p
+    inner join batch_polls as b
+        on p.collection_key = b.collection_key
+        and p.poll_s = b.poll_s
+    left join superseded_polls as s
+        on p.poll_key = s.poll_key
+    where s.poll_key is null
+),
+
+same_samples as (
+    select
+        k.poll_key,
+        count(*) as sample_count
+    from known_polls as k
+    inner join samples as x
+        on k.poll_key = x.poll_key
+    inner join staged_samples as b
+        on k.collection_key = b.collection_key
+        and k.poll_s = b.poll_s
+        and x.series_key = b.series_key
+        and x.allocated_size = b.allocated_size
+        and x.label_key = b.label_key
+    group by k.poll_key
+),
+
+compared as (
+    select
+        b.collection_key,
+        b.poll_s,
+        b.distinct_row_count,
+        b.row_count,
+        b.sample_count,
+        b.contradicts = 1 or l.poll_s is not null as contradicts,
+        r.poll_s is not null as is_rejected,
+        k.poll_key as known_poll_key,
+        coalesce(s.sample_count, 0) = b.sample_count and k.sample_count = b.sample_count as is_same
+    from batch_polls as b
+    left join contradicting_listings as l
+        on b.collection_key = l.collection_key
+        and b.poll_s = l.poll_s
+    left join rejected_polls as r
+        on b.collection_key = r.collection_key
+        and b.poll_s = r.poll_s
+    left join known_polls as k
+        on b.collection_key = k.collection_key
+        and b.poll_s = k.poll_s
+    left join same_samples as s
+        on k.poll_key = s.poll_key
+)
+
+select
+    collection_key,
+    poll_s,
+    distinct_row_count,
+    row_count,
+    sample_count,
+    known_poll_key,
+    case
+        when is_rejected then 'rejected'
+        when contradicts then 'conflicting'
+        when known_poll_key is null then 'accepted'
+        when is_same then 'duplicate'
+        when $supersede then 'accepted'
+        else 'conflicting'
+    end as outcome
+from compared

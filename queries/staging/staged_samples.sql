@@ -1,0 +1,27 @@
+-- name   staged_samples
+-- grain  one row a collection, poll and series of the batch
+-- reads  checked_samples, staged_key_numbers
+-- params none
+-- why    Rows that say the same fall together; where rows of one series and poll differ, least and greatest tell.
+select
+    n.collection_key,
+    k.poll_s,
+    n.series_key,
+    min(k.allocated_size) as allocated_size,
+    max(k.allocated_size) as greatest_size,
+    min(n.label_key) as label_key,
+    max(n.label_key) as greatest_label_key,
+    count(*) as row_count
+from checked_samples as k
+inner join staged_key_numbers as n
+    on k.endpoint = n.endpoint
+    and k.account = n.account
+    and k.location = n.location
+    and k.snapshot = n.snapshot
+    and k.drive = n.drive
+    and k.status = n.status
+    and k.name = n.name
+where
+    k.problem is null
+    and not k.is_shared
+group by n.collection_key, k.poll_s, n.series_key
