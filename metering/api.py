@@ -1,0 +1,171 @@
+"""The operations, as a library: every command line command opens a meter, calls one of its methods, and prints."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from metering.billing.bill import make_bill
+from metering.billing.usage import Computation, compute_usage
+from metering.config import Settings, load_settings
+from metering.engine.duckdb import Engine
+from metering.ingest.ingest import IngestOutcome, ingest
+from metering.model.errors import MisuseError, NoDataError
+from metering.model.period import Period, instant_seconds, instant_text, moment, month_start, next_month_start, parse_period
+from metering.model.records import Bill
+from metering.store import Store, ingest_known_at
+
+Progress = Callable[[str, int, int], None]
+PathLike = str | Path
+
+
+def _silent(_step: str, _done: int, _all: int) -> None:
+    """Show no progress."""
+
+
+class Meter:
+    """A store and the settings that go with it.
+
+    Periods are written `2026-10`, `2026-10-03` or `START..END`, instants `2026-10-01T00:00:00Z`. Every method raises
+    `metering.model.errors.MeteringError` with one line that says what is wrong and what to do.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], int] = lambda: int(time.time())) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._store = Store(
+            settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=settings.store_wait
+        )
+
+    @classmethod
+    def opened(cls, store: str | None = None, **settings: Any) -> Self:
+        """Open by settings: `metering.toml` and the environment, and above them what is given here."""
+        base = load_settings()
+        given = settings | ({} if store is None else {"store": str(store)})
+        return cls(Settings.model_validate(base.model_dump() | given) if given else base)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store; one in memory is gone."""
+        self._store.close()
+
+    def ingest(
+        self,
+        paths: PathLike | Sequence[PathLike],
+        *,
+        strict: bool = False,
+        supersede: bool = False,
+        progress: Progress = _silent,
+    ) -> IngestOutcome:
+        """Take facts into the store: facts directories and files, all read together, in one transaction."""
+        places = [paths] if isinstance(paths, (str, Path)) else paths
+        return ingest(
+            self._store, [Path(place) for place in places], strict=strict, supersede=supersede, now_s=self._clock(),
+            progress=progress,
+        )  # fmt: skip
+
+    def last_full_month(self) -> tuple[str, bool]:
+        """Give the last full month in the facts, and whether it is full.
+
+        A month is full where polls reach from its begin to its end; failing that, the last whose end they reach; failing that,
+        the last that has any, which is then not full.
+        """
+        with self._store.reading() as engine:
+            first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
+            if first_s is None:
+                raise NoDataError("the facts have no samples: there is nothing to bill")
+            reach_s = last_s + self.settings.max_hold
+            months, month_s = [], month_start(first_s)
+            while month_s <= last_s:
+                months.append(month_s)
+                month_s = next_month_start(month_s)
+            polled = {
+                row[0] for row in engine.sql("select distinct date_trunc('month', make_timestamp(poll_s * 1000000)) from polls")
+            }
+        months = [start_s for start_s in months if _naive(start_s) in polled]
+        ended = [start_s for start_s in months if next_month_start(start_s) <= reach_s]
+        full = [start_s for start_s in ended if first_s <= start_s + self.settings.max_hold]
+        chosen = (full or ended or months)[-1]
+        return Period(chosen, next_month_start(chosen)).text, chosen in ended
+
+    def bill(
+        self,
+        period: str,
+        *,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        account: str | None = None,
+        progress: Progress = _silent,
+    ) -> Bill:
+        """Compute the statements of a period; nothing is written.
+
+        Args:
+            period: what to bill.
+            as_of: the clock of the computation: time ends there; now unless given.
+            known_at: use only facts ingested by then: an ingest number, or an instant.
+            account: only this account's rows.
+            progress: called with each stage, how many are done and how many there are.
+        """
+        with self.computed(period, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
+            bill = make_bill(engine, computation, self.settings.locations)
+        return bill if account is None else only_account(bill, account)
+
+    @contextlib.contextmanager
+    def computed(
+        self,
+        period: str,
+        *,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> Iterator[tuple[Engine, Computation]]:
+        """Open the store with a period computed in it: what bills and reports read."""
+        parsed = parse_period(period)
+        as_of_s = None if as_of is None else _instant(as_of, "--as-of")
+        with self._store.reading() as engine:
+            computation = compute_usage(
+                engine,
+                parsed,
+                as_of_s=as_of_s,
+                now_s=self._clock(),
+                known_seq=ingest_known_at(engine, None if known_at is None else str(known_at)),
+                clock=self.settings.clock,
+                progress=progress,
+            )
+            yield engine, computation
+
+
+def only_account(bill: Bill, account: str) -> Bill:
+    """Keep one account's rows of a bill.
+
+    Raises:
+        NoDataError: the bill does not know the account.
+    """
+    if account not in {statement.account for statement in bill.statements}:
+        raise NoDataError(
+            f"account {account!r} has no usage from {instant_text(bill.period.start)} to {instant_text(bill.period.end)}: "
+            "see `metering report usage` for those that have"
+        )
+    parts = {
+        name: [row for row in getattr(bill, name) if row.account == account]
+        for name in ("usage", "lines", "episodes", "statements", "findings")
+    }
+    return bill.model_copy(update=parts)
+
+
+def _instant(text: str, option: str) -> int:
+    try:
+        return instant_seconds(text)
+    except ValueError as error:
+        raise MisuseError(f"{option} {text!r} {error}; write 2026-11-01T00:00:00Z") from None
+
+
+def _naive(seconds: int) -> Any:
+    return moment(seconds).replace(tzinfo=None)
