@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from metering.billing.bill import make_bill
 from metering.billing.usage import Computation, compute_usage
@@ -13,9 +13,16 @@ from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import MisuseError, NoDataError
-from metering.model.period import Period, instant_seconds, instant_text, moment, month_start, next_month_start, parse_period
+from metering.model.period import Period, instant_seconds, moment, month_start, next_month_start, parse_period
 from metering.model.records import Bill
+from metering.model.tables import Table
+from metering.reporting.facts import export_facts
+from metering.reporting.files import format_of, write_table
+from metering.reporting.reports import BY, make_report, parse_by
 from metering.store import Store, ingest_known_at
+
+if TYPE_CHECKING:
+    import pandas
 
 Progress = Callable[[str, int, int], None]
 PathLike = str | Path
@@ -113,9 +120,73 @@ class Meter:
             account: only this account's rows.
             progress: called with each stage, how many are done and how many there are.
         """
-        with self.computed(period, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
+        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             bill = make_bill(engine, computation, self.settings.locations)
         return bill if account is None else only_account(bill, account)
+
+    def report_table(
+        self,
+        name: str,
+        period: str,
+        *,
+        by: str | None = None,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        account: str | None = None,
+        progress: Progress = _silent,
+    ) -> Table:
+        """Make a report: `usage`, `burst`, `snapshots`, `subscriptions`, `coverage` or `statement`, as a table of exact values."""
+        if name not in BY:
+            raise MisuseError(f"there is no report {name!r}: choose from {', '.join(BY)}")
+        parsed_by = parse_by(name, by)
+        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
+            return make_report(name, engine, computation, self.settings.locations, parsed_by, account)
+
+    def report(self, name: str, period: str, **options: Any) -> "pandas.DataFrame":
+        """Make a report as a DataFrame with exact dtypes: money, bytes and byte-seconds are objects (Decimal, int), never floats.
+
+        Takes the options of `report_table`. Instants are UTC timestamps, seconds and counts Int64.
+        """
+        from metering.reporting.frames import frame  # noqa: PLC0415 -- pandas only where it is asked for
+
+        return frame(self.report_table(name, period, **options))
+
+    def export(
+        self,
+        name: str,
+        path: PathLike,
+        *,
+        period: str | None = None,
+        facts_format: str = "parquet",
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        account: str | None = None,
+        progress: Progress = _silent,
+    ) -> dict[str, int]:
+        """Write `statement` or `usage` of a period to a file, or the `facts` in force to a new folder.
+
+        Gives the number of rows by place.
+        """
+        place = Path(path)
+        if name == "facts":
+            parsed = None if period is None else parse_period(period)
+            with self._store.reading() as engine:
+                counts = export_facts(
+                    engine,
+                    place,
+                    facts_format,
+                    ingest_known_at(engine, None if known_at is None else str(known_at)),
+                    parsed.start_s if parsed else None,
+                    parsed.end_s if parsed else None,
+                )
+            return {str(place / table): count for table, count in counts.items()}
+        if name not in ("statement", "usage") or period is None:
+            raise MisuseError(f"export takes statement or usage with a period, or facts, not {name!r}")
+        format_of(place)
+        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
+            table = make_report(name, engine, computation, self.settings.locations, parse_by(name, None), account)
+            write_table(engine, table, place)
+        return {str(place): len(table.rows)}
 
     @contextlib.contextmanager
     def computed(
@@ -124,9 +195,14 @@ class Meter:
         *,
         as_of: str | None = None,
         known_at: str | int | None = None,
+        account: str | None = None,
         progress: Progress = _silent,
     ) -> Iterator[tuple[Engine, Computation]]:
-        """Open the store with a period computed in it: what bills and reports read."""
+        """Open the store with a period computed in it: what bills and reports read.
+
+        Raises:
+            NoDataError: nothing was observed in the period, or the account has no usage in it.
+        """
         parsed = parse_period(period)
         as_of_s = None if as_of is None else _instant(as_of, "--as-of")
         with self._store.reading() as engine:
@@ -139,20 +215,13 @@ class Meter:
                 clock=self.settings.clock,
                 progress=progress,
             )
+            if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
+                raise NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
             yield engine, computation
 
 
 def only_account(bill: Bill, account: str) -> Bill:
-    """Keep one account's rows of a bill.
-
-    Raises:
-        NoDataError: the bill does not know the account.
-    """
-    if account not in {statement.account for statement in bill.statements}:
-        raise NoDataError(
-            f"account {account!r} has no usage from {instant_text(bill.period.start)} to {instant_text(bill.period.end)}: "
-            "see `metering report usage` for those that have"
-        )
+    """Keep one account's rows of a bill."""
     parts = {
         name: [row for row in getattr(bill, name) if row.account == account]
         for name in ("usage", "lines", "episodes", "statements", "findings")

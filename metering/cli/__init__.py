@@ -1,0 +1,28 @@
+"""The command line: parse, call one method of the library, print, exit code."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line; the program's entry point."""
+    from metering.cli.app import app  # noqa: PLC0415 -- so that `import metering.cli` stays cheap
+
+    try:
+        app(prog_name="metering")
+    except BrokenPipeError:
+        # The reader went away (`| head`): no error of ours, and nothing more can be said on stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        if os.environ.get("METERING_DEBUG"):
+            raise
+        text = " ".join(str(error).split())[:300]
+        print(  # noqa: T201 -- stderr is for messages
+            f"metering: a defect of ours ({type(error).__name__}: {text}); please report it with the output of METERING_DEBUG=1",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+__all__ = ["main"]

@@ -1,0 +1,94 @@
+"""`metering run` and `metering bill`: statements of a period."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metering.cli.common import (
+    EXIT_FOUND,
+    AccountOption,
+    AsOfOption,
+    Common,
+    ConfigOption,
+    Format,
+    FormatOption,
+    KnownAtOption,
+    QuietOption,
+    StoreOption,
+    VerboseOption,
+    message,
+    meter,
+    progress,
+)
+
+if TYPE_CHECKING:
+    from metering.model.records import Bill
+
+CheckOption = Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")]
+
+
+def run(
+    context: typer.Context,
+    facts: Annotated[list[Path], typer.Argument(metavar="FACTS...", help="A facts directory, or files of facts.")],
+    period: Annotated[
+        str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given.")
+    ] = None,
+    as_of: AsOfOption = None,
+    account: AccountOption = None,
+    check: CheckOption = False,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    form: FormatOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """The main job: take facts into the store, bill a period, print the bill."""
+    from metering.cli.facts import tell  # noqa: PLC0415
+
+    common = Common(store, config, form, quiet, verbose).over(context.obj)
+    with meter(common) as opened:
+        with progress(common, "Ingesting") as show:
+            outcome = opened.ingest(facts, progress=show)
+        tell(common, outcome)
+        if period is None:
+            period, is_full = opened.last_full_month()
+            message(common, f"billing {period}" + ("" if is_full else ", of which the facts do not reach the end"))
+        with progress(common, "Billing") as show:
+            made = opened.bill(period, as_of=as_of, account=account, progress=show)
+    _print(common, made, check)
+
+
+def bill(
+    context: typer.Context,
+    period: Annotated[str, typer.Argument(metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")],
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
+    account: AccountOption = None,
+    check: CheckOption = False,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    form: FormatOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Statements of a period from the store; nothing is written."""
+    common = Common(store, config, form, quiet, verbose).over(context.obj)
+    with meter(common) as opened, progress(common, "Billing") as show:
+        made = opened.bill(period, as_of=as_of, known_at=known_at, account=account, progress=show)
+    _print(common, made, check)
+
+
+def _print(common: Common, made: "Bill", check: bool) -> None:
+    from metering.cli.render import print_bill, print_json, print_table  # noqa: PLC0415 -- `--help` must not wait for them
+
+    if common.format is Format.JSON:
+        print_json(made.document())
+    elif common.format is Format.CSV:
+        from metering.reporting.reports import statement  # noqa: PLC0415
+
+        print_table(common, statement(made))
+    else:
+        print_bill(common, made)
+    if check and any(finding.severity != "info" for finding in made.findings):
+        raise typer.Exit(EXIT_FOUND)

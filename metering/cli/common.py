@@ -1,0 +1,132 @@
+"""What all commands share: the common options, one line for an error, progress on stderr."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from metering.api import Meter
+
+EXIT_FAILED = 1
+EXIT_MISUSE = 2
+EXIT_FOUND = 3
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The options that every command takes."""
+
+    store: str | None = None
+    config: Path | None = None
+    form: Format | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def format(self) -> Format:
+        """The format asked for; unless asked, a table on a terminal, else JSON."""
+        return self.form or (Format.TABLE if sys.stdout.isatty() else Format.JSON)
+
+    def over(self, other: "Common") -> "Common":
+        """Give these options, and the other's where these say nothing."""
+        return replace(
+            self,
+            store=self.store or other.store,
+            config=self.config or other.config,
+            form=self.form or other.form,
+            quiet=self.quiet or other.quiet,
+            verbose=self.verbose or other.verbose,
+        )
+
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", metavar="FILE", help="The store, or :memory: for a run that keeps nothing. [env: METERING_STORE]"),
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings; metering.toml unless given.")]
+FormatOption = Annotated[Format | None, typer.Option("--format", help="A table on a terminal, else json.")]
+QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no messages.")]
+VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every message, and exact figures in tables.")]
+PeriodOption = Annotated[str, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", metavar="T", help="The clock: time ends there, later polls are not used. Now unless given.")
+]
+KnownAtOption = Annotated[
+    str | None, typer.Option("--known-at", metavar="SEQ|T", help="Use only facts ingested by then: an ingest number or an instant.")
+]
+AccountOption = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
+
+
+def message(common: Common, text: str) -> None:
+    """Say something on stderr, unless quiet."""
+    if not common.quiet:
+        print(text, file=sys.stderr)  # noqa: T201 -- stderr is for messages
+
+
+@contextlib.contextmanager
+def meter(common: Common) -> Iterator["Meter"]:
+    """Open the meter that the options name; every error becomes one line on stderr and an exit code."""
+    from metering.api import Meter  # noqa: PLC0415 -- `--help` must not wait for DuckDB
+    from metering.config import load_settings  # noqa: PLC0415
+    from metering.engine.duckdb import Engine  # noqa: PLC0415
+    from metering.model.errors import MeteringError, MisuseError  # noqa: PLC0415
+
+    try:
+        settings = load_settings(common.config)
+        if common.store is not None:
+            settings = settings.model_copy(update={"store": common.store})
+        with Meter(settings) as opened:
+            yield opened
+    except MisuseError as error:
+        print(f"metering: {one_line(error)}", file=sys.stderr)  # noqa: T201 -- stderr is for messages
+        raise typer.Exit(EXIT_MISUSE) from None
+    except MeteringError as error:
+        print(f"metering: {one_line(error)}", file=sys.stderr)  # noqa: T201 -- stderr is for messages
+        raise typer.Exit(EXIT_FAILED) from None
+    except BrokenPipeError:
+        raise
+    except (OSError, MemoryError, Engine.Error) as error:
+        # A full disk, too little memory: a transaction that did not end is not in the store.
+        print(f"metering: {one_line(error)}: nothing was written; mend that and run again", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(EXIT_FAILED) from None
+    except KeyboardInterrupt:
+        print("metering: interrupted; the store is as it was before", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(130) from None
+
+
+def one_line(error: BaseException) -> str:
+    """Write an error as one line, with no control character that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in str(error)).strip() or type(error).__name__
+
+
+@contextlib.contextmanager
+def progress(common: Common, title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a progress bar on stderr while work goes on, if there is a terminal to show it on."""
+    if common.quiet or not sys.stderr.isatty():
+        yield lambda _step, _done, _all: None
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None, step="reading")
+
+        def show(step: str, done: int, steps: int) -> None:
+            bar.update(task, total=steps, completed=done, step=step)
+
+        yield show

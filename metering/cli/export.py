@@ -1,0 +1,71 @@
+"""`metering export`: files for other systems."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metering.cli.common import (
+    AccountOption,
+    AsOfOption,
+    Common,
+    ConfigOption,
+    FormatOption,
+    KnownAtOption,
+    QuietOption,
+    StoreOption,
+    VerboseOption,
+    message,
+    meter,
+    progress,
+)
+
+
+class Export(StrEnum):
+    """What can be exported."""
+
+    STATEMENT = "statement"
+    USAGE = "usage"
+    FACTS = "facts"
+
+
+class FactsFormat(StrEnum):
+    """The formats of exported facts."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+
+
+def export(
+    context: typer.Context,
+    name: Annotated[Export, typer.Argument(metavar="WHAT", help="statement, usage or facts.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet); for facts a new folder.")
+    ],
+    period: Annotated[str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")] = None,
+    facts_format: Annotated[FactsFormat, typer.Option("--facts-format", help="The format of exported facts.")] = FactsFormat.PARQUET,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
+    account: AccountOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    form: FormatOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Write files for other systems; each is there whole, or as it was before.
+
+    Facts are those in force; with a period, the samples that its bill looks at, else all.
+    """
+    common = Common(store, config, form, quiet, verbose).over(context.obj)
+    if name is not Export.FACTS and period is None:
+        raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")
+    with meter(common) as opened, progress(common, "Exporting") as show:
+        rows = opened.export(
+            name.value, output, period=period, facts_format=facts_format.value, as_of=as_of, known_at=known_at, account=account,
+            progress=show,
+        )  # fmt: skip
+    for place, count in rows.items():
+        message(common, f"{place}: {count} rows")

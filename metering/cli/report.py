@@ -1,0 +1,63 @@
+"""`metering report`: tables of a period."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from metering.cli.common import (
+    AccountOption,
+    AsOfOption,
+    Common,
+    ConfigOption,
+    FormatOption,
+    KnownAtOption,
+    PeriodOption,
+    QuietOption,
+    StoreOption,
+    VerboseOption,
+    meter,
+    progress,
+)
+
+
+class Report(StrEnum):
+    """The reports there are."""
+
+    USAGE = "usage"
+    BURST = "burst"
+    SNAPSHOTS = "snapshots"
+    SUBSCRIPTIONS = "subscriptions"
+    COVERAGE = "coverage"
+    STATEMENT = "statement"
+
+
+def report(
+    context: typer.Context,
+    name: Annotated[Report, typer.Argument(metavar="REPORT", help="usage, burst, snapshots, subscriptions, coverage or statement.")],
+    period: PeriodOption,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help="Sum by account, location, day, hour (usage, burst, coverage); account, location, drive, snapshot, day (snapshots); "
+            "account, location (subscriptions); list each episode (burst) or interval (coverage).",
+        ),
+    ] = None,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
+    account: AccountOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    form: FormatOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Tables of a period: who used what, who burst when, what each snapshot occupied, what was observed."""
+    common = Common(store, config, form, quiet, verbose).over(context.obj)
+    with meter(common) as opened, progress(common, "Computing") as show:
+        table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)
+    from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for it
+
+    print_table(common, table)

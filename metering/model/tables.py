@@ -1,0 +1,86 @@
+"""A result as a table: named, typed columns and rows of exact values; every format is made from it.
+
+The kind of a column says what its values mean, so that each format can do right by them: money and byte-seconds never pass
+through a float, text from outside is neutralised where a program could take it for a formula.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel
+
+from metering.model.period import date_text, instant_text
+from metering.model.records import Date, Instant, Money
+
+Kind = Literal["text", "count", "seconds", "bytes", "byte_seconds", "money", "instant", "date"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its name, which ends in its unit, and the kind of its values."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A titled table; a value that is None is not known, which is not zero."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: list[tuple[Any, ...]]
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Give the rows as JSON objects: big integers and money as strings of plain decimals."""
+        names = [column.name for column in self.columns]
+        return [
+            dict(zip(names, (json_value(c.kind, v) for c, v in zip(self.columns, row, strict=True)), strict=True))
+            for row in self.rows
+        ]
+
+
+def json_value(kind: Kind, value: Any) -> Any:
+    """Give a value as JSON has it (INTERFACE.md): what can pass 2⁵³ is a string, seconds and counts are numbers."""
+    if value is None or kind in ("count", "seconds"):
+        return value
+    return plain_text(kind, value)
+
+
+def plain_text(kind: Kind, value: Any) -> str:
+    """Write a value exactly, as plain text; None is empty."""
+    if value is None:
+        return ""
+    if kind == "instant":
+        return instant_text(value)
+    if kind == "date":
+        return date_text(value)
+    if kind == "money":
+        return format(value, "f")
+    return str(value)
+
+
+def columns_of(**kinds: Kind) -> tuple[Column, ...]:
+    """Write columns as keyword arguments, in order."""
+    return tuple(Column(name, kind) for name, kind in kinds.items())
+
+
+def table_of(name: str, model: type[BaseModel], rows: Sequence[BaseModel]) -> Table:
+    """Make a table of records; the kinds follow from the fields' types and the units in their names."""
+    columns = tuple(Column(field, _kind(field, info.annotation, info.metadata)) for field, info in model.model_fields.items())
+    return Table(name, columns, [tuple(getattr(row, column.name) for column in columns) for row in rows])
+
+
+def _kind(name: str, annotation: Any, metadata: list[Any]) -> Kind:
+    for wrapped, kind in ((Instant, "instant"), (Date, "date"), (Money, "money")):
+        serializer = get_args(wrapped)[1]
+        if serializer in metadata or any(serializer in getattr(part, "__metadata__", ()) for part in get_args(annotation)):
+            return kind  # type: ignore[return-value]  # the literals above
+    if name.endswith("_byte_seconds") or name == "multiplier":
+        return "byte_seconds"
+    if name.endswith("_bytes"):
+        return "bytes"
+    if name.endswith("seconds"):
+        return "seconds"
+    return "count" if name in ("level", "count") else "text"

@@ -1,0 +1,81 @@
+"""Facts out of the store as a facts directory: what is exported can be ingested again and gives the same bill."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from metering.engine.duckdb import Engine, quoted
+from metering.engine.queries import load_query
+from metering.model.errors import InputError, MisuseError
+from metering.reporting.files import replaced
+
+_ENDS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
+_ALL_TIME = (-(2**40), 2**40)
+
+
+def _instant(column: str) -> str:
+    return f"strftime(make_timestamp({column} * 1000000), '%Y-%m-%dT%H:%M:%SZ')"
+
+
+# The columns of each fact file (INTERFACE.md) from the columns of the store.
+_SELECTS = {
+    "subscriptions": (
+        "billing/known_subscriptions",
+        f"select id, account, location, amount, {_instant('start_s')} as start_time, {_instant('end_s')} as end_time, "
+        "'backup' as resource, price, currency, auto_renew from facts order by account, location, start_time, id",
+    ),
+    "prices": (
+        "billing/known_prices",
+        f"select location, 'backup' as resource, currency, level, price, unit, multiplier, {_instant('effective_from_s')} as "
+        "effective_from from facts order by location, currency, level, effective_from",
+    ),
+    "burst_levels": (
+        "billing/known_burst_levels",
+        f"select location, 'backup' as resource, level, {_instant('effective_from_s')} as effective_from from facts "
+        "order by location, effective_from",
+    ),
+    "accounts": ("billing/known_accounts", "select account, currency, name from facts order by account"),
+}
+_SAMPLES = (
+    f"select {_instant('poll_s')} as poll_time, endpoint, account, location, snapshot, allocated_size, drive, status, name "
+    "from facts"
+)
+
+
+def export_facts(
+    engine: Engine, folder: Path, form: str, known_seq: int, start_s: int | None, end_s: int | None
+) -> dict[str, int]:
+    """Write the facts in force into a folder, one file a table, and give the number of rows of each.
+
+    With a period, samples are those that its bill looks at: of the period, and of the polls next to it on both sides.
+
+    Raises:
+        MisuseError: the format is none that is written.
+        InputError: the folder cannot be written, or holds something already.
+    """
+    if form not in _ENDS:
+        raise MisuseError(f"facts are written as csv, ndjson or parquet, not {form!r}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty: name a new folder, so that no facts mix")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}): name another place") from None
+    parameters: dict[str, Any] = {"known_seq": known_seq, "start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
+    if start_s is not None and end_s is not None:
+        wanted = parameters | {"start_s": start_s, "stop_s": end_s}
+        parameters |= engine.rows("reports/neighbouring_polls", wanted)[0]
+    counts = {"samples": _export(engine, "reports/exported_samples", _SAMPLES, folder / f"samples.{form}", form, parameters)}
+    for table, (query, select) in _SELECTS.items():
+        counts[table] = _export(engine, query, select, folder / f"{table}.{form}", form, parameters)
+    return counts
+
+
+def _export(engine: Engine, query: str, select: str, path: Path, form: str, parameters: dict[str, Any]) -> int:
+    engine.create(query, parameters)
+    name = load_query(query).name
+    with replaced(path) as place:
+        engine.sql(f"copy (with facts as (from {name}) {select}) to {quoted(os.fspath(place))} ({_ENDS[form]})")
+    count = int(engine.scalar(f"select count(*) from {name}"))
+    engine.drop(name)
+    return count

@@ -1,0 +1,136 @@
+"""Tables as files: CSV that opens right in a spreadsheet, NDJSON, Parquet with exact decimals; written whole or not at all."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from metering.engine.duckdb import Engine, quoted
+from metering.model.errors import InputError, MisuseError
+from metering.model.tables import Kind, Table, plain_text
+from metering.model.units import shown_gib, shown_gib_months
+
+# What a spreadsheet may take for a formula, also behind white space; the quote in front makes it text.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet keeps 15 digits: beside each figure that can be longer stands one in the unit people think in.
+_BESIDE = {"bytes": ("_gib", shown_gib), "byte_seconds": ("_gib_months", shown_gib_months)}
+
+_PARQUET_TYPES: dict[Kind, str] = {
+    "text": "varchar", "count": "bigint", "seconds": "bigint", "bytes": "decimal(38, 0)", "byte_seconds": "decimal(38, 0)",
+    "money": "decimal(38, 20)", "instant": "timestamptz", "date": "date",
+}  # fmt: skip
+
+
+def spreadsheet_text(text: str) -> str:
+    """Neutralise text from outside that a spreadsheet would run as a formula."""
+    bare = text.lstrip(" \u00a0\n\u200b\ufeff")
+    return "'" + text if text.startswith(_FORMULA_STARTS) or bare.startswith(_FORMULA_STARTS) else text
+
+
+def csv_text(table: Table) -> str:
+    """Write a table as CSV: exact plain figures, and beside bytes and byte-seconds GiB and GiB-months for the eye."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    header: list[str] = []
+    for column in table.columns:
+        header.append(column.name)
+        if beside := _beside(column.name, column.kind):
+            header.append(beside)
+    writer.writerow(header)
+    for row in table.rows:
+        cells: list[str] = []
+        for column, value in zip(table.columns, row, strict=True):
+            text = plain_text(column.kind, value)
+            cells.append(spreadsheet_text(text) if column.kind == "text" else text)
+            if _beside(column.name, column.kind):
+                cells.append("" if value is None else _BESIDE[column.kind][1](int(value)).replace(",", ""))
+        writer.writerow(cells)
+    return out.getvalue()
+
+
+def _beside(name: str, kind: Kind) -> str | None:
+    if kind not in _BESIDE or name == "multiplier":
+        return None
+    return name.removesuffix("_bytes").removesuffix("_byte_seconds") + _BESIDE[kind][0]
+
+
+def ndjson_text(table: Table) -> str:
+    """Write a table as NDJSON: one object a row, big integers and money as strings of plain decimals."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.documents())
+
+
+def format_of(path: Path) -> str:
+    """Tell an export's format by its name.
+
+    Raises:
+        MisuseError: the ending is none that is written.
+    """
+    form = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}.get(path.suffix.lower())
+    if form is None:
+        raise MisuseError(f"{path} tells no format: end it in .csv, .ndjson or .parquet")
+    return form
+
+
+def write_table(engine: Engine, table: Table, path: Path) -> None:
+    """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    form = format_of(path)
+    with replaced(path) as place:
+        if form == "parquet":
+            _write_parquet(engine, table, place)
+        else:
+            place.write_text(csv_text(table) if form == "csv" else ndjson_text(table), encoding="utf-8", newline="")
+
+
+def _write_parquet(engine: Engine, table: Table, place: Path) -> None:
+    rows = ([_parquet_text(c.kind, value) for c, value in zip(table.columns, row, strict=True)] for row in table.rows)
+    engine.load("exported", {column.name: _PARQUET_TYPES[column.kind] for column in table.columns}, rows)
+    engine.sql(f"copy exported to {quoted(place)} (format parquet, compression zstd)")
+    engine.drop("exported")
+
+
+def _parquet_text(kind: Kind, value: Any) -> str | None:
+    return None if value is None else plain_text(kind, value)
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a place to write to that becomes `path` once it is whole and on disk; on any failure `path` stays as it was.
+
+    Raises:
+        InputError: the directory is not there, may not be written, or the disk is full.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): name another place") from None
+    place = Path(name)
+    try:
+        os.close(handle)
+        yield place
+        with place.open("rb+") as file:
+            os.fsync(file.fileno())
+        place.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): it stays as it was") from None
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def _sync_directory(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems cannot sync a directory; the file itself is on disk
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+

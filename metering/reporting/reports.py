@@ -1,0 +1,302 @@
+"""The reports: usage, burst, snapshots, subscriptions, coverage, statement; each a table of exact values.
+
+Parts add up to wholes: snapshots to accounts, days to the period, lines to the statement.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from metering.billing.bill import make_bill
+from metering.billing.money import AMOUNT_PLACES, from_units, in_units, shown_amounts, spread, total
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+from metering.model.errors import MisuseError
+from metering.model.period import SECONDS_PER_DAY
+from metering.model.records import Bill, ChargeLine, Episode
+from metering.model.tables import Column, Kind, Table, columns_of, table_of
+
+By = tuple[str, ...]
+
+_BUCKETS = {"hour": 3_600, "day": SECONDS_PER_DAY}
+# Longer than any period, so that all of it falls into one bucket.
+_NO_BUCKET = 2**40
+_USAGE = (
+    "occupied_byte_seconds", "entitled_byte_seconds", "burst_byte_seconds", "unused_byte_seconds", "peak_occupied_bytes",
+    "measured_seconds", "held_seconds", "partial_seconds", "missing_seconds",
+)  # fmt: skip
+
+BY: dict[str, tuple[str, ...]] = {
+    "usage": ("account", "location", "day", "hour"),
+    "burst": ("account", "location", "day", "hour", "episode"),
+    "snapshots": ("account", "location", "day", "drive", "snapshot"),
+    "subscriptions": ("account", "location"),
+    "coverage": ("account", "location", "day", "hour", "interval"),
+    "statement": ("line",),
+}
+DEFAULT_BY: dict[str, By] = {
+    "usage": ("account", "location"),
+    "burst": ("episode",),
+    "snapshots": ("snapshot",),
+    "subscriptions": (),
+    "coverage": ("account", "location"),
+    "statement": ("line",),
+}
+
+
+def parse_by(report: str, by: str | None) -> By:
+    """Read `--by account,day`: the columns to sum by, in the order of the report.
+
+    Raises:
+        MisuseError: the report cannot be summed by that.
+    """
+    if by is None:
+        return DEFAULT_BY[report]
+    wanted = {name.strip() for name in by.split(",") if name.strip()}
+    if unknown := sorted(wanted - set(BY[report])):
+        raise MisuseError(f"{report} cannot be reported by {unknown[0]!r}: choose from {', '.join(BY[report])}")
+    if alone := sorted(wanted & {"episode", "interval", "line"}):
+        if len(wanted) > 1:
+            raise MisuseError(f"{alone[0]!r} stands alone in --by: it already names account and location")
+    if {"day", "hour"} <= wanted:
+        raise MisuseError("--by takes day or hour, not both: an hour names its day")
+    return tuple(name for name in BY[report] if name in wanted)
+
+
+def make_report(
+    report: str, engine: Engine, computation: Computation, locations: frozenset[str], by: By, account: str | None
+) -> Table:
+    """Make a report of a computed period.
+
+    Args:
+        report: one of `BY`.
+        engine: holds the computation's tables.
+        computation: the period.
+        locations: the codes that are known.
+        by: as `parse_by` gives it.
+        account: only this account's rows; sums are then over this account alone.
+    """
+    if account is not None:
+        _keep_account(engine, account)
+    makers: dict[str, Callable[[], Table]] = {
+        "usage": lambda: usage(engine, by),
+        "burst": lambda: burst(engine, computation, make_bill(engine, computation, locations), by),
+        "snapshots": lambda: snapshots(engine, computation, by, account),
+        "subscriptions": lambda: subscriptions(engine, computation, by, account),
+        "coverage": lambda: coverage(engine, computation, by),
+        "statement": lambda: statement(make_bill(engine, computation, locations)),
+    }
+    return makers[report]()
+
+
+def _keep_account(engine: Engine, account: str) -> None:
+    """Narrow the steps to one account; an account without any is an empty report."""
+    engine.sql("delete from usage_steps where account <> $account", {"account": account})
+
+
+def usage(engine: Engine, by: By) -> Table:
+    """Occupied, entitled, burst and unused byte-seconds, the peak, and the seconds in each state."""
+    parameters = {
+        "by_account": "account" in by,
+        "by_location": "location" in by,
+        "bucket_s": next((_BUCKETS[name] for name in by if name in _BUCKETS), _NO_BUCKET),
+    }
+    peaks = {
+        (row["account"], row["location"], row["bucket_starts_at_s"]): row["peak_occupied_bytes"]
+        for row in engine.rows("reports/peaks_by", parameters)
+    }
+    rows = []
+    for row in engine.rows("reports/usage_by", parameters):
+        key = (row["account"], row["location"], row["bucket_starts_at_s"])
+        values = row | {"day": key[2], "hour": key[2], "peak_occupied_bytes": peaks.get(key, 0)}
+        rows.append((*(values[name] for name in by), *(int(values[name]) for name in _USAGE)))
+    return Table("usage", (*_by_columns(by), *_columns(_USAGE)), rows)
+
+
+def coverage(engine: Engine, computation: Computation, by: By) -> Table:
+    """How well each second is known: measured, held, partial, missing, and in no state; or each interval that is not measured."""
+    if by == ("interval",):
+        rows = [
+            (row["account"], row["location"], row["state"], row["starts_at_s"], row["ends_at_s"], row["ends_at_s"] - row["starts_at_s"])
+            for row in engine.rows("reports/unobserved_intervals")
+        ]
+        kinds: dict[str, Kind] = {"account": "text", "location": "text", "state": "text", "start": "instant", "end": "instant"}
+        return Table("coverage", columns_of(**kinds, interval_seconds="seconds"), rows)
+    summed = usage(engine, by)
+    names = [column.name for column in summed.columns]
+    states = [names.index(f"{state}_seconds") for state in ("measured", "held", "partial", "missing")]
+    measured = names.index("measured_seconds")
+    rows = []
+    for row in summed.rows:
+        observed = sum(row[i] for i in states)
+        permille = 100_000 * row[measured] // observed if observed else 0
+        share = f"{permille // 1_000}.{permille % 1_000:03d}"
+        rows.append((*row[: len(by)], *(row[i] for i in states), share))
+    columns = (*_by_columns(by), *_columns(tuple(names[i] for i in states)), Column("measured_percent", "text"))
+    return Table("coverage", columns, rows)
+
+
+def burst(engine: Engine, computation: Computation, bill: Bill, by: By) -> Table:
+    """Burst episodes; or charge lines summed by account, location, day or hour, always apart by currency.
+
+    Hours share their line's amount out by largest remainder in the 20th decimal, so that they add up to it.
+    """
+    if by == ("episode",):
+        return table_of("burst", Episode, bill.episodes)
+    parts = _burst_hours(engine, computation, bill.lines) if "hour" in by else [(line, line.date, line) for line in bill.lines]
+    sums: dict[tuple[Any, ...], list[Any]] = {}
+    for line, time_s, measures in parts:
+        values = {"account": line.account, "location": line.location, "day": time_s, "hour": time_s}
+        key = (*(values[name] for name in by), line.currency)
+        into = sums.setdefault(key, [0, 0, 0, [], False])
+        into[0] += measures.burst_byte_seconds
+        into[1] += measures.burst_seconds
+        into[2] = max(into[2], measures.peak_burst_bytes)
+        if measures.amount is None:
+            into[4] = True
+        else:
+            into[3].append(measures.amount)
+    rows = [
+        (*key, into[0], into[1], into[2], None if into[4] else total(into[3]))
+        for key, into in sorted(sums.items(), key=lambda item: tuple("" if part is None else part for part in item[0]))
+    ]
+    measures = columns_of(
+        currency="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes", amount="money"
+    )
+    return Table("burst", (*_by_columns(by), *measures), rows)
+
+
+def _burst_hours(
+    engine: Engine, computation: Computation, lines: Sequence[ChargeLine]
+) -> list[tuple[ChargeLine, int, ChargeLine]]:
+    """Cut charge lines into their hours."""
+    hours: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in engine.rows("reports/burst_hours"):
+        rate = computation.rates.rates[row["rate_key"]]
+        price = rate.price.per_byte_second if rate.price else None
+        day_s = row["hour_s"] - row["hour_s"] % SECONDS_PER_DAY
+        hours[row["account"], row["location"], day_s, rate.level, price, rate.price.unit if rate.price else None].append(row)
+    found = []
+    for line in lines:
+        price = Fraction(line.price) / line.multiplier if line.price is not None and line.multiplier else None
+        rows = hours[line.account, line.location, line.date, line.level, price, line.unit]
+        amounts: list[Decimal | None] = [None] * len(rows)
+        if line.amount is not None and price is not None:
+            weights = [int(row["burst_byte_seconds"]) * price * 10**AMOUNT_PLACES for row in rows]
+            shares = spread(in_units(line.amount, AMOUNT_PLACES), weights)
+            amounts = [from_units(share, AMOUNT_PLACES) for share in shares]
+        for row, amount in zip(rows, amounts, strict=True):
+            measures = {name: int(row[name]) for name in ("burst_byte_seconds", "burst_seconds", "peak_burst_bytes")}
+            found.append((line, row["hour_s"], line.model_copy(update=measures | {"amount": amount})))
+    return found
+
+
+def snapshots(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
+    """What each snapshot occupied, or snapshots summed by account, location, day or drive."""
+    days = [
+        row for row in engine.rows("reports/snapshot_days", computation.parameters) if account in (None, row["account"])
+    ]
+    is_each = "snapshot" in by
+    names = tuple(name for name in ("account", "location", "drive", "snapshot", "day") if name in by or (is_each and name != "day"))
+    groups: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in days:
+        # A snapshot keeps the drive that its last sample names, so that it is one row.
+        key = (*(None if is_each and name == "drive" else row["day_s" if name == "day" else name] for name in names),)
+        groups[key].append(row)
+    rows = []
+    for key, members in sorted(groups.items(), key=lambda item: tuple("" if part is None else part for part in item[0])):
+        last = max(members, key=lambda row: row["last_poll_s"])
+        shown = tuple(last["drive"] if is_each and name == "drive" else part for name, part in zip(names, key, strict=True))
+        byte_seconds = sum(int(row["occupied_byte_seconds"]) for row in members)
+        if is_each:
+            rows.append(
+                (
+                    *shown, last["name"], last["status"], min(row["first_poll_s"] for row in members), last["last_poll_s"],
+                    byte_seconds, sum(int(row["observed_seconds"]) for row in members),
+                    max(row["peak_occupied_bytes"] for row in members), last["last_occupied_bytes"],
+                )
+            )  # fmt: skip
+        else:
+            count = len({(row["account"], row["location"], row["snapshot"]) for row in members})
+            rows.append((*shown, count, byte_seconds))
+    if is_each:
+        measures = columns_of(
+            name="text", status="text", first_poll="instant", last_poll="instant", occupied_byte_seconds="byte_seconds",
+            observed_seconds="seconds", peak_occupied_bytes="bytes", last_occupied_bytes="bytes",
+        )  # fmt: skip
+    else:
+        measures = columns_of(snapshot_count="count", occupied_byte_seconds="byte_seconds")
+    return Table("snapshots", (*_by_columns(names), *measures), rows)
+
+
+def subscriptions(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
+    """The subscriptions that entitle within the period, or what they add up to by account and location."""
+    rows = [
+        row for row in engine.rows("reports/subscriptions_in_period", computation.parameters) if account in (None, row["account"])
+    ]
+    if by:
+        sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
+        for row in rows:
+            into = sums[tuple(row[name] for name in by)]
+            into[0] += 1
+            into[1] += int(row["entitled_byte_seconds"])
+        columns = (*_by_columns(by), *columns_of(subscription_count="count", entitled_byte_seconds="byte_seconds"))
+        return Table("subscriptions", columns, [(*key, *into) for key, into in sorted(sums.items())])
+    return Table(
+        "subscriptions",
+        columns_of(
+            account="text", location="text", id="text", amount_bytes="bytes", start="instant", end="instant",
+            entitled_byte_seconds="byte_seconds", price="text", currency="text", auto_renew="text",
+        ),
+        [
+            (
+                row["account"], row["location"], row["id"], int(row["amount"]), row["start_s"], row["end_s"],
+                int(row["entitled_byte_seconds"]), row["price"], row["currency"], row["auto_renew"],
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def statement(bill: Bill) -> Table:
+    """Each statement's lines and its total; `shown_amount` is rounded so that the lines add up to what is due."""
+    rows: list[tuple[Any, ...]] = []
+    for due in bill.statements:
+        lines = [line for line in bill.lines if line.account == due.account]
+        priced = [line.amount for line in lines if line.amount is not None]
+        is_priced = due.currency is not None and len(priced) == len(lines)
+        shown: Sequence[Decimal | None] = shown_amounts(priced, due.currency or "") if is_priced else [None] * len(lines)
+        rows += [
+            (
+                due.account, due.name, "burst", line.charge_id, line.location, line.date, line.level, line.price, line.unit,
+                line.burst_byte_seconds, line.burst_seconds, line.peak_burst_bytes, due.currency, line.amount, amount,
+            )
+            for line, amount in zip(lines, shown, strict=True)
+        ]  # fmt: skip
+        rows.append(
+            (
+                due.account, due.name, f"total ({due.state})", None, None, None, None, None, None,
+                sum(line.burst_byte_seconds for line in lines), sum(line.burst_seconds for line in lines), None, due.currency,
+                due.burst_amount, due.amount_due,
+            )
+        )  # fmt: skip
+    columns = columns_of(
+        account="text", name="text", kind="text", charge_id="text", location="text", date="date", level="count", price="text",
+        unit="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes", currency="text",
+        amount="money", shown_amount="money",
+    )  # fmt: skip
+    return Table("statement", columns, rows)
+
+
+def _by_columns(by: Iterable[str]) -> tuple[Column, ...]:
+    kinds: dict[str, Kind] = {"day": "date", "hour": "instant"}
+    return tuple(Column(name, kinds.get(name, "text")) for name in by)
+
+
+def _columns(names: Sequence[str]) -> tuple[Column, ...]:
+    return tuple(
+        Column(name, "byte_seconds" if name.endswith("_byte_seconds") else "bytes" if name.endswith("_bytes") else "seconds")
+        for name in names
+    )

@@ -1,0 +1,23 @@
+-- name   subscriptions_in_period
+-- grain  one row a subscription that entitles within the period
+-- reads  known_subscriptions
+-- params start_s, stop_s
+-- why    What was bought, and how many byte-seconds of it fall into the period.
+select
+    account,
+    location,
+    id,
+    amount,
+    start_s,
+    end_s,
+    greatest(start_s, $start_s) as starts_at_s,
+    least(end_s, $stop_s) as ends_at_s,
+    amount * (least(end_s, $stop_s) - greatest(start_s, $start_s)) as entitled_byte_seconds,
+    price,
+    currency,
+    auto_renew
+from known_subscriptions
+where
+    start_s < $stop_s
+    and end_s > $start_s
+order by account, location, start_s, id
