@@ -3,12 +3,9 @@
 -- reads  conflicting_samples, polls, collections
 -- params known_seq, start_s, stop_s
 -- why    Polls of the period that arrived again with other content and were not superseded since.
-select
-    x.account,
-    x.endpoint,
-    count(*) as poll_count,
-    min(x.poll_s) as first_poll_s
-from (
+with
+
+kept_aside as (
     select
         endpoint,
         account,
@@ -20,22 +17,32 @@ from (
         and poll_s >= $start_s
         and poll_s < $stop_s
     group by endpoint, account, poll_s
-) as x
-left join (
+),
+
+compared as (
     select
-        c.endpoint,
-        c.account,
-        p.poll_s,
-        max(p.ingest_seq) as ingest_seq
-    from polls as p
-    inner join collections as c
-        on p.collection_key = c.collection_key
-    where p.ingest_seq <= $known_seq
-    group by c.endpoint, c.account, p.poll_s
-) as p
-    on x.endpoint = p.endpoint
-    and x.account = p.account
-    and x.poll_s = p.poll_s
-where p.ingest_seq is null or p.ingest_seq <= x.ingest_seq
-group by x.account, x.endpoint
-order by x.account, x.endpoint
+        k.endpoint,
+        k.account,
+        k.poll_s,
+        k.ingest_seq,
+        coalesce(max(p.ingest_seq), 0) as polled_seq
+    from kept_aside as k
+    left join collections as c
+        on k.endpoint = c.endpoint
+        and k.account = c.account
+    left join polls as p
+        on c.collection_key = p.collection_key
+        and k.poll_s = p.poll_s
+        and p.ingest_seq <= $known_seq
+    group by k.endpoint, k.account, k.poll_s, k.ingest_seq
+)
+
+select
+    account,
+    endpoint,
+    count(*) as poll_count,
+    min(poll_s) as first_poll_s
+from compared
+where polled_seq <= ingest_seq
+group by account, endpoint
+order by account, endpoint

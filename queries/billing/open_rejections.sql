@@ -4,6 +4,17 @@
 -- params known_seq, start_s, stop_s
 -- why    Rows that could not be taken and whose poll did not arrive since: time or facts that a bill may lack. A row that does
 --        not tell its poll may belong to any period.
+with
+
+settled as (
+    select
+        file,
+        max(ingest_seq) as ingest_seq
+    from settled_files
+    where ingest_seq <= $known_seq
+    group by file
+)
+
 select
     r.table_name,
     coalesce(r.account, '') as account,
@@ -12,32 +23,19 @@ select
     count(*) as row_count,
     min(r.file || ' line ' || cast(r.line as varchar)) as first_place
 from rejections as r
-left join (
-    select
-        c.endpoint,
-        c.account,
-        p.poll_s
-    from polls as p
-    inner join collections as c
-        on p.collection_key = c.collection_key
-    where p.ingest_seq <= $known_seq
-) as p
-    on r.endpoint = p.endpoint
-    and r.account = p.account
-    and r.poll_s = p.poll_s
-left join (
-    select
-        file,
-        max(ingest_seq) as ingest_seq
-    from settled_files
-    where ingest_seq <= $known_seq
-    group by file
-) as s
+left join settled as s
     on r.file = s.file
+left join collections as c
+    on r.endpoint = c.endpoint
+    and r.account = c.account
+left join polls as p
+    on c.collection_key = p.collection_key
+    and r.poll_s = p.poll_s
+    and p.ingest_seq <= $known_seq
 where
     r.ingest_seq <= $known_seq
     and r.ingest_seq >= coalesce(s.ingest_seq, 0)
-    and p.poll_s is null
+    and p.poll_key is null
     and (r.poll_s is null or (r.poll_s >= $start_s and r.poll_s < $stop_s))
 group by r.table_name, coalesce(r.account, ''), r.field, r.reason
 order by r.table_name, account, r.field, r.reason

@@ -3,16 +3,28 @@
 -- reads  staged_samples, polls, series
 -- params ingest_seq
 -- why    What a poll's samples add up to in each location, so that billing reads polls, not samples.
+with
+
+levels as (
+    select
+        s.collection_key,
+        s.poll_s,
+        x.location,
+        sum(cast(s.allocated_size as decimal(38, 0))) as occupied_bytes,
+        count(*) as sample_count
+    from staged_samples as s
+    inner join series as x
+        on s.series_key = x.series_key
+    group by s.collection_key, s.poll_s, x.location
+)
+
 select
     p.poll_key,
-    x.location,
-    sum(cast(s.allocated_size as decimal(38, 0))) as occupied_bytes,
-    count(*) as sample_count
-from staged_samples as s
+    l.location,
+    l.occupied_bytes,
+    l.sample_count
+from levels as l
 inner join polls as p
-    on s.collection_key = p.collection_key
-    and s.poll_s = p.poll_s
-inner join series as x
-    on s.series_key = x.series_key
+    on l.collection_key = p.collection_key
+    and l.poll_s = p.poll_s
 where p.ingest_seq = $ingest_seq
-group by p.poll_key, x.location
