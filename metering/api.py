@@ -22,7 +22,7 @@ from metering.reporting.reports import BY, make_report, parse_by
 from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 Progress = Callable[[str, int, int], None]
 PathLike = str | Path
@@ -42,9 +42,7 @@ class Meter:
     def __init__(self, settings: Settings, *, clock: Callable[[], int] = lambda: int(time.time())) -> None:
         self.settings = settings
         self._clock = clock
-        self._store = Store(
-            settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=settings.store_wait
-        )
+        self._store = Store(settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=settings.store_wait)
 
     @classmethod
     def opened(cls, store: str | None = None, **settings: Any) -> Self:
@@ -142,7 +140,7 @@ class Meter:
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             return make_report(name, engine, computation, self.settings.locations, parsed_by, account)
 
-    def report(self, name: str, period: str, **options: Any) -> "pandas.DataFrame":
+    def report(self, name: str, period: str, **options: Any) -> "pd.DataFrame":
         """Make a report as a DataFrame with exact dtypes: money, bytes and byte-seconds are objects (Decimal, int), never floats.
 
         Takes the options of `report_table`. Instants are UTC timestamps, seconds and counts Int64.
@@ -216,7 +214,9 @@ class Meter:
                 progress=progress,
             )
             if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
-                raise NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
+                raise NoDataError(
+                    f"account {account!r} has no usage: `metering report usage --period {period}` names those that have"
+                )
             yield engine, computation
 
 

@@ -34,7 +34,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _hold_at_least_a_cycle(self) -> Self:
         if self.max_hold < self.cycle:
-            raise ValueError(f"max_hold is {self.max_hold} s, less than the cycle of {self.cycle} s: a poll holds at least that long")
+            raise ValueError(
+                f"max_hold is {self.max_hold} s, less than the cycle of {self.cycle} s: a poll holds at least that long"
+            )
         return self
 
     @property
@@ -75,4 +77,6 @@ def load_settings(path: Path | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(map(str, first["loc"])) or "settings"
-        raise MisuseError(f"{name} (in {place}, or METERING_{name.upper()}): {first['msg'].removeprefix('Value error, ')}") from None
+        raise MisuseError(
+            f"{name} (in {place}, or METERING_{name.upper()}): {first['msg'].removeprefix('Value error, ')}"
+        ) from None

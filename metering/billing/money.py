@@ -58,7 +58,7 @@ def in_units(amount: Decimal, places: int) -> int:
     scaled = Fraction(amount) * 10**places
     if scaled.denominator != 1:
         raise ValueError(f"{amount} has more than {places} decimals")
-    return scaled.numerator
+    return int(scaled)
 
 
 def charge_amount(byte_seconds: int, price: Price) -> Decimal:

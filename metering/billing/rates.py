@@ -6,13 +6,16 @@ the latest `effective_from` wins. Burst is priced at level 1 where nothing says 
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from metering.billing.money import Price
 
 DEFAULT_BURST_LEVEL = 1
+
+Value = TypeVar("Value")
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +45,21 @@ class RateBook:
     steps: list[RateStep] = field(default_factory=list)
 
 
-class _Dated:
-    """Values by the instant from which they hold; the latest that has begun is in force."""
+class _Dated(Generic[Key, Value]):
+    """Values by key and the instant from which they hold; the latest that has begun is in force."""
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[int, Any]] = []
+    def __init__(self, rows: Iterable[tuple[Key, int, Value]]) -> None:
+        self._rows: defaultdict[Key, list[tuple[int, Value]]] = defaultdict(list)
+        for key, effective_from_s, value in sorted(rows, key=lambda row: row[1]):
+            self._rows[key].append((effective_from_s, value))
 
-    def add(self, effective_from_s: int, value: Any) -> None:
-        self._rows.append((effective_from_s, value))
-
-    def sort(self) -> None:
-        self._rows.sort(key=lambda row: row[0])
-
-    def at(self, instant_s: int) -> Any | None:
-        index = bisect_right(self._rows, instant_s, key=lambda row: row[0])
-        return self._rows[index - 1][1] if index else None
-
-    def instants(self) -> Iterable[int]:
-        return (row[0] for row in self._rows)
+    def in_force(self, keys: Sequence[Key], instant_s: int) -> Value | None:
+        """Give the value in force of the first key that has one."""
+        for key in keys:
+            rows = self._rows.get(key, [])
+            if index := bisect_right(rows, instant_s, key=lambda row: row[0]):
+                return rows[index - 1][1]
+        return None
 
 
 def rate_book(
@@ -74,31 +74,27 @@ def rate_book(
     Rows that agree in level, price, unit and multiplier are one rate: where only an `effective_from` differs, nothing changes.
     An empty currency (an unknown account) has no price.
     """
-    price_rows: defaultdict[tuple[str, str, int], _Dated] = defaultdict(_Dated)
-    level_rows: defaultdict[tuple[str], _Dated] = defaultdict(_Dated)
-    for row in prices:
-        price = Price(row["price"], row["unit"], int(row["multiplier"]))
-        price_rows[row["location"], row["currency"], int(row["level"])].add(row["effective_from_s"], price)
-    for row in levels:
-        level_rows[(row["location"],)].add(row["effective_from_s"], int(row["level"]))
-    for dated in (*price_rows.values(), *level_rows.values()):
-        dated.sort()
-
+    dated_prices = _Dated(
+        (
+            (row["location"], row["currency"], int(row["level"])),
+            int(row["effective_from_s"]),
+            Price(row["price"], row["unit"], int(row["multiplier"])),
+        )
+        for row in prices
+    )
+    dated_levels = _Dated((row["location"], int(row["effective_from_s"]), int(row["level"])) for row in levels)
     book = RateBook()
     keys: dict[tuple[Any, ...], int] = {}
     for currency, location in groups:
+        places = (location, "")
         instants = {start_s}
-        for (row_location, row_currency, _), dated in price_rows.items():
-            if row_location in ("", location) and row_currency == currency:
-                instants.update(dated.instants())
-        for (row_location,), dated in level_rows.items():
-            if row_location in ("", location):
-                instants.update(dated.instants())
+        instants.update(row["effective_from_s"] for row in prices if row["location"] in places and row["currency"] == currency)
+        instants.update(row["effective_from_s"] for row in levels if row["location"] in places)
         before, ordinal = None, 0
         for instant_s in sorted(instant for instant in instants if start_s <= instant < stop_s):
-            level = _in_force(level_rows, [(location,), ("",)], instant_s)
+            level = dated_levels.in_force(places, instant_s)
             level = DEFAULT_BURST_LEVEL if level is None else level
-            price = _in_force(price_rows, [(location, currency, level), ("", currency, level)], instant_s)
+            price = dated_prices.in_force([(place, currency, level) for place in places], instant_s)
             said = (price.per_byte_second, price.unit, price.multiplier) if price else None
             key = keys.setdefault((currency, location, level, said), len(book.rates))
             if key == len(book.rates):
@@ -108,12 +104,3 @@ def rate_book(
                 book.steps.append(RateStep(currency, location, ordinal, instant_s, key))
                 before = key
     return book
-
-
-def _in_force(rows: Mapping[Any, _Dated], keys: Sequence[tuple[Any, ...]], instant_s: int) -> Any | None:
-    """Give the value in force of the first key that has one."""
-    for key in keys:
-        value = rows[key].at(instant_s) if key in rows else None
-        if value is not None:
-            return value
-    return None

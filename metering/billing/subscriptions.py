@@ -33,9 +33,7 @@ def discount_rate(term: Term) -> Fraction:
     return max((rate for length, rate in DISCOUNTS if length <= months), default=Fraction(0))
 
 
-def subscription_cost(
-    amount_bytes: int, nominal_seconds: int, price: Price, discount: Fraction = Fraction(0)
-) -> SubscriptionCost:
+def subscription_cost(amount_bytes: int, nominal_seconds: int, price: Price, discount: Fraction = Fraction(0)) -> SubscriptionCost:
     """Price a subscription of `amount_bytes` for `nominal_seconds`, exactly; nothing is rounded."""
     full = amount_bytes * nominal_seconds * price.per_byte_second
     return SubscriptionCost(cost=full * (1 - discount), discount=full * discount)

@@ -1,9 +1,9 @@
 """From facts to usage steps: the stages of a computation, in order, as tables of the engine.
 
-    used_polls ─> listed_locations ─> ignored_series ─> counted_levels ─> feeds ─> units
-    feed_steps ─> occupied_changes ┐
-    known_subscriptions ─> entitled_changes ├─> usage_steps
-    known_prices, known_burst_levels ─> rate_steps ┘
+used_polls ─> listed_locations ─> ignored_series ─> counted_levels ─> feeds ─> units
+feed_steps ─> occupied_changes ┐
+known_subscriptions ─> entitled_changes ├─> usage_steps
+known_prices, known_burst_levels ─> rate_steps ┘
 """
 
 from collections.abc import Callable

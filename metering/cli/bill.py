@@ -32,7 +32,8 @@ def run(
     context: typer.Context,
     facts: Annotated[list[Path], typer.Argument(metavar="FACTS...", help="A facts directory, or files of facts.")],
     period: Annotated[
-        str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given.")
+        str | None,
+        typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given."),
     ] = None,
     as_of: AsOfOption = None,
     account: AccountOption = None,

@@ -45,7 +45,9 @@ def export(
         Path, typer.Option("-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet); for facts a new folder.")
     ],
     period: Annotated[str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")] = None,
-    facts_format: Annotated[FactsFormat, typer.Option("--facts-format", help="The format of exported facts.")] = FactsFormat.PARQUET,
+    facts_format: Annotated[
+        FactsFormat, typer.Option("--facts-format", help="The format of exported facts.")
+    ] = FactsFormat.PARQUET,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,

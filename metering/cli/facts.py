@@ -81,9 +81,7 @@ def outcome_table(outcome: "IngestOutcome") -> Any:
     rows = [*outcome.tables.items()]
     if "samples" in outcome.tables:
         rows.insert(0, ("polls", outcome.polls))
-    columns = columns_of(
-        table="text", accepted="count", duplicate="count", conflicting="count", rejected="count", ignored="count"
-    )
+    columns = columns_of(table="text", accepted="count", duplicate="count", conflicting="count", rejected="count", ignored="count")
     return Table("ingest", columns, [(name, *(getattr(counts, word) for word in _OUTCOMES)) for name, counts in rows])
 
 

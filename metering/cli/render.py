@@ -103,9 +103,13 @@ def print_bill(common: Common, bill: Bill) -> None:
     console.print(_fitting(console, common, lambda exact: _usage(bill.usage, exact=exact)))
     if bill.episodes:
         console.print(Text(f"Burst: {len(bill.episodes)} episodes, {len(bill.lines)} charge lines", style="bold"))
-        shown = bill.episodes if common.verbose else sorted(
-            sorted(bill.episodes, key=lambda episode: -episode.burst_byte_seconds)[:_SHOWN_EPISODES],
-            key=lambda episode: (episode.account, episode.location, episode.start),
+        shown = (
+            bill.episodes
+            if common.verbose
+            else sorted(
+                sorted(bill.episodes, key=lambda episode: -episode.burst_byte_seconds)[:_SHOWN_EPISODES],
+                key=lambda episode: (episode.account, episode.location, episode.start),
+            )
         )
         episodes = table_of("burst", Episode, shown)
         console.print(_fitting(console, common, lambda exact: _grid(episodes, exact=exact)))
@@ -119,7 +123,8 @@ def print_bill(common: Common, bill: Bill) -> None:
 def _statements(bill: Bill) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading, side in (
-        ("account", "left"), ("name", "left"), ("lines", "right"), ("burst amount", "right"), ("due", "right"), ("", "left"), ("state", "left"),
+        ("account", "left"), ("name", "left"), ("lines", "right"), ("burst amount", "right"), ("due", "right"), ("", "left"),
+        ("state", "left"),
     ):  # fmt: skip
         grid.add_column(heading, justify=side, overflow="fold")  # type: ignore[arg-type]  # the literals above
     for row in bill.statements:

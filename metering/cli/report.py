@@ -34,15 +34,15 @@ class Report(StrEnum):
 
 def report(
     context: typer.Context,
-    name: Annotated[Report, typer.Argument(metavar="REPORT", help="usage, burst, snapshots, subscriptions, coverage or statement.")],
+    name: Annotated[Report, typer.Argument(metavar="REPORT", help="usage, burst, snapshots, subscriptions, coverage, statement.")],
     period: PeriodOption,
     by: Annotated[
         str | None,
         typer.Option(
             "--by",
             metavar="WHAT",
-            help="Sum by account, location, day, hour (usage, burst, coverage); account, location, drive, snapshot, day (snapshots); "
-            "account, location (subscriptions); list each episode (burst) or interval (coverage).",
+            help="Sum by account, location, day, hour (usage, burst, coverage); account, location, day, drive, snapshot "
+            "(snapshots); account, location (subscriptions); list each episode (burst) or interval (coverage).",
         ),
     ] = None,
     as_of: AsOfOption = None,

@@ -23,6 +23,8 @@ from metering.model.terms import parse_term, resolve_interval
 from metering.model.units import unit_multiplier
 
 BILLED_RESOURCE = "backup"
+MAX_IDENTIFIER_LENGTH = 128
+_MAX_TEXT_LENGTH = 1_000
 
 # A number of more digits than this is no price and no amount, and would only cost time.
 _MAX_DIGITS = 30
@@ -31,8 +33,8 @@ _MAX_DIGITS = 30
 def _identifier(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Number):
         raise ValueError("is no text; identifiers are text, never numbers")  # noqa: TRY004 -- pydantic wants ValueError
-    if len(value) > 128:
-        raise ValueError("is longer than 128 characters")
+    if len(value) > MAX_IDENTIFIER_LENGTH:
+        raise ValueError(f"is longer than {MAX_IDENTIFIER_LENGTH} characters")
     if not value:
         raise ValueError("is missing")
     return str(value)
@@ -46,8 +48,8 @@ def _text(value: Any) -> Any:
     if value is None:
         return ""
     text = decimal_text(value)
-    if text is not None and len(text) > 1_000:
-        raise ValueError("is longer than 1000 characters")
+    if text is not None and len(text) > _MAX_TEXT_LENGTH:
+        raise ValueError(f"is longer than {_MAX_TEXT_LENGTH} characters")
     return text
 
 
@@ -342,7 +344,7 @@ def _csv_rows(engine: Engine, file: FactFile) -> Iterator[tuple[int, dict[str, A
     try:
         for cells in reader:
             if header is None:
-                header = cells if cells else None
+                header = cells or None
             elif cells and len(cells) != len(file.columns):
                 yield begins, f"has {len(cells)} cells, the header {len(file.columns)}"
             elif cells:

@@ -138,7 +138,9 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
         raise InputError(f"{path} is empty: it lacks even a header; restore it, or remove it")
     form = _format_of(path)
     assert form is not None  # noqa: S101 -- the callers pass fact files only
-    delimiter, columns, types = ",", (), ()
+    delimiter = ","
+    columns: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     if form == "parquet":
         columns, types = _parquet_columns(engine, path)
     elif table != "captures":

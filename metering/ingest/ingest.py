@@ -190,7 +190,5 @@ def _write_rejections(engine: Engine, rejections: list[Rejection], settled: list
     if not rejections:
         return
     engine.load("new_rejections", _REJECTION_COLUMNS, map(_rejection_row, rejections))
-    engine.sql(
-        "insert into rejections by name select *, $ingest_seq as ingest_seq from new_rejections", {"ingest_seq": ingest_seq}
-    )
+    engine.sql("insert into rejections by name select *, $ingest_seq as ingest_seq from new_rejections", {"ingest_seq": ingest_seq})
     engine.drop("new_rejections")

@@ -1,7 +1,7 @@
 """Samples into the store: staged as sets, decided poll by poll, taken whole or not at all.
 
-    raw_samples ─> checked_samples ─┬─> rejected_rows
-                                    └─> staged_keys ─> staged_samples ─> staged_polls ─> polls, samples, poll_levels
+raw_samples ─> checked_samples ─┬─> rejected_rows
+                                └─> staged_keys ─> staged_samples ─> staged_polls ─> polls, samples, poll_levels
 """
 
 import csv
@@ -237,4 +237,3 @@ def _lines(engine: Engine, file: FactFile) -> Iterable[str]:
         return (line + "\n" for line in read_lines(engine, file.path))
     opener = gzip.open if file.path.suffix.lower() == ".gz" else open
     return opener(file.path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-

@@ -47,7 +47,7 @@ def _select(number: int, values: dict[str, str], source: str) -> str:
         "row_number": "row_number",
         "listing": "cast(0 as bigint)",
         "poll_s": "cast(null as bigint)",
-        **{column: "cast(null as varchar)" for column in _TEXT_COLUMNS},
+        **dict.fromkeys(_TEXT_COLUMNS, "cast(null as varchar)"),
         "problem": "cast(null as varchar)",
         "problem_value": "cast(null as varchar)",
         **values,

@@ -92,6 +92,13 @@ class Period:
         return f"{instant_text(self.start_s)}..{instant_text(self.end_s)}"
 
 
+def _between(text: str) -> Period:
+    start, dots, end = text.partition("..")
+    if not dots:
+        raise ValueError("is neither a month, a day nor START..END")
+    return Period(instant_seconds(start), instant_seconds(end))
+
+
 def parse_period(text: str) -> Period:
     """Read a UTC month `2026-10`, a UTC day `2026-10-03`, or `START..END` (instants or bare dates, END not included).
 
@@ -105,10 +112,7 @@ def parse_period(text: str) -> Period:
         if _DAY.fullmatch(text):
             start_s = instant_seconds(text)
             return Period(start_s, start_s + SECONDS_PER_DAY)
-        start, dots, end = text.partition("..")
-        if not dots:
-            raise ValueError("is neither a month, a day nor START..END")
-        period = Period(instant_seconds(start), instant_seconds(end))
+        period = _between(text)
     except (ValueError, OverflowError) as error:
         raise MisuseError(f"period {text!r} {error}; write 2026-10, 2026-10-03 or 2026-10-01..2026-10-08") from None
     if period.start_s < 0:

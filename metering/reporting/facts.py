@@ -42,9 +42,7 @@ _SAMPLES = (
 )
 
 
-def export_facts(
-    engine: Engine, folder: Path, form: str, known_seq: int, start_s: int | None, end_s: int | None
-) -> dict[str, int]:
+def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_s: int | None, end_s: int | None) -> dict[str, int]:
     """Write the facts in force into a folder, one file a table, and give the number of rows of each.
 
     With a period, samples are those that its bill looks at: of the period, and of the polls next to it on both sides.

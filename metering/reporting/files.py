@@ -133,4 +133,3 @@ def _sync_directory(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-

@@ -1,5 +1,7 @@
 """Tables as pandas DataFrames, with exact dtypes: no figure passes through a float."""
 
+from typing import Any
+
 import pandas as pd
 
 from metering.model.period import moment
@@ -18,10 +20,10 @@ def frame(table: Table) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _series(kind: Kind, values: list[object]) -> "pd.Series[object]":
+def _series(kind: Kind, values: list[Any]) -> "pd.Series[Any]":
     if kind in ("count", "seconds"):
-        return pd.Series(pd.array(values, dtype="Int64"))  # type: ignore[call-overload, no-any-return]  # stubs lack this form
+        return pd.Series(values, dtype="Int64")
     if kind in ("instant", "date"):
-        instants = [pd.NaT if value is None else pd.Timestamp(moment(int(str(value)))) for value in values]
-        return pd.Series(instants, dtype="datetime64[us, UTC]")  # type: ignore[call-overload, no-any-return]
+        instants = [pd.NaT if value is None else pd.Timestamp(moment(value)) for value in values]
+        return pd.Series(instants, dtype="datetime64[us, UTC]")
     return pd.Series(values, dtype=object)

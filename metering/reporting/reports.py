@@ -57,9 +57,8 @@ def parse_by(report: str, by: str | None) -> By:
     wanted = {name.strip() for name in by.split(",") if name.strip()}
     if unknown := sorted(wanted - set(BY[report])):
         raise MisuseError(f"{report} cannot be reported by {unknown[0]!r}: choose from {', '.join(BY[report])}")
-    if alone := sorted(wanted & {"episode", "interval", "line"}):
-        if len(wanted) > 1:
-            raise MisuseError(f"{alone[0]!r} stands alone in --by: it already names account and location")
+    if (alone := sorted(wanted & {"episode", "interval", "line"})) and len(wanted) > 1:
+        raise MisuseError(f"{alone[0]!r} stands alone in --by: it already names account and location")
     if {"day", "hour"} <= wanted:
         raise MisuseError("--by takes day or hour, not both: an hour names its day")
     return tuple(name for name in BY[report] if name in wanted)
@@ -85,7 +84,7 @@ def make_report(
         "burst": lambda: burst(engine, computation, make_bill(engine, computation, locations), by),
         "snapshots": lambda: snapshots(engine, computation, by, account),
         "subscriptions": lambda: subscriptions(engine, computation, by, account),
-        "coverage": lambda: coverage(engine, computation, by),
+        "coverage": lambda: coverage(engine, by),
         "statement": lambda: statement(make_bill(engine, computation, locations)),
     }
     return makers[report]()
@@ -115,11 +114,18 @@ def usage(engine: Engine, by: By) -> Table:
     return Table("usage", (*_by_columns(by), *_columns(_USAGE)), rows)
 
 
-def coverage(engine: Engine, computation: Computation, by: By) -> Table:
+def coverage(engine: Engine, by: By) -> Table:
     """How well each second is known: measured, held, partial, missing, and in no state; or each interval that is not measured."""
     if by == ("interval",):
         rows = [
-            (row["account"], row["location"], row["state"], row["starts_at_s"], row["ends_at_s"], row["ends_at_s"] - row["starts_at_s"])
+            (
+                row["account"],
+                row["location"],
+                row["state"],
+                row["starts_at_s"],
+                row["ends_at_s"],
+                row["ends_at_s"] - row["starts_at_s"],
+            )
             for row in engine.rows("reports/unobserved_intervals")
         ]
         kinds: dict[str, Kind] = {"account": "text", "location": "text", "state": "text", "start": "instant", "end": "instant"}
@@ -162,15 +168,13 @@ def burst(engine: Engine, computation: Computation, bill: Bill, by: By) -> Table
         (*key, into[0], into[1], into[2], None if into[4] else total(into[3]))
         for key, into in sorted(sums.items(), key=lambda item: tuple("" if part is None else part for part in item[0]))
     ]
-    measures = columns_of(
+    columns = columns_of(
         currency="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes", amount="money"
     )
-    return Table("burst", (*_by_columns(by), *measures), rows)
+    return Table("burst", (*_by_columns(by), *columns), rows)
 
 
-def _burst_hours(
-    engine: Engine, computation: Computation, lines: Sequence[ChargeLine]
-) -> list[tuple[ChargeLine, int, ChargeLine]]:
+def _burst_hours(engine: Engine, computation: Computation, lines: Sequence[ChargeLine]) -> list[tuple[ChargeLine, int, ChargeLine]]:
     """Cut charge lines into their hours."""
     hours: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row in engine.rows("reports/burst_hours"):
@@ -195,9 +199,7 @@ def _burst_hours(
 
 def snapshots(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
     """What each snapshot occupied, or snapshots summed by account, location, day or drive."""
-    days = [
-        row for row in engine.rows("reports/snapshot_days", computation.parameters) if account in (None, row["account"])
-    ]
+    days = [row for row in engine.rows("reports/snapshot_days", computation.parameters) if account in (None, row["account"])]
     is_each = "snapshot" in by
     names = tuple(name for name in ("account", "location", "drive", "snapshot", "day") if name in by or (is_each and name != "day"))
     groups: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
