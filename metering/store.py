@@ -29,6 +29,8 @@ create table store_info (key varchar not null, value varchar not null);
 
 -- one row an ingest that brought something; ingest_seq counts on from 1
 create table ingests (ingest_seq bigint not null, ingested_at_s bigint not null, source varchar not null);
+-- the sample files of an ingest, as they were named; a poll that is spread over several counts as the first one's
+create table ingest_files (ingest_seq bigint not null, file_number bigint not null, file varchar not null);
 
 -- what is polled: one endpoint, one account
 create table collections (collection_key bigint not null, endpoint varchar not null, account varchar not null);
@@ -40,8 +42,10 @@ create table labels (label_key bigint not null, drive varchar not null, status v
 
 create table polls (
     poll_key bigint not null, collection_key bigint not null, poll_s bigint not null, sample_count bigint not null,
-    ingest_seq bigint not null
+    file_number bigint not null, ingest_seq bigint not null
 );
+-- the provider's own clock when it answered a poll, where the capture tells it
+create table poll_answers (poll_key bigint not null, answered_s bigint not null);
 create table poll_levels (
     poll_key bigint not null, location varchar not null, occupied_bytes decimal(38, 0) not null, sample_count bigint not null
 );
@@ -68,6 +72,11 @@ create table shared_objects (
     endpoint varchar not null, account varchar not null, owner varchar not null, location varchar not null,
     snapshot varchar not null, first_poll_s bigint not null, last_poll_s bigint not null, poll_count bigint not null,
     ingest_seq bigint not null
+);
+
+-- how large a drive was, as captures tell it beside its snapshots
+create table drive_sizes (
+    drive varchar not null, size_bytes bigint not null, first_poll_s bigint not null, ingest_seq bigint not null
 );
 
 -- dated facts; the row of a key with the greatest ingest_seq is in force

@@ -109,7 +109,7 @@ def _ingest(
         outcome.polls = samples.polls
         outcome.rejections = samples.rejections + outcome.rejections
     _assert_acceptable(outcome, strict=strict)
-    _write(engine, outcome, facts, samples, now_s, progress, done, steps)
+    _write(engine, outcome, sample_files, facts, samples, now_s, progress, done, steps)
     for file in sample_files:
         file.assert_unchanged()
     return outcome
@@ -118,6 +118,7 @@ def _ingest(
 def _write(
     engine: Engine,
     outcome: IngestOutcome,
+    sample_files: list[FactFile],
     facts: dict[str, FactOutcome],
     samples: SampleOutcome,
     now_s: int,
@@ -134,7 +135,7 @@ def _write(
     for table, fact in facts.items():
         write_facts(engine, table, fact.accepted, ingest_seq)
     if samples.polls.accepted or aside:
-        for step in write_samples(engine, ingest_seq):
+        for step in write_samples(engine, sample_files, ingest_seq):
             progress(step, done := done + 1, steps)
     _write_rejections(engine, rejections, settled, ingest_seq)
     outcome.ingest_seq = ingest_seq

@@ -56,12 +56,12 @@ REASONS = {
 
 _RAW_TYPES = (
     "cast(null as integer) as file_number, cast(null as bigint) as row_number, cast(null as bigint) as listing, "
-    "cast(null as bigint) as poll_s, "
+    "cast(null as bigint) as poll_s, cast(null as bigint) as answered_s, "
     + ", ".join(
         f"cast(null as varchar) as {column}"
         for column in (
             "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
-            "problem", "problem_value",
+            "drive_size", "problem", "problem_value",
         )
     )
 )  # fmt: skip
@@ -162,9 +162,13 @@ def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
     return outcome
 
 
-def write_samples(engine: Engine, ingest_seq: int) -> Iterator[str]:
+def write_samples(engine: Engine, files: list[FactFile], ingest_seq: int) -> Iterator[str]:
     """Append the accepted polls and samples to the store, and keep the conflicting ones aside."""
     parameters = {"ingest_seq": ingest_seq}
+    names = ((ingest_seq, number, file.shown) for number, file in enumerate(files, start=1))
+    engine.load("new_ingest_files", {"ingest_seq": "bigint", "file_number": "bigint", "file": "varchar"}, names)
+    engine.sql("insert into ingest_files by name from new_ingest_files")
+    engine.drop("new_ingest_files")
     engine.insert("superseded_polls", "staging/new_superseded_polls", parameters)
     engine.insert("conflicting_samples", "staging/new_conflicting_samples", parameters)
     engine.create("staging/staged_shared_objects")
@@ -173,6 +177,9 @@ def write_samples(engine: Engine, ingest_seq: int) -> Iterator[str]:
     engine.insert("poll_levels", "staging/new_poll_levels", parameters)
     yield "levels"
     engine.insert("samples", "staging/new_samples", parameters)
+    if any(file.table == "captures" for file in files):
+        engine.insert("poll_answers", "staging/new_poll_answers", parameters)
+        engine.insert("drive_sizes", "staging/new_drive_sizes", parameters)
     yield "written"
 
 

@@ -47,7 +47,9 @@ def _select(number: int, values: dict[str, str], source: str) -> str:
         "row_number": "row_number",
         "listing": "cast(0 as bigint)",
         "poll_s": "cast(null as bigint)",
+        "answered_s": "cast(null as bigint)",
         **dict.fromkeys(_TEXT_COLUMNS, "cast(null as varchar)"),
+        "drive_size": "cast(null as varchar)",
         "problem": "cast(null as varchar)",
         "problem_value": "cast(null as varchar)",
         **values,
@@ -184,7 +186,12 @@ def _captures(file: FactFile, number: int) -> str:
         f" when {limit} > 0 and {count} >= {limit} and {listed} > {count} or {offset} > 0 then 'response.incomplete' end)"
     )
     lines = _numbered_lines(file, MAX_LINE_BYTES)
-    polls = _select(number, {**head, "problem": poll_problem, "problem_value": "left(line, 200)"}, lines)
+    answered = _text("json_extract(document, '$.date')")
+    polls = _select(
+        number,
+        {**head, "answered_s": _answered_seconds(answered), "problem": poll_problem, "problem_value": "left(line, 200)"},
+        lines,
+    )
 
     def text_at(path: str) -> str:
         return f"json_extract_string(object, '{path}')"
@@ -208,6 +215,7 @@ def _captures(file: FactFile, number: int) -> str:
             "status": text_at("$.status"),
             "name": text_at("$.name"),
             "owner": text_at("$.owner.uuid"),
+            "drive_size": text_at("$.drive_meta.size"),
             "problem": (
                 "case when json_type(object) <> 'OBJECT' then 'response.no_object' "
                 "when len(json_keys(object)) <> len(list_distinct(json_keys(object))) then 'response.key_twice' "
@@ -222,6 +230,12 @@ def _captures(file: FactFile, number: int) -> str:
         f"where json_type({objects}) = 'ARRAY')",
     )
     return f"{polls} union all by name {listed_objects}"
+
+
+def _answered_seconds(text: str) -> str:
+    """Give the provider's own clock, the `Date` of its answer, in whole seconds; null where the capture tells none."""
+    read = f"try_strptime({text}, ['%a, %d %b %Y %H:%M:%S GMT', '%Y-%m-%dT%H:%M:%SZ'])"
+    return f"date_diff('second', timestamp '1970-01-01 00:00:00', {read})"
 
 
 _SELECTS: dict[str, Callable[[FactFile, int], str]] = {"csv": _csv, "ndjson": _ndjson}

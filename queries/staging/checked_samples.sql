@@ -13,6 +13,7 @@ filled as (
         row_number,
         listing,
         poll_s,
+        answered_s,
         coalesce(poll_time, '') as poll_time,
         coalesce(account, '') as account,
         coalesce(location, '') as location,
@@ -23,6 +24,7 @@ filled as (
         coalesce(status, '') as status,
         coalesce(name, '') as name,
         coalesce(owner, account, '') as owner,
+        drive_size,
         problem,
         problem_value
     from raw_samples
@@ -98,6 +100,7 @@ select
     row_number,
     listing,
     polled_s as poll_s,
+    answered_s,
     endpoint,
     account,
     case when snapshot = '' then '' else location end as location,
@@ -111,6 +114,7 @@ select
     case when snapshot = '' then '' else name end as name,
     is_shared,
     owner,
+    drive_size,
     poll_problem is null as is_poll_known,
     coalesce(problem, poll_problem, sample_problem) as problem,
     case

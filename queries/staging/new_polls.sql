@@ -9,6 +9,7 @@ select
     collection_key,
     poll_s,
     sample_count,
+    file_number,
     $ingest_seq as ingest_seq
 from staged_polls
 where outcome = 'accepted'

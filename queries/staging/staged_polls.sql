@@ -13,6 +13,7 @@ batch_polls as (
         poll_s,
         count(*) as distinct_row_count,
         sum(row_count) as row_count,
+        min(file_number) as file_number,
         sum(case when series_key <> 0 then 1 else 0 end) as sample_count,
         max(case when allocated_size <> greatest_size or label_key <> greatest_label_key then 1 else 0 end) as contradicts
     from staged_samples
@@ -67,6 +68,7 @@ compared as (
         b.poll_s,
         b.distinct_row_count,
         b.row_count,
+        b.file_number,
         b.sample_count,
         b.contradicts = 1 or l.poll_s is not null as contradicts,
         r.poll_s is not null as is_rejected,
@@ -92,6 +94,7 @@ select
     distinct_row_count,
     row_count,
     sample_count,
+    file_number,
     known_poll_key,
     case
         when is_rejected then 'rejected'

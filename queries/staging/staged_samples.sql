@@ -11,7 +11,8 @@ select
     max(k.allocated_size) as greatest_size,
     min(n.label_key) as label_key,
     max(n.label_key) as greatest_label_key,
-    count(*) as row_count
+    count(*) as row_count,
+    min(k.file_number) as file_number
 from checked_samples as k
 inner join staged_key_numbers as n
     on k.endpoint = n.endpoint
