@@ -1,48 +1,34 @@
 """The commands, in the order of `--help`."""
 
-from typing import Annotated
-
 import typer
 
-from metering import __version__
 from metering.cli import bill, export, facts, report
-from metering.cli.common import Common, ConfigOption, FormatOption, QuietOption, StoreOption, VerboseOption
+from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
     name="metering",
-    help="Meters and bills remote snapshots by the capacity they occupy: exact, repeatable, explainable.",
-    epilog="Example: metering run sample_data --period 2026-10",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # Plain help can be piped, pasted and compared; markup would swallow what stands in brackets.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _show_version(value: bool) -> None:
-    if value:
-        typer.echo(f"metering {__version__}")
-        raise typer.Exit
+def example(line: str) -> str:
+    """Give a command's help an example to paste, on a line of its own that is never folded."""
+    return f"\b\nExample:\n  {line}"
 
 
-@app.callback()
-def common_options(
-    context: typer.Context,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    form: FormatOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Take the options that may also stand behind a command."""
-    del version
-    context.obj = Common(store, config, form, quiet, verbose)
+@app.callback(epilog=example("metering run sample_data --period 2026-10"))
+@with_common_options
+def metering(common: Common) -> None:
+    """Meters and bills remote snapshots by the capacity they occupy: exact, repeatable, explainable."""
+    del common  # kept in the context, for the command that follows
 
 
-app.command(epilog="Example: metering run sample_data --period 2026-10 --format table")(bill.run)
-app.command(epilog="Example: metering ingest samples-2026-11.csv.gz prices.csv")(facts.ingest)
-app.command(epilog="Example: metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json")(bill.bill)
-app.command(epilog="Example: metering report usage --period 2026-10 --by account,day --format csv")(report.report)
-app.command(epilog="Example: metering export usage --period 2026-10 -o usage.parquet")(export.export)
+app.command(epilog=example("metering run sample_data --period 2026-10 --format table"))(bill.run)
+app.command(epilog=example("metering ingest samples-2026-11.csv.gz prices.csv"))(facts.ingest)
+app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
+app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
+app.command(epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)

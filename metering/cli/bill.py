@@ -10,16 +10,12 @@ from metering.cli.common import (
     AccountOption,
     AsOfOption,
     Common,
-    ConfigOption,
     Format,
-    FormatOption,
     KnownAtOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
     message,
     meter,
     progress,
+    with_common_options,
 )
 
 if TYPE_CHECKING:
@@ -28,9 +24,10 @@ if TYPE_CHECKING:
 CheckOption = Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")]
 
 
+@with_common_options
 def run(
-    context: typer.Context,
-    facts: Annotated[list[Path], typer.Argument(metavar="FACTS...", help="A facts directory, or files of facts.")],
+    common: Common,
+    facts: Annotated[list[Path], typer.Argument(metavar="FACTS", help="A facts directory, or files of facts.")],
     period: Annotated[
         str | None,
         typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given."),
@@ -38,16 +35,10 @@ def run(
     as_of: AsOfOption = None,
     account: AccountOption = None,
     check: CheckOption = False,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    form: FormatOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
-    """The main job: take facts into the store, bill a period, print the bill."""
+    """The main job: take facts in, bill a period, print the bill."""
     from metering.cli.facts import tell  # noqa: PLC0415
 
-    common = Common(store, config, form, quiet, verbose).over(context.obj)
     with meter(common) as opened:
         with progress(common, "Ingesting") as show:
             outcome = opened.ingest(facts, progress=show)
@@ -60,21 +51,16 @@ def run(
     _print(common, made, check)
 
 
+@with_common_options
 def bill(
-    context: typer.Context,
+    common: Common,
     period: Annotated[str, typer.Argument(metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")],
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,
     check: CheckOption = False,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    form: FormatOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Statements of a period from the store; nothing is written."""
-    common = Common(store, config, form, quiet, verbose).over(context.obj)
     with meter(common) as opened, progress(common, "Billing") as show:
         made = opened.bill(period, as_of=as_of, known_at=known_at, account=account, progress=show)
     _print(common, made, check)

@@ -1,14 +1,18 @@
 """What all commands share: the common options, one line for an error, progress on stderr."""
 
 import contextlib
+import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from metering import __version__
 
 if TYPE_CHECKING:
     from metering.api import Meter
@@ -41,8 +45,10 @@ class Common:
         """The format asked for; unless asked, a table on a terminal, else JSON."""
         return self.form or (Format.TABLE if sys.stdout.isatty() else Format.JSON)
 
-    def over(self, other: "Common") -> "Common":
+    def over(self, other: "Common | None") -> "Common":
         """Give these options, and the other's where these say nothing."""
+        if other is None:
+            return self
         return replace(
             self,
             store=self.store or other.store,
@@ -53,6 +59,12 @@ class Common:
         )
 
 
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"metering {__version__}")
+        raise typer.Exit
+
+
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", metavar="FILE", help="The store, or :memory: for a run that keeps nothing. [env: METERING_STORE]"),
@@ -61,6 +73,7 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", h
 FormatOption = Annotated[Format | None, typer.Option("--format", help="A table on a terminal, else json.")]
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no messages.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every message, and exact figures in tables.")]
+VersionOption = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")]
 PeriodOption = Annotated[str, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")]
 AsOfOption = Annotated[
     str | None, typer.Option("--as-of", metavar="T", help="The clock: time ends there, later polls are not used. Now unless given.")
@@ -69,6 +82,39 @@ KnownAtOption = Annotated[
     str | None, typer.Option("--known-at", metavar="SEQ|T", help="Use only facts ingested by then: an ingest number or an instant.")
 ]
 AccountOption = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
+
+
+def _common(
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    form: FormatOption = None,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    version: VersionOption = False,
+) -> Common:
+    """Gather the options that every command takes; the version option has had its say by now."""
+    del version
+    return Common(store, config, form, quiet, verbose)
+
+
+def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that every command takes, gathered in its first parameter, `common`.
+
+    They may stand before the name of the command or behind it; where both say something, what stands behind it counts.
+    """
+    own = list(inspect.signature(command).parameters.values())[1:]
+    shared = inspect.signature(_common).parameters
+
+    @functools.wraps(command)
+    def wrapped(context: typer.Context, **values: Any) -> None:
+        common = _common(**{name: values.pop(name) for name in shared})
+        context.obj = common.over(context.obj)
+        command(context.obj, **values)
+
+    first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]
+    wrapped.__signature__ = inspect.Signature([first, *named])  # type: ignore[attr-defined]  # what typer reads
+    return wrapped
 
 
 def message(common: Common, text: str) -> None:

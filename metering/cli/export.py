@@ -10,15 +10,11 @@ from metering.cli.common import (
     AccountOption,
     AsOfOption,
     Common,
-    ConfigOption,
-    FormatOption,
     KnownAtOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
     message,
     meter,
     progress,
+    with_common_options,
 )
 
 
@@ -38,8 +34,9 @@ class FactsFormat(StrEnum):
     PARQUET = "parquet"
 
 
+@with_common_options
 def export(
-    context: typer.Context,
+    common: Common,
     name: Annotated[Export, typer.Argument(metavar="WHAT", help="statement, usage or facts.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet); for facts a new folder.")
@@ -51,17 +48,11 @@ def export(
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    form: FormatOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
-    """Write files for other systems; each is there whole, or as it was before.
+    """Write files for other systems.
 
-    Facts are those in force; with a period, the samples that its bill looks at, else all.
+    A file is there whole, or as it was before. Facts are those in force; with a period, the samples that its bill looks at, else all.
     """
-    common = Common(store, config, form, quiet, verbose).over(context.obj)
     if name is not Export.FACTS and period is None:
         raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")
     with meter(common) as opened, progress(common, "Exporting") as show:

@@ -7,15 +7,11 @@ import typer
 
 from metering.cli.common import (
     Common,
-    ConfigOption,
     Format,
-    FormatOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
     message,
     meter,
     progress,
+    with_common_options,
 )
 
 if TYPE_CHECKING:
@@ -25,24 +21,19 @@ _SHOWN_REJECTIONS = 10
 _OUTCOMES = ("accepted", "duplicate", "conflicting", "rejected", "ignored")
 
 
+@with_common_options
 def ingest(
-    context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Facts directories and files, read together.")],
+    common: Common,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Facts directories and files, read together.")],
     strict: Annotated[bool, typer.Option("--strict", help="Take nothing if any row is rejected or any poll conflicts.")] = False,
     supersede: Annotated[
         bool, typer.Option("--supersede", help="Where a poll or fact is known with other content, the new one replaces it.")
     ] = False,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    form: FormatOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
-    """Take facts into the store; print what was accepted, duplicate, conflicting and rejected.
+    """Take facts into the store, and count what became of them.
 
-    Each poll is taken whole or not at all, the batch in one transaction; the same facts again add nothing.
+    Prints what was accepted, duplicate, conflicting and rejected. Each poll is taken whole or not at all, the batch in one transaction; the same facts again add nothing.
     """
-    common = Common(store, config, form, quiet, verbose).over(context.obj)
     with meter(common) as opened, progress(common, "Ingesting") as show:
         outcome = opened.ingest(paths, strict=strict, supersede=supersede, progress=show)
         where = opened.settings.store

@@ -9,15 +9,11 @@ from metering.cli.common import (
     AccountOption,
     AsOfOption,
     Common,
-    ConfigOption,
-    FormatOption,
     KnownAtOption,
     PeriodOption,
-    QuietOption,
-    StoreOption,
-    VerboseOption,
     meter,
     progress,
+    with_common_options,
 )
 
 
@@ -32,8 +28,9 @@ class Report(StrEnum):
     STATEMENT = "statement"
 
 
+@with_common_options
 def report(
-    context: typer.Context,
+    common: Common,
     name: Annotated[Report, typer.Argument(metavar="REPORT", help="usage, burst, snapshots, subscriptions, coverage, statement.")],
     period: PeriodOption,
     by: Annotated[
@@ -48,14 +45,11 @@ def report(
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    form: FormatOption = None,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
-    """Tables of a period: who used what, who burst when, what each snapshot occupied, what was observed."""
-    common = Common(store, config, form, quiet, verbose).over(context.obj)
+    """Tables of a period.
+
+    Who used what, who burst when, what each snapshot occupied, what was bought, what was observed, what is due.
+    """
     with meter(common) as opened, progress(common, "Computing") as show:
         table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)
     from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for it
