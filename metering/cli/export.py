@@ -51,7 +51,8 @@ def export(
 ) -> None:
     """Write files for other systems.
 
-    A file is there whole, or as it was before. Facts are those in force; with a period, the samples that its bill looks at, else all.
+    A file is there whole, or as it was before. Facts are those in force; with a period, the samples that its bill looks at,
+    else all.
     """
     if name is not Export.FACTS and period is None:
         raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")

@@ -32,7 +32,8 @@ def ingest(
 ) -> None:
     """Take facts into the store, and count what became of them.
 
-    Prints what was accepted, duplicate, conflicting and rejected. Each poll is taken whole or not at all, the batch in one transaction; the same facts again add nothing.
+    Prints what was accepted, duplicate, conflicting and rejected. Each poll is taken whole or not at all, the batch in one
+    transaction; the same facts again add nothing.
     """
     with meter(common) as opened, progress(common, "Ingesting") as show:
         outcome = opened.ingest(paths, strict=strict, supersede=supersede, progress=show)
