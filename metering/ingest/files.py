@@ -37,6 +37,8 @@ _HINT = "name a facts directory, or files such as samples.csv, prices.ndjson.gz,
 
 # A line may be a whole capture: a listing of some 100 000 snapshots. What is longer is refused, not read into memory.
 MAX_LINE_BYTES = 128 * 2**20
+# A line that is one row of a table is far shorter.
+MAX_ROW_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +227,20 @@ def read_lines(engine: Engine, path: Path, limit: int | None = None) -> list[str
     """
     suffix = "" if limit is None else f" limit {limit:d}"
     try:
-        return [row[0] or "" for row in engine.sql(f"select line from {lines_source(path, MAX_LINE_BYTES)}{suffix}")]
+        return [row[0] or "" for row in engine.sql(f"select line from {lines_source(path, MAX_ROW_BYTES)}{suffix}")]
     except engine.Error as error:
         raise InputError(f"{path} cannot be read as UTF-8 lines ({_first_line(error)}); restore or convert it") from None
 
 
 def lines_source(path: Path, max_line_bytes: int) -> str:
-    """Give the SQL that reads a text file as a table of one column `line`, in the file's order, a blank line as null."""
+    """Give the SQL that reads a text file as a table of one column `line`, in the file's order, a blank line as null.
+
+    A buffer holds a few of the longest lines: by itself DuckDB would reserve sixteen for a compressed file, whatever its size.
+    """
     return (
         f"read_csv([{quoted(glob_escaped(path))}], auto_detect=false, header=false, delim={quoted(chr(0x1F))}, quote='', "
-        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={max_line_bytes:d}, strict_mode=false, "
-        f"compression={quoted(compression_of(path))})"
+        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={max_line_bytes:d}, "
+        f"buffer_size={2 * max_line_bytes:d}, strict_mode=false, compression={quoted(compression_of(path))})"
     )
 
 

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
-from metering.ingest.files import MAX_LINE_BYTES, FactFile, compression_of, lines_source
+from metering.ingest.files import MAX_LINE_BYTES, MAX_ROW_BYTES, FactFile, compression_of, lines_source
 from metering.model.errors import InputError
 
 _TEXT_COLUMNS = (
     "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
 )  # fmt: skip
 _IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status", "name")
-_FLAT_LINE_BYTES = 2 * 2**20
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
 _LISTINGS_PER_FILE = 2**40
 
@@ -156,7 +155,7 @@ def _ndjson(file: FactFile, number: int) -> str:
     text_size = f"json_type({at['allocated_size']}) not in ('UBIGINT', 'BIGINT', 'HUGEINT', 'VARCHAR', 'NULL')"
     values["problem"] = f"coalesce(problem, case {wrong} when {text_size} then 'allocated_size.no_integer' end)"
     values["problem_value"] = f"case when problem is not null then line when {text_size} then {values['allocated_size']} end"
-    source = f"(select *, json_extract(document, [{paths}]) as found from {_numbered_lines(file, _FLAT_LINE_BYTES)})"
+    source = f"(select *, json_extract(document, [{paths}]) as found from {_numbered_lines(file, MAX_ROW_BYTES)})"
     return _select(number, values, source)
 
 
