@@ -1,6 +1,7 @@
 """The operations, as a library: every command line command opens a meter, calls one of its methods, and prints."""
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,9 +14,11 @@ from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import MisuseError, NoDataError
+from metering.model.explanation import Explanation
 from metering.model.period import Period, instant_seconds, moment, month_start, next_month_start, parse_period
 from metering.model.records import Bill
 from metering.model.tables import Table
+from metering.reporting.explain import explain_charge
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.reports import BY, make_report, parse_by
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 PathLike = str | Path
+
+_CHARGE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{16}", re.ASCII)
 
 
 def _silent(_step: str, _done: int, _all: int) -> None:
@@ -121,6 +126,29 @@ class Meter:
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             bill = make_bill(engine, computation, self.settings.locations)
         return bill if account is None else only_account(bill, account)
+
+    def explain(
+        self,
+        charge_id: str,
+        *,
+        period: str | None = None,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> Explanation:
+        """Explain one charge, down to the samples, and say whether they give the same amount as billing does.
+
+        Args:
+            charge_id: as bills name it; it tells the line's date.
+            period: the billed period in which the line stands, where that is cut inside the date; else the whole date.
+            as_of: the clock of the computation, as in `bill`.
+            known_at: use only facts ingested by then, as in `bill`.
+            progress: called with each stage, how many are done and how many there are.
+        """
+        if not _CHARGE_ID.fullmatch(charge_id):
+            raise MisuseError(f"{charge_id!r} is no charge id such as 2026-10-03-0123456789abcdef: bills name those of their lines")
+        with self.computed(period or charge_id[:10], as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
+            return explain_charge(engine, computation, charge_id)
 
     def report_table(
         self,

@@ -99,3 +99,26 @@ def shown_amounts(amounts: Sequence[Decimal], currency: str) -> list[Decimal]:
     due = in_units(amount_due(total(amounts), currency), places)
     shares = spread(due, [Fraction(amount) * 10**places for amount in amounts])
     return [from_units(share, places) for share in shares]
+
+
+def plain_decimal(value: Fraction) -> Decimal | None:
+    """Give an exact ratio as a decimal with just the decimals that it has; None where they never end."""
+    twos = fives = 0
+    rest = value.denominator
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1:
+        return None
+    places = max(twos, fives)
+    return from_units(int(value * 10**places), places)
+
+
+def cut_text(value: Fraction, places: int) -> str:
+    """Write a ratio with all its decimals, or, where it has more, the first `places` of them and `…`; for the eye."""
+    exact = plain_decimal(value)
+    if exact is not None and -int(exact.as_tuple().exponent) <= places:
+        return format(exact, "f")
+    units = abs(value.numerator) * 10**places // value.denominator
+    return f"{from_units(-units if value < 0 else units, places):f}…"

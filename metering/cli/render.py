@@ -53,6 +53,27 @@ def print_table(common: Common, table: Table) -> None:
         _console().print(f"no rows in {table.name}")
 
 
+def print_titled(common: Common, title: str, table: Table) -> None:
+    """Print a table for the eye under its title."""
+    console = _console()
+    console.print(Text(clean(title), style="bold"))
+    if table.rows:
+        console.print(_fitting(console, common, lambda exact: _grid(table, exact=exact)))
+    else:
+        console.print("none\n")
+
+
+def print_steps(title: str, steps: list[tuple[str, str]]) -> None:
+    """Print what is done and what comes out, line by line, under a title."""
+    grid = Grid(box=None, pad_edge=False, show_header=False)
+    grid.add_column(overflow="fold")
+    grid.add_column(justify="right", overflow="fold")
+    for step, result in steps:
+        grid.add_row(Text(clean(step)), Text(clean(result)))
+    console = _console()
+    console.print(Text(clean(title), style="bold"), grid, "", sep="\n")
+
+
 def _console() -> Console:
     console = Console(highlight=False, soft_wrap=False)
     return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_PIPE)

@@ -1,0 +1,83 @@
+"""Self-contained HTML pages: no network, no script, light and dark, fit to print; all text from outside is escaped."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from metering.model.explanation import Explanation
+from metering.model.period import Period, instant_text
+from metering.model.tables import Column, plain_text
+from metering.model.units import shown_gib, shown_gib_months
+from metering.reporting.explained import arithmetic_lines, heading, tables, verdict
+from metering.reporting.files import replaced
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_NUMBERS = ("count", "seconds", "bytes", "byte_seconds", "money")
+
+
+@cache
+def _environment() -> Environment:
+    # Autoescape is off by default in jinja2; here every template is a page.
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"cell": _cell, "unit": _unit, "title": _title}
+    environment.tests |= {"number": lambda column: column.kind in _NUMBERS}
+    return environment
+
+
+def _title(column: Column) -> str:
+    return column.name.removesuffix("_byte_seconds").removesuffix("_bytes").replace("_", " ")
+
+
+def _unit(column: Column) -> str:
+    return {"bytes": "GiB", "byte_seconds": "GiB-months"}.get(column.kind, "") if column.name != "multiplier" else ""
+
+
+def _cell(value: Any, column: Column) -> tuple[str, str]:
+    """Give a figure in the unit that people think in, and the exact one to stand under it."""
+    if value is None:
+        return "–", ""
+    exact = plain_text(column.kind, value)
+    if column.kind in ("count", "seconds") or column.name == "multiplier":
+        return f"{int(value):,}", ""
+    if column.kind == "bytes":
+        return shown_gib(int(value)), exact
+    if column.kind == "byte_seconds":
+        return shown_gib_months(int(value)), exact
+    return exact, ""
+
+
+def explanation_page(explanation: Explanation) -> str:
+    """Write an explanation as one HTML page."""
+    *evidence, (polls_title, polls) = tables(explanation, every_poll=False)
+    line, period = explanation.line, explanation.period
+    return (
+        _environment()
+        .get_template("explain.html")
+        .render(
+            title=heading(explanation),
+            explanation=explanation,
+            period=Period(period.start, period.end).text,
+            as_of=instant_text(period.as_of),
+            amount="unpriced" if line.amount is None else f"{line.amount:f} {line.currency}",
+            steps=arithmetic_lines(explanation),
+            verdict=verdict(explanation),
+            evidence=evidence,
+            polls_title=polls_title,
+            polls=polls,
+            every_poll=tables(explanation, every_poll=True)[-1][1],
+        )
+    )
+
+
+def write_page(text: str, path: Path) -> None:
+    """Write a page; the file is there whole, or as it was before.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with replaced(path) as place:
+        place.write_text(text, encoding="utf-8", newline="")
