@@ -147,7 +147,13 @@ class Meter:
         """
         if not _CHARGE_ID.fullmatch(charge_id):
             raise MisuseError(f"{charge_id!r} is no charge id such as 2026-10-03-0123456789abcdef: bills name those of their lines")
-        with self.computed(period or charge_id[:10], as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
+        billed = day = parse_period(charge_id[:10])
+        if period is not None:
+            asked = parse_period(period)
+            if asked.end_s <= day.start_s or asked.start_s >= day.end_s:
+                raise NoDataError(f"charge {charge_id} is of {day.text}, of which nothing is in {period}")
+            billed = Period(max(asked.start_s, day.start_s), min(asked.end_s, day.end_s))
+        with self.computed(billed.text, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
             return explain_charge(engine, computation, charge_id)
 
     def report_table(

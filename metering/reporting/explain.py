@@ -48,7 +48,7 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
 
     Args:
         engine: holds the tables of `computation`.
-        computation: the period in which the line stands, mostly its day.
+        computation: the billed part of the line's date, mostly all of it.
         charge_id: as bills name it.
 
     Raises:
@@ -71,7 +71,7 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
     engine.drop("account_polls")
     subscriptions = _subscriptions(engine, parameters)
     prices = _Prices(engine, parameters, line)
-    intervals = _intervals(line, holds, samples, subscriptions, prices, parameters)
+    intervals = _intervals(holds, samples, subscriptions, prices, parameters)
     charged = [interval for interval in intervals if interval.is_charged]
     byte_seconds = sum(interval.burst_byte_seconds for interval in charged)
     price = _price_of(line)
@@ -229,16 +229,14 @@ def _in_force(rows: Sequence[dict[str, Any]], instant_s: int) -> dict[str, Any] 
 
 
 def _intervals(
-    line: ChargeLine,
     holds: dict[str, list[_Hold]],
     samples: dict[int, tuple[ExplainedSnapshot, ...]],
     subscriptions: list[ExplainedSubscription],
     prices: _Prices,
     parameters: dict[str, Any],
 ) -> list[ExplainedInterval]:
-    """Cut the line's date where anything changes, and join again what does not differ but in the polls it rests on."""
-    start_s = max(parameters["start_s"], line.date)
-    stop_s = min(parameters["stop_s"], line.date + 86_400)
+    """Cut the billed part of the date where anything changes, and join again what does not differ but in the polls it rests on."""
+    start_s, stop_s = parameters["start_s"], parameters["stop_s"]
     cuts = {start_s, stop_s} | prices.changes()
     cuts.update(instant_s for held in holds.values() for hold in held for instant_s in (hold.start_s, hold.end_s))
     cuts.update(instant_s for bought in subscriptions for instant_s in (bought.start, bought.end))
