@@ -13,7 +13,7 @@ from typing import Any
 from metering.billing.rates import RateBook, rate_book
 from metering.engine.duckdb import Engine
 from metering.model.errors import NoDataError
-from metering.model.period import SECONDS_PER_DAY, Period, instant_text
+from metering.model.period import SECONDS_PER_DAY, Period, instant_text, month_start
 
 Progress = Callable[[str, int, int], None]
 
@@ -81,7 +81,7 @@ def compute_usage(
     Time ends at `as_of_s` (`now_s` unless given), and polls at or after it are not used.
 
     Raises:
-        NoDataError: no second of the period was observed.
+        NoDataError: no second of the period is in any state, or all polls are from earlier months.
     """
     clock_s = now_s if as_of_s is None else as_of_s
     stop_s = min(period.end_s, clock_s)
@@ -96,7 +96,7 @@ def compute_usage(
             engine.create(stage, parameters)
         progress(stage.rpartition("/")[2], done, len(STAGES))
     engine.drop(*_SCRATCH)
-    if not engine.scalar("select count(*) from usage_steps where state <> 'missing'"):
+    if _is_silent(engine, period):
         raise NoDataError(f"nothing was observed in {period.text}: {_span(engine)}")
     if as_of_s is None:
         # The earliest clock that gives these same figures, so that the same facts give the same bytes tomorrow.
@@ -132,6 +132,18 @@ def _load_rates(engine: Engine, parameters: dict[str, Any]) -> RateBook:
         ((step.currency, step.location, step.ordinal, step.starts_at_s, step.rate_key) for step in book.steps),
     )
     return book
+
+
+def _is_silent(engine: Engine, period: Period) -> bool:
+    """Tell whether a period has no data at all.
+
+    Missing time between polls, or behind the last poll of the month, is time that was not observed: it is reported, so that the
+    parts of a period add up to the whole. A month that begins after the last poll is no gap; nobody polls any more.
+    """
+    states = {row[0] for row in engine.sql("select distinct state from usage_steps")}
+    if states != {"missing"}:
+        return not states
+    return bool(engine.scalar("select max(poll_s) from used_polls") < month_start(period.start_s))
 
 
 def _span(engine: Engine) -> str:

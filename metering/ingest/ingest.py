@@ -79,10 +79,9 @@ def ingest(
     with store.writing() as engine, tempfile.TemporaryDirectory(prefix="metering-") as spool:
         files, notes = find_files(engine, paths)
         with transaction(engine):
-            try:
-                outcome = _ingest(engine, files, Path(spool), strict, supersede, now_s, progress)
-            finally:
-                drop_staging(engine)
+            outcome = _ingest(engine, files, Path(spool), strict, supersede, now_s, progress)
+            # After an error there is nothing to drop: staging goes with the transaction that made it.
+            drop_staging(engine)
         outcome.notes = notes
         return outcome
 

@@ -6,7 +6,7 @@ raw_samples ─> checked_samples ─┬─> rejected_rows
 
 import csv
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -239,8 +239,10 @@ def _line_numbers(engine: Engine, file: FactFile, wanted: set[int]) -> dict[int,
     return found
 
 
-def _lines(engine: Engine, file: FactFile) -> Iterable[str]:
+def _lines(engine: Engine, file: FactFile) -> Iterator[str]:
     if file.path.suffix.lower() == ".zst":
-        return (line + "\n" for line in read_lines(engine, file.path))
+        yield from (line + "\n" for line in read_lines(engine, file.path))
+        return
     opener = gzip.open if file.path.suffix.lower() == ".gz" else open
-    return opener(file.path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+    with opener(file.path, "rt", encoding="utf-8-sig", errors="replace", newline="") as lines:
+        yield from lines
