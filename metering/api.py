@@ -18,6 +18,8 @@ from metering.model.explanation import Explanation
 from metering.model.period import Period, instant_seconds, moment, month_start, next_month_start, parse_period
 from metering.model.records import Bill
 from metering.model.tables import Table
+from metering.planning.quote import Quote
+from metering.planning.quote_request import QuoteRequest, make_quotes
 from metering.reporting.explain import explain_charge
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
@@ -155,6 +157,17 @@ class Meter:
             billed = Period(max(asked.start_s, day.start_s), min(asked.end_s, day.end_s))
         with self.computed(billed.text, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
             return explain_charge(engine, computation, charge_id)
+
+    def quote(self, **asked: Any) -> list[Quote]:
+        """Quote a subscription and what follows it; nothing is bought and nothing is written.
+
+        Takes the fields of `QuoteRequest`: `amount` with any of `start`, `end`, `period`, or `extend`; `location`, and `price` with
+        `unit`, or `currency` or `account` for the price in the store; `times`, `now`.
+        """
+        request = QuoteRequest(**asked)
+        now_s = self._clock() if request.now is None else _instant(request.now, "--now")
+        with self._store.reading() if request.needs_store else contextlib.nullcontext() as engine:
+            return make_quotes(engine, request, now_s, self.settings.discount_table)
 
     def report_table(
         self,

@@ -1,14 +1,19 @@
 """Settings: `metering.toml` (or `--config`), overridden by environment variables that begin with METERING_."""
 
 import tomllib
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from metering.billing.money import plain_decimal
+from metering.billing.subscriptions import DISCOUNTS, Discounts
 from metering.billing.usage import Clock
 from metering.model.errors import MisuseError
+from metering.model.terms import parse_term
 
 CONFIG_FILE = "metering.toml"
 
@@ -23,6 +28,9 @@ class Settings(BaseSettings):
     cycle: Annotated[int, Field(ge=1, le=86_400)] = 300
     max_hold: Annotated[int, Field(ge=1, le=31 * 86_400)] = 900
     locations: Annotated[frozenset[str], NoDecode] = frozenset({"GVA", "ZRH", "FRA", "CWL", "LON", "DUB"})
+    discounts: dict[str, Annotated[Decimal, Field(ge=0, lt=1)]] = {
+        term.text: plain_decimal(rate) or Decimal(0) for term, rate in DISCOUNTS
+    }
     memory: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "1200MB"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
@@ -30,6 +38,16 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return [code.strip() for code in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("discounts")
+    @classmethod
+    def _name_lengths(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        for length in value:
+            try:
+                parse_term(length)
+            except ValueError as error:
+                raise ValueError(f"{length!r} {error}") from None
+        return value
 
     @model_validator(mode="after")
     def _hold_at_least_a_cycle(self) -> Self:
@@ -43,6 +61,11 @@ class Settings(BaseSettings):
     def clock(self) -> Clock:
         """The seconds that decide how polls are classed."""
         return Clock(cycle_s=self.cycle, max_hold_s=self.max_hold)
+
+    @property
+    def discount_table(self) -> Discounts:
+        """The discounts of subscriptions by length, as exact ratios."""
+        return tuple((parse_term(length), Fraction(rate)) for length, rate in self.discounts.items())
 
     @classmethod
     def settings_customise_sources(
@@ -68,7 +91,7 @@ def load_settings(path: Path | None = None) -> Settings:
     place = path or Path(CONFIG_FILE)
     try:
         if path is not None or place.is_file():
-            found = tomllib.loads(place.read_text(encoding="utf-8"))
+            found = tomllib.loads(place.read_text(encoding="utf-8"), parse_float=Decimal)
         return Settings(**found)
     except OSError as error:
         raise MisuseError(f"{place} cannot be read: {error.strerror}") from None

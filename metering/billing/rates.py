@@ -62,6 +62,24 @@ class _Dated(Generic[Key, Value]):
         return None
 
 
+class PriceBook:
+    """The price rows of a computation by location, currency and level."""
+
+    def __init__(self, prices: Sequence[Mapping[str, Any]]) -> None:
+        self._dated = _Dated(
+            (
+                (row["location"], row["currency"], int(row["level"])),
+                int(row["effective_from_s"]),
+                Price(row["price"], row["unit"], int(row["multiplier"])),
+            )
+            for row in prices
+        )
+
+    def at(self, currency: str, location: str, level: int, instant_s: int) -> Price | None:
+        """Give the price in force; rows that name the location beat those of every location."""
+        return self._dated.in_force([(place, currency, level) for place in (location, "")], instant_s)
+
+
 def rate_book(
     groups: Sequence[tuple[str, str]],
     prices: Sequence[Mapping[str, Any]],
@@ -74,14 +92,7 @@ def rate_book(
     Rows that agree in level, price, unit and multiplier are one rate: where only an `effective_from` differs, nothing changes.
     An empty currency (an unknown account) has no price.
     """
-    dated_prices = _Dated(
-        (
-            (row["location"], row["currency"], int(row["level"])),
-            int(row["effective_from_s"]),
-            Price(row["price"], row["unit"], int(row["multiplier"])),
-        )
-        for row in prices
-    )
+    book_of_prices = PriceBook(prices)
     dated_levels = _Dated((row["location"], int(row["effective_from_s"]), int(row["level"])) for row in levels)
     book = RateBook()
     keys: dict[tuple[Any, ...], int] = {}
@@ -94,7 +105,7 @@ def rate_book(
         for instant_s in sorted(instant for instant in instants if start_s <= instant < stop_s):
             level = dated_levels.in_force(places, instant_s)
             level = DEFAULT_BURST_LEVEL if level is None else level
-            price = dated_prices.in_force([(place, currency, level) for place in places], instant_s)
+            price = book_of_prices.at(currency, location, level, instant_s)
             said = (price.per_byte_second, price.unit, price.multiplier) if price else None
             key = keys.setdefault((currency, location, level, said), len(book.rates))
             if key == len(book.rates):

@@ -1,39 +1,70 @@
 """What a subscription costs: `amount × nominal seconds × price / multiplier × (1 − discount)`, exactly.
 
-Source: ACCOUNTING.md §5. `price` is the level-0 price; the discount follows from the length alone.
+Source: ACCOUNTING.md §5. `price` is the level-0 price; the discount follows from the length alone. Nothing is rounded here.
 """
 
+import contextlib
 from dataclasses import dataclass
 from fractions import Fraction
 
 from metering.billing.money import Price
 from metering.model.terms import Term
 
-# The largest length not exceeded counts (configuration; these are the provider's published ones).
-DISCOUNTS: tuple[tuple[int, Fraction], ...] = (
-    (3, Fraction(3, 100)),
-    (6, Fraction(10, 100)),
-    (12, Fraction(25, 100)),
-    (24, Fraction(35, 100)),
-    (36, Fraction(45, 100)),
+Discounts = tuple[tuple[Term, Fraction], ...]
+
+# The provider's published ones; configuration may name others.
+DISCOUNTS: Discounts = (
+    (Term(3, "month"), Fraction(3, 100)),
+    (Term(6, "month"), Fraction(10, 100)),
+    (Term(1, "year"), Fraction(25, 100)),
+    (Term(2, "year"), Fraction(35, 100)),
+    (Term(3, "year"), Fraction(45, 100)),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionCost:
-    """A subscription's exact cost, and the discount already taken off it."""
+    """What a subscription costs before its discount, and the rate of the discount, all exact."""
 
-    cost: Fraction
-    discount: Fraction
+    gross: Fraction
+    discount_rate: Fraction
+
+    @property
+    def discount(self) -> Fraction:
+        """What is taken off."""
+        return self.gross * self.discount_rate
+
+    @property
+    def net(self) -> Fraction:
+        """What is to be paid."""
+        return self.gross - self.discount
 
 
-def discount_rate(term: Term) -> Fraction:
-    """Give the discount of a length: that of the largest listed number of months it does not fall short of."""
-    months = {"month": term.count, "year": 12 * term.count}.get(term.unit, 0)
-    return max((rate for length, rate in DISCOUNTS if length <= months), default=Fraction(0))
+def discount_rate(start_s: int, nominal_end_s: int, discounts: Discounts = DISCOUNTS) -> Fraction:
+    """Give the discount of a length: that of the largest listed one that it does not fall short of.
+
+    Lengths are compared in the calendar, from the subscription's own start, so that 90 days from 1 December are 3 months and 90
+    days from 1 July are not. The end is the nominal one, before the move to noon.
+    """
+    reached: list[tuple[int, Fraction]] = []
+    for term, rate in discounts:
+        with contextlib.suppress(ValueError):  # it leaves the calendar: no subscription is that long
+            reached.append((term.after(start_s), rate))
+    return max(((end_s, rate) for end_s, rate in reached if end_s <= nominal_end_s), default=(0, Fraction(0)))[1]
 
 
-def subscription_cost(amount_bytes: int, nominal_seconds: int, price: Price, discount: Fraction = Fraction(0)) -> SubscriptionCost:
-    """Price a subscription of `amount_bytes` for `nominal_seconds`, exactly; nothing is rounded."""
-    full = amount_bytes * nominal_seconds * price.per_byte_second
-    return SubscriptionCost(cost=full * (1 - discount), discount=full * discount)
+def subscription_cost(
+    amount_bytes: int, start_s: int, nominal_seconds: int, price: Price, discounts: Discounts = DISCOUNTS
+) -> SubscriptionCost:
+    """Price a subscription of `amount_bytes` for `nominal_seconds` from `start_s`, exactly."""
+    gross = amount_bytes * nominal_seconds * price.per_byte_second
+    return SubscriptionCost(gross, discount_rate(start_s, start_s + nominal_seconds, discounts))
+
+
+def amortised(cost: Fraction, start_s: int, end_s: int, from_s: int, until_s: int) -> Fraction:
+    """Give the part of a cost that falls in `[from_s, until_s)`: spread evenly over the seconds of `[start_s, end_s)`.
+
+    Parts of adjoining periods add up to the whole, exactly.
+    """
+    seconds = min(end_s, until_s) - max(start_s, from_s)
+    return cost * max(0, seconds) / (end_s - start_s)

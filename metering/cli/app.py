@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import bill, explain, export, facts, report
+from metering.cli import bill, explain, export, facts, quote, report
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -32,4 +32,5 @@ app.command(epilog=example("metering ingest samples-2026-11.csv.gz prices.csv"))
 app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
 app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
 app.command(epilog=example("metering explain 2026-10-03-0123456789abcdef -o charge.html"))(explain.explain)
+app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --account ID"))(quote.quote)
 app.command(epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)

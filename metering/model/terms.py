@@ -95,6 +95,19 @@ def resolve_interval(start_s: int | None, end_s: int | None, term: Term | None, 
     return interval
 
 
+def extension(interval: Interval, term: Term | None) -> Interval:
+    """Give the interval that follows on: by the same exact length, or, where it was bought by period, by that, read again.
+
+    Source: ACCOUNTING.md §5. The new start is the old end; a period's end moves up to noon, as at the purchase.
+    """
+    start_s = interval.end_s
+    if term is None:
+        end_s = start_s + (interval.end_s - interval.start_s)
+        return Interval(start_s, end_s, end_s - start_s)
+    end_s = term.after(start_s)
+    return Interval(start_s, noon_from(end_s), end_s - start_s)
+
+
 def _resolve(start_s: int | None, end_s: int | None, term: Term | None, now_s: int) -> Interval:
     match (start_s, end_s, term):
         case (int(), int(), Term()):

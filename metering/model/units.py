@@ -4,6 +4,8 @@ The provider writes GB and means GiB: `GB/month` has the multiplier 2 783 138 80
 30 days. `price / multiplier` is the price of one byte for one second. Source: ACCOUNTING.md §6.
 """
 
+import re
+
 GIB_BYTES = 2**30
 MONTH_SECONDS = 30 * 86_400
 GIB_MONTH_BYTE_SECONDS = GIB_BYTES * MONTH_SECONDS
@@ -13,6 +15,29 @@ _SIZES = {
     "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50,
 }  # fmt: skip
 _TIMES = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800, "month": MONTH_SECONDS}
+
+
+_AMOUNT = re.compile(r"([0-9]{1,30})(?:[.]([0-9]{1,30}))? ?([A-Za-z]+)?", re.ASCII)
+
+
+def parse_bytes(text: str) -> int:
+    """Read an amount of bytes: `10737418240`, `10GiB`, `1.5 TiB`; GB and its like mean GiB, as with the provider.
+
+    >>> parse_bytes("10GiB")
+    10737418240
+
+    Raises:
+        ValueError: the text is no amount, or no whole number of bytes; its message is the reason.
+    """
+    match = _AMOUNT.fullmatch(text.strip())
+    size = _SIZES.get(match[3] or "B") if match else None
+    if match is None or size is None:
+        raise ValueError("is no amount such as 10737418240 or 10GiB")
+    fraction = match[2] or ""
+    amount, rest = divmod(int(match[1] + fraction) * size, int("1" + "0" * len(fraction)))
+    if rest:
+        raise ValueError("is no whole number of bytes")
+    return amount
 
 
 def unit_multiplier(unit: str) -> int | None:
