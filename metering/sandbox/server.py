@@ -1,302 +1,22 @@
 """The emulated provider as a server: the API of six locations under one roof, each under a path (`/ZRH/api/2.0/…`) of its own.
 
-    request ─> front: location, last slash, who asks ─> transport faults ─> the API ─> text faults ─> gzip ─> cuts ─> answer
-
-Every answer carries `Date` by the virtual clock. `running` serves a world on a loopback port in a thread, for tests.
+`running` serves a world on a loopback port in a thread, for tests; `Server` is what `metering sandbox serve` runs.
 """
 
 import asyncio
 import contextlib
-import gzip
-import re
 import socket
 import threading
 import time
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from email.utils import format_datetime
-from http import HTTPStatus
-from typing import Any, ClassVar
 
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
-from starlette.exceptions import HTTPException
 
-from metering import __version__
-from metering.model.period import moment
-from metering.sandbox import server_control, server_money, server_schema, server_snapshots
-from metering.sandbox.refusal import ErrorType, Refusal
-from metering.sandbox.server_call import JSON_TYPE, Sandbox, reply
-from metering.sandbox.server_faults import Fault, Faults, Strike
+from metering.sandbox.server_call import Sandbox
+from metering.sandbox.server_faults import Faults
+from metering.sandbox.server_front import API_PATH, Front, Receive, Scope, Send
 from metering.sandbox.world import World
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Any]
-Send = Callable[[Message], Any]
-
-_API = "/api/2.0"
-_JSON = ("application/json", "application/*", "*/*")
-_SIZE = re.compile(rb'"allocated_size": ([0-9]+)')
-_BEFORE = ("hang", "status", "redirect", "html", "xml", "error_object", "empty", "flood", "bomb", "deep")
-_TEXT = ("bad_size", "duplicate_keys", "cut_json")
-_FRAMING = ("cut_gzip", "cut", "lost")
-_CHUNK = 2**20
-_GZIP_LEVEL = 1
-
-
-def create_api() -> FastAPI:
-    """Make the API itself, with its OpenAPI page; it expects the front before it."""
-    api = FastAPI(
-        title="Sandbox of the provider's API 2.0",
-        version=__version__,
-        summary="Remote snapshots and what they cost, emulated: nothing here is real.",
-        redirect_slashes=False,
-    )
-    api.include_router(server_schema.router)
-    api.include_router(server_snapshots.router)
-    api.include_router(server_money.router)
-    api.include_router(server_control.router)
-    api.add_exception_handler(Refusal, _refused)
-    api.add_exception_handler(RequestValidationError, _not_valid)
-    api.add_exception_handler(HTTPException, _http_error)
-    return api
-
-
-def _errors(status: int, errors: list[dict[str, str | None]], headers: dict[str, str] | None = None) -> Response:
-    response = reply(errors, status)
-    response.headers.update(headers or {})
-    return response
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    refusal = error if isinstance(error, Refusal) else Refusal(500, "backend", "")
-    headers = {"WWW-Authenticate": 'Basic realm="sandbox"'} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
-    return _errors(refusal.status, refusal.errors, headers)
-
-
-async def _not_valid(_request: Request, error: Exception) -> Response:
-    """Say what is wrong with each field; a union of bodies says it for each, so the same is said once."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    said: dict[tuple[str, str | None], None] = {}
-    for each in found:
-        names = [str(part) for part in each["loc"][1:] if not (isinstance(part, str) and part.startswith(("New", "Snapshot")))]
-        said[each["msg"], ".".join(names) or None] = None
-    return _errors(400, [{"error_type": "validation", "error_message": text, "error_point": point} for text, point in said])
-
-
-async def _http_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 -- that is what it is registered for
-    kinds: dict[int, ErrorType] = {404: "notexist", 401: "permission", 403: "permission"}
-    refusal = Refusal(error.status_code, kinds.get(error.status_code, "validation"), str(error.detail))
-    return _errors(error.status_code, refusal.errors, dict(error.headers or {}))
-
-
-class Front:
-    """What stands before the API: it finds the location and the account, plays the faults, sends the answer."""
-
-    def __init__(self, sandbox: Sandbox, location: str | None = None) -> None:
-        self.sandbox = sandbox
-        self.location = location or sandbox.default_location
-        self.api = create_api()
-        self.release = asyncio.Event()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request (ASGI)."""
-        if scope["type"] != "http":
-            await self.api(scope, receive, send)
-            return
-        with self.sandbox.world.lock:
-            self.sandbox.catch_up()
-        await Answer(self, scope, receive, send).give()
-
-
-@dataclass(slots=True)
-class _Body:
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    content: bytes
-
-
-class Answer:
-    """One request on its way through the front."""
-
-    _HEADERS: ClassVar[tuple[bytes, ...]] = (b"content-length", b"date", b"content-encoding")
-
-    def __init__(self, front: Front, scope: Scope, receive: Receive, send: Send) -> None:
-        self.front, self.sandbox, self.receive, self.send = front, front.sandbox, receive, send
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        self.accept, self.accept_encoding = headers.get("accept", "*/*"), headers.get("accept-encoding", "")
-        path, location, base = scope["path"], front.location, _API
-        first, _, rest = path[1:].partition("/")
-        if f"/{rest}".startswith(f"{_API}/"):
-            location, path, base = first, f"/{rest}", f"/{first}{_API}"
-        if path.startswith((f"{_API}/", "/_")) and not path.endswith("/"):
-            path += "/"
-        account = self.sandbox.account_of(headers.get("authorization", ""))
-        self.strike = Strike(
-            location, account.uuid if account else None, account.email if account else None, path, scope["method"],
-            self.sandbox.world.now_s,
-        )  # fmt: skip
-        state = {
-            "sandbox": self.sandbox, "account": account, "location": location, "base": base, "strike": self.strike,
-        }  # fmt: skip
-        self.scope = {**scope, "path": path, "raw_path": path.encode(), "state": {**scope.get("state", {}), **state}}
-
-    async def give(self) -> None:
-        """Answer, or do not."""
-        faults = self.sandbox.faults
-        if self.strike.path.startswith(f"{_API}/"):
-            fault = faults.strikes(self.strike, *_BEFORE)
-            if fault is not None:
-                await self._misbehave(fault)
-                return
-        body = await self._ask()
-        if fault := faults.strikes(self.strike, *_TEXT):
-            body.content = _garbled(body.content, fault)
-        await self._send(body, faults.strikes(self.strike, *_FRAMING))
-
-    async def _ask(self) -> _Body:
-        if self.strike.path.startswith(f"{_API}/"):
-            if self.strike.location not in self.sandbox.world.locations:
-                return _refusal(Refusal(404, "notexist", f"there is no location {self.strike.location!r}"))
-            if not any(kind in self.accept for kind in _JSON):
-                return _refusal(Refusal(406, "validation", "only application/json can be given"))
-        body = _Body(500, [], b"")
-
-        async def keep(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                body.status, body.headers = message["status"], list(message["headers"])
-            elif message["type"] == "http.response.body":
-                body.content += message.get("body", b"")
-
-        await self.front.api(self.scope, self.receive, keep)
-        return body
-
-    async def _send(self, body: _Body, fault: Fault | None = None) -> None:
-        kind = fault.kind if fault else ""
-        headers = [(name, value) for name, value in body.headers if name.lower() not in self._HEADERS]
-        content = body.content
-        if kind == "cut_gzip" or (content and "gzip" in self.accept_encoding):
-            content = gzip.compress(content, _GZIP_LEVEL, mtime=0)
-            headers += [(b"content-encoding", b"gzip"), (b"vary", b"accept-encoding")]
-        if kind == "cut_gzip":
-            content = content[: len(content) // 2]
-        if body.status != HTTPStatus.NO_CONTENT:
-            headers.append((b"content-length", str(len(content)).encode()))
-        if kind == "lost":
-            await self._break()
-        await self._start(body.status, headers)
-        if kind == "cut":
-            await self.send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
-            await self._break()
-        await self.send({"type": "http.response.body", "body": content})
-
-    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        skew = self.sandbox.faults.strikes(self.strike, "skew")
-        date_s = self.sandbox.world.now_s + (int(skew.value) if skew else 0)
-        date = (b"date", format_datetime(moment(date_s), usegmt=True).encode())
-        await self.send({"type": "http.response.start", "status": status, "headers": [*headers, date]})
-
-    async def _break(self) -> None:
-        """Break the connection: the server closes it when an answer ends in an error."""
-        raise ConnectionAbortedError
-
-    async def _misbehave(self, fault: Fault) -> None:
-        value = fault.value
-        if fault.kind == "hang":
-            await self._hang(int(value or 3_600))
-        elif fault.kind == "flood":
-            await self._flood(int(value or 5 * 2**30))
-        elif fault.kind == "bomb":
-            await self._bomb(int(value or 2**30))
-        elif fault.kind == "status":
-            body = _refusal(Refusal(int(value or 503), "concurrency", "scripted: try again"))
-            if fault.retry_after is not None:
-                body.headers.append((b"retry-after", str(fault.retry_after).encode()))
-            await self._send(body)
-        elif fault.kind == "redirect":
-            await self._send(_Body(302, [(b"location", str(value or "http://127.0.0.2/").encode())], b""))
-        else:
-            await self._send(_strange(fault))
-
-    async def _hang(self, seconds: int) -> None:
-        """Say nothing until the time is over, the asker is gone, or the server stops; then break the connection."""
-        waits = {asyncio.create_task(self.front.release.wait()), asyncio.create_task(self._gone())}
-        _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
-        await self._break()
-
-    async def _gone(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
-
-    async def _flood(self, size: int) -> None:
-        head = b'{"meta": {"limit": 0, "offset": 0, "total_count": 1}, "objects": ['
-        await self._stream(_padded(head, size), [(b"content-length", str(size).encode())])
-
-    async def _bomb(self, size: int) -> None:
-        packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-
-        def packed() -> Iterator[bytes]:
-            for chunk in _padded(b'{"objects": [', size):
-                yield packer.compress(chunk)
-            yield packer.flush()
-
-        await self._stream(packed(), [(b"content-encoding", b"gzip")])
-
-    async def _stream(self, chunks: Iterator[bytes], headers: list[tuple[bytes, bytes]]) -> None:
-        gone = asyncio.create_task(self._gone())
-        await self._start(200, [(b"content-type", JSON_TYPE.encode()), *headers])
-        for chunk in chunks:
-            await asyncio.sleep(0)
-            if gone.done() or self.front.release.is_set():
-                await self._break()
-            if chunk:
-                await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
-        gone.cancel()
-        await self.send({"type": "http.response.body", "body": b""})
-
-
-def _padded(head: bytes, size: int) -> Iterator[bytes]:
-    """Give `size` bytes that begin like JSON and go on as blanks."""
-    yield head[:size]
-    left = size - len(head)
-    blank = b" " * _CHUNK
-    while left > 0:
-        yield blank[:left]
-        left -= _CHUNK
-
-
-def _refusal(refusal: Refusal) -> _Body:
-    response = reply(refusal.errors, refusal.status)
-    return _Body(refusal.status, [(b"content-type", JSON_TYPE.encode())], bytes(response.body))
-
-
-def _strange(fault: Fault) -> _Body:
-    """Give what should be a listing but is none, under status 200."""
-    depth = int(fault.value or 100_000) if fault.kind == "deep" else 0
-    kind, content = {
-        "html": ("text/html; charset=utf-8", "<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>"),
-        "xml": ("application/xml", '<?xml version="1.0"?><error>maintenance</error>'),
-        "error_object": (JSON_TYPE, '[{"error_type": "backend", "error_message": "scripted", "error_point": null}]'),
-        "empty": (JSON_TYPE, ""),
-        "deep": (JSON_TYPE, '{"objects": ' + "[" * depth + "]" * depth + "}"),
-    }[fault.kind]
-    return _Body(200, [(b"content-type", kind.encode())], content.encode())
-
-
-def _garbled(content: bytes, fault: Fault) -> bytes:
-    if fault.kind == "cut_json":
-        return content[: len(content) // 2]
-    if fault.kind == "duplicate_keys":
-        return _SIZE.sub(rb'"allocated_size": 0, "allocated_size": \1', content, count=1)
-    raw = str(fault.value or "NaN").encode()
-    return _SIZE.sub(lambda _match: b'"allocated_size": ' + raw, content, count=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +44,7 @@ class Running:
 
     def endpoint(self, location: str) -> str:
         """Give the base URL of a location's API, with its last slash."""
-        return f"{self.url}/{location}{_API}/"
+        return f"{self.url}/{location}{API_PATH}/"
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -341,7 +61,7 @@ class Server:
 
     def __init__(self, sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0, location: str | None = None) -> None:
         self.front = Front(sandbox, location)
-        self.socket = socket.create_server((host, port))
+        self.socket = _listening(host, port)
         self.host, self.port = self.socket.getsockname()[:2]
         config = uvicorn.Config(
             self._app, log_level="error", access_log=False, date_header=False, server_header=False, lifespan="off",
@@ -366,6 +86,20 @@ class Server:
     def started(self) -> bool:
         """Whether it listens."""
         return self._server.started
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen; asyncio turns Nagle's delay off (40 ms an answer) only where a socket says that it is TCP."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2_048)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 @contextlib.asynccontextmanager

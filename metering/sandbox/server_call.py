@@ -14,7 +14,8 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 
-from metering.sandbox.refusal import Refusal
+from metering.model.period import instant_seconds
+from metering.sandbox.refusal import Refusal, not_valid
 from metering.sandbox.server_faults import Faults, Strike
 from metering.sandbox.world import World
 from metering.sandbox.world_things import Account
@@ -196,3 +197,22 @@ def _disturbed(call: Call, objects: list[T], limit: int, offset: int) -> tuple[l
     if offset and objects and (fault := faults.strikes(strike, "list_changes")):
         objects = objects[1:] if fault.value != "insert" else [objects[0], *objects]
     return objects, limit, offset
+
+
+def instant_of(text: str | None, point: str) -> int | None:
+    """Read an instant as the API takes it: ISO 8601, UTC where it has no offset."""
+    if text is None:
+        return None
+    try:
+        return instant_seconds(text)
+    except ValueError:
+        try:
+            return instant_seconds(text + "Z")
+        except ValueError as error:
+            raise not_valid(f"{text[:64]!r} {error}", point) from None
+
+
+def instant_or(text: str | None, point: str, default: int) -> int:
+    """Read an instant, or take another where none is given."""
+    found = instant_of(text, point)
+    return default if found is None else found

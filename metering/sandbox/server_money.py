@@ -1,15 +1,13 @@
-"""The money side of the API: subscriptions, pricing, discounts, balance, usage, ledger; and locations and the profile."""
+"""The money side of the API: subscriptions, pricing, discounts, balance, current usage; and locations and the profile."""
 
-from collections import defaultdict
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
 
-from metering.model.period import SECONDS_PER_DAY, date_text, instant_seconds
 from metering.sandbox.refusal import not_valid
+from metering.sandbox.server_bodies import Extension, NewSubscription, NewSubscriptions, ProfileChanges
 from metering.sandbox.server_call import (
     DEFAULT_LIMIT,
     Call,
@@ -19,6 +17,7 @@ from metering.sandbox.server_call import (
     Offset,
     Text,
     alternatives,
+    instant_of,
     locked,
     page,
     reply,
@@ -26,7 +25,6 @@ from metering.sandbox.server_call import (
 from metering.sandbox.server_views import (
     View,
     balance_view,
-    ledger_view,
     location_view,
     price_view,
     profile_view,
@@ -34,7 +32,7 @@ from metering.sandbox.server_views import (
 )
 from metering.sandbox.world_money import DISCOUNTS, MAX_ORDERS, Order, decimal_text, exact_text, nearest
 from metering.sandbox.world_naming import STRATEGIES
-from metering.sandbox.world_things import RESOURCE, LedgerLine, Subscription, iso_time
+from metering.sandbox.world_things import RESOURCE, Subscription, iso_time
 
 router = APIRouter(prefix="/api/2.0")
 
@@ -42,69 +40,18 @@ STATUSES = ("active", "inactive", "expired", "all", "notexpired")
 _MAX_AMOUNT = 2**63
 
 
-class NewSubscription(BaseModel):
-    """A subscription to buy; which of the three times may stand together says the provider's table."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    resource: str
-    amount: Annotated[str, Field(pattern=r"^[0-9]{1,19}$")] | Annotated[int, Field(strict=True, ge=0)]
-    start_time: str | None = None
-    end_time: str | None = None
-    period: str | None = None
-    auto_renew: bool = False
-
-
-class NewSubscriptions(BaseModel):
-    """Subscriptions to buy, all or none."""
-
-    objects: list[NewSubscription] = Field(min_length=1)
-
-
-class Extension(BaseModel):
-    """How to extend; the subscription's own length unless given."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    period: str | None = None
-    end_time: str | None = None
-    auto_renew: bool | None = None
-
-
-class ProfileChanges(BaseModel):
-    """What can be set in the profile."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    clone_naming: str | None = None
-
-
-def _instant(text: str | None, point: str) -> int | None:
-    """Read an instant as the API takes it: ISO 8601, UTC where it has no offset."""
-    if text is None:
-        return None
-    try:
-        return instant_seconds(text)
-    except ValueError:
-        try:
-            return instant_seconds(text + "Z")
-        except ValueError as error:
-            raise not_valid(f"{text[:64]!r} {error}", point) from None
-
-
-def _required(text: str | None, point: str, default: int) -> int:
-    found = _instant(text, point)
-    return default if found is None else found
-
-
 def _order(wish: NewSubscription) -> Order:
     amount = int(wish.amount)
     if not 0 < amount < _MAX_AMOUNT:
         raise not_valid("amount is from 1 to 2⁶³ − 1 bytes", "amount")
     return Order(
-        amount, wish.resource, _instant(wish.start_time, "start_time"), _instant(wish.end_time, "end_time"), wish.period or None,
-        wish.auto_renew,
-    )  # fmt: skip
+        amount,
+        wish.resource,
+        start_s=instant_of(wish.start_time, "start_time"),
+        end_s=instant_of(wish.end_time, "end_time"),
+        period=wish.period or None,
+        auto_renew=wish.auto_renew,
+    )
 
 
 def _orders(body: NewSubscriptions | NewSubscription) -> list[Order]:
@@ -182,7 +129,7 @@ def act_on_subscription(
         return reply(_subscription(call, subscription))
     if do != "extend":
         raise not_valid(f"{do!r} is no action of subscriptions; `extend` and `auto_renew` are", "do")
-    order = Order(subscription.amount, subscription.resource, None, _instant(wish.end_time, "end_time"), wish.period or None)
+    order = Order(subscription.amount, subscription.resource, None, instant_of(wish.end_time, "end_time"), wish.period or None)
     return reply(_subscription(call, money.extend(subscription, call.account, order, call.world.now_s)))
 
 
@@ -244,97 +191,6 @@ def get_current_usage(call: Caller) -> Response:
     using, subscribed = world.occupied[book], world.money.entitled(*book, world.now_s)
     usage = {RESOURCE: {"burst": max(0, using - subscribed), "subscribed": subscribed, "using": using}}
     return reply({"balance": balance_view(world, call.account, call.location), "usage": usage})
-
-
-@router.get("/usage/", tags=["money"])
-@locked
-def list_usage(
-    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, poll_time_gt: Text = None, poll_time_lt: Text = None
-) -> Response:  # fmt: skip
-    """List the provider's own samples, one row an object and cycle; both bounds are strict."""
-    world = call.world
-    after_s = max(_required(poll_time_gt, "poll_time_gt", world.start_s - 1), world.start_s - 1)
-    before_s = min(_required(poll_time_lt, "poll_time_lt", world.now_s + 1), world.now_s + 1)
-    own = [s for s in world.history() if (s.owner, s.location) == (call.account.uuid, call.location)]
-    first_s = after_s + 1 + -(after_s + 1) % world.cycle_s
-    rows = [(poll_s, s) for poll_s in range(first_s, before_s, world.cycle_s) for s in own if s.exists_at(poll_s)]
-
-    def show(row: tuple[int, Any]) -> View:
-        poll_s, snapshot = row
-        return {
-            "amount": str(snapshot.size_at(poll_s)), "poll_time": iso_time(poll_s), "resource": RESOURCE, "uuid": snapshot.uuid
-        }  # fmt: skip
-
-    return page(call, rows, show, limit, offset)
-
-
-def _days(request: Request, call: Call) -> dict[str, list[LedgerLine]]:
-    """Give the burst lines of the ledger by date, as the filters `date`, `date__gt`, `__gte`, `__lt`, `__lte` pick days.
-
-    A date is its 00:00Z. Without a filter it is the last 30 days.
-    """
-    now_s = call.world.now_s
-    first_s, last_s = now_s - 30 * SECONDS_PER_DAY, now_s
-    for name, text in request.query_params.items():
-        if name == "date" or name.startswith("date__"):
-            given = _required(text, name, 0)
-            if name in ("date", "date__gte", "date__gt"):
-                first_s = given + (name == "date__gt")
-            if name in ("date", "date__lte", "date__lt"):
-                last_s = given - (name == "date__lt")
-    days = defaultdict(list)
-    for line in call.world.money.ledger[call.account.uuid, call.location]:
-        if line.billing_cycle is not None and first_s <= line.poll_s - line.poll_s % SECONDS_PER_DAY <= last_s:
-            days[date_text(line.poll_s)].append(line)
-    return days
-
-
-def _burst(lines: list[LedgerLine]) -> View:
-    return {
-        "amount": decimal_text(sum(line.amount_units for line in lines)),
-        "resource_type": RESOURCE,
-        "usage": max(line.resource_amount for line in lines),
-    }
-
-
-@router.get("/burstusage/", tags=["money"])
-@locked
-def list_burst(call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Response:
-    """Sum burst over days (`date`, `date__gt`, `date__gte`, `date__lt`, `date__lte`); `usage` is the highest."""
-    lines = [line for day in _days(request, call).values() for line in day]
-    return page(call, [lines] if lines else [], lambda each: _burst(each) | {"uuid": call.account.uuid}, limit, offset)
-
-
-@router.get("/dailyburstusage/", tags=["money"])
-@locked
-def list_daily_burst(call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Response:
-    """Sum burst by day; `usage` is the day's highest."""
-    days = sorted(_days(request, call).items())
-    return page(call, days, lambda day: _burst(day[1]) | {"date": day[0]}, limit, offset)
-
-
-@router.get("/ledger/", tags=["money"])
-@locked
-def list_ledger(
-    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None,
-    time: Text = None, time_gt: Annotated[str | None, Query(alias="time__gt")] = None,
-    time_lt: Annotated[str | None, Query(alias="time__lt")] = None, billing_cycle: Text = None,
-) -> Response:  # fmt: skip
-    """List the movements of the balance, the latest first."""
-    lines = call.world.money.ledger[call.account.uuid, call.location][::-1]
-    at_s, after_s, before_s = _instant(time, "time"), _instant(time_gt, "time__gt"), _instant(time_lt, "time__lt")
-    if at_s is not None or after_s is not None or before_s is not None:
-        lines = [
-            line
-            for line in lines
-            if (at_s is None or line.time_s == at_s)
-            and (after_s is None or line.time_s > after_s)
-            and (before_s is None or line.time_s < before_s)
-        ]
-    if billing_cycle is not None:
-        wanted = alternatives(billing_cycle)
-        lines = [line for line in lines if str(line.billing_cycle) in wanted]
-    return page(call, lines, ledger_view, limit, offset, fields)
 
 
 @router.get("/locations/", tags=["account"])

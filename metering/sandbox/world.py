@@ -5,9 +5,7 @@ its bill off its history. What happens, happens at a whole second; between two c
 """
 
 import functools
-import heapq
 import random
-import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -16,23 +14,20 @@ from typing import Any
 
 from metering.sandbox.refusal import not_allowed, not_there, not_valid
 from metering.sandbox.world_blocks import Blocks
+from metering.sandbox.world_clock import Clockwork
 from metering.sandbox.world_money import Money, in_units
 from metering.sandbox.world_naming import clone_name
-from metering.sandbox.world_things import CYCLE_S, LOCATIONS, Account, Drive, Job, Snapshot, Timing, spaced_time
+from metering.sandbox.world_things import CYCLE_S, LOCATIONS, Account, Drive, Job, Snapshot, Timing, checked_meta, spaced_time
 
-MAX_META_KEY = 32
 _BUSY = ("creating", "transferring")
 _CLONABLE = (*_BUSY, "deleting")
 MIN_DRIVE_BYTES = 2**20
 MAX_DRIVE_BYTES = 2**50
 
-# What happens at one instant: things come to an end, life goes on, then the provider looks.
-_ENDS, _LIFE = 0, 1
-
 Life = Callable[["World", int], None]
 
 
-class World:
+class World(Clockwork):
     """A provider with state.
 
     Args:
@@ -56,15 +51,13 @@ class World:
         block_bytes: int = 4 * 2**20,
         list_stored: bool = False,
     ) -> None:
+        super().__init__(start_s, cycle_s)
         self.seed = seed
         self.random = random.Random(seed)  # noqa: S311 -- a seeded world, no secret
-        self.start_s = self.now_s = start_s
         self.locations = tuple(locations)
         self.timing = timing or Timing()
-        self.cycle_s = cycle_s
         self.block_bytes = block_bytes
         self.list_stored = list_stored
-        self.lock = threading.RLock()
         self.money = Money(self.new_uuid)
         self.accounts: dict[str, Account] = {}
         self._by_email: dict[str, Account] = {}
@@ -76,31 +69,6 @@ class World:
         self.lives: list[Life] = []
         self._listed: defaultdict[tuple[str, str], dict[str, Snapshot]] = defaultdict(dict)
         self._numbered: defaultdict[Blocks, dict[int, Snapshot]] = defaultdict(dict)
-        self._queue: list[tuple[int, int, int, Callable[[], None]]] = []
-        self._queued = 0
-        self._next_cycle_s = start_s + -start_s % cycle_s
-
-    # The clock
-
-    def advance(self, seconds: int) -> int:
-        """Let time pass; gives the new instant."""
-        return self.advance_to(self.now_s + seconds)
-
-    def advance_to(self, instant_s: int) -> int:
-        """Let time pass up to an instant, everything that happens at it included; the past stays as it is."""
-        with self.lock:
-            while True:
-                due_s = min(self._queue[0][0] if self._queue else instant_s + 1, self._next_cycle_s)
-                if due_s > instant_s:
-                    break
-                self.now_s = max(self.now_s, due_s)
-                while self._queue and self._queue[0][0] <= due_s:
-                    heapq.heappop(self._queue)[3]()
-                if due_s == self._next_cycle_s:
-                    self._next_cycle_s += self.cycle_s
-                    self._cycle()
-            self.now_s = max(self.now_s, instant_s)
-            return self.now_s
 
     def _cycle(self) -> None:
         """Live for a cycle, then look: renewals first, so that a chain has no gap."""
@@ -108,11 +76,6 @@ class World:
         for life in self.lives:
             life(self, self.now_s)
         self.money.bill_cycle(self.accounts, self.occupied, self.now_s, self.cycle_s)
-
-    def after(self, seconds: int, action: Callable[[], None]) -> None:
-        """Let something happen after some seconds; what takes none happens at the next step of the clock."""
-        self._queued += 1
-        heapq.heappush(self._queue, (self.now_s + seconds, _ENDS, self._queued, action))
 
     def new_uuid(self) -> str:
         """Make a UUID that follows from the seed."""
@@ -363,15 +326,3 @@ class World:
     def history(self) -> list[Snapshot]:
         """Give every snapshot that ever was, in the order of their creation."""
         return sorted([*self.gone, *self.snapshots.values()], key=lambda snapshot: (snapshot.created_s, snapshot.uuid))
-
-
-def checked_meta(meta: Any) -> dict[str, str]:
-    """Check metadata: keys of at most 32 characters, values of text."""
-    if not isinstance(meta, dict):
-        raise not_valid("meta is an object", "meta")
-    for key, value in meta.items():
-        if len(key) > MAX_META_KEY:
-            raise not_valid(f"the key {key[:MAX_META_KEY]!r}… is longer than {MAX_META_KEY} characters", "meta")
-        if not isinstance(value, str):
-            raise not_valid(f"the value of {key!r} is no text", "meta")
-    return dict(meta)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from metering.model.period import moment
+from metering.sandbox.refusal import not_valid
 from metering.sandbox.world_blocks import Blocks
 
 LOCATIONS: dict[str, tuple[str, str]] = {
@@ -19,6 +20,7 @@ CYCLE_S = 300
 MULTIPLIER = 2**30 * 2_592_000
 UNIT = "GB/month"
 RESOURCE = "backup"
+MAX_META_KEY = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +198,15 @@ def spaced_time(instant_s: int, micros: int = 0) -> str:
 def iso_time(instant_s: int) -> str:
     """Write an instant as the money side has it: `2026-10-05T20:51:48+00:00`."""
     return moment(instant_s).isoformat()
+
+
+def checked_meta(meta: Any) -> dict[str, str]:
+    """Check metadata: keys of at most 32 characters, values of text."""
+    if not isinstance(meta, dict):
+        raise not_valid("meta is an object", "meta")
+    for key, value in meta.items():
+        if len(key) > MAX_META_KEY:
+            raise not_valid(f"the key {key[:MAX_META_KEY]!r}… is longer than {MAX_META_KEY} characters", "meta")
+        if not isinstance(value, str):
+            raise not_valid(f"the value of {key!r} is no text", "meta")
+    return dict(meta)
