@@ -6,6 +6,7 @@ from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import instant_text
 from metering.model.records import ChargeLine, Finding, Severity, UsageRow
+from metering.model.units import counted
 
 _STATES: tuple[tuple[str, Severity, str], ...] = (
     ("missing", "warning", "nobody looked: not billed; bring the polls of that time if there are any"),
@@ -33,7 +34,7 @@ def _unobserved(usage: list[UsageRow]) -> list[Finding]:
     return [
         Finding(
             check=f"{state}_time", severity=severity, account=row.account, location=row.location, seconds=seconds,
-            message=f"{seconds} s {state}: {meaning}",
+            message=f"{seconds:,} s {state}: {meaning}",
         )
         for row in usage
         for state, severity, meaning in _STATES
@@ -74,7 +75,7 @@ def _rejected(engine: Engine, computation: Computation) -> list[Finding]:
         Finding(
             check="conflicting_facts" if row["field"] == "conflict" else "rejected_rows", severity="error",
             account=row["account"] or None, count=row["row_count"],
-            message=f"{row['row_count']} rows of {row['table_name']} not taken, the first {row['first_place']}: "
+            message=f"{counted(row['row_count'], 'row')} of {row['table_name']} not taken, the first {row['first_place']}: "
             f"{row['field']} {row['reason']}",
         )
         for row in engine.rows("billing/open_rejections", computation.parameters)
@@ -85,7 +86,7 @@ def _conflicting(engine: Engine, computation: Computation) -> list[Finding]:
     return [
         Finding(
             check="conflicting_polls", severity="error", account=row["account"], count=row["poll_count"],
-            message=f"{row['poll_count']} polls at {row['endpoint']} arrived again with other content, the first of "
+            message=f"{counted(row['poll_count'], 'poll')} at {row['endpoint']} arrived again with other content, the first of "
             f"{instant_text(row['first_poll_s'])}: what came first stays; `metering ingest --supersede` replaces it",
         )
         for row in engine.rows("billing/open_conflicts", computation.parameters)
@@ -97,15 +98,15 @@ def _shared(engine: Engine, computation: Computation) -> list[Finding]:
         Finding(
             check="owner_not_polled", severity="warning", account=row["owner"], location=row["location"],
             count=row["snapshot_count"],
-            message=f"{row['snapshot_count']} shared snapshots belong to this account, which is polled nowhere: nobody is billed "
-            "for them; poll it",
+            message=f"{counted(row['snapshot_count'], 'shared snapshot')} of this account, which is polled nowhere: nobody is "
+            "billed for them; poll it",
         )
         for row in engine.rows("billing/unpolled_owners", computation.parameters)
     ]  # fmt: skip
     ignored = [
         Finding(
             check="listed_twice", severity="info", account=row["account"], location=row["location"], count=row["snapshot_count"],
-            message=f"{row['snapshot_count']} snapshots are listed at {row['endpoint']} too, but counted at another endpoint only",
+            message=f"{counted(row['snapshot_count'], 'snapshot')} listed at {row['endpoint']} too, counted at another endpoint",
         )
         for row in engine.rows("billing/ignored_snapshots")
     ]  # fmt: skip

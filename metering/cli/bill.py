@@ -67,7 +67,8 @@ def bill(
 
 
 def _print(common: Common, made: "Bill", check: bool) -> None:
-    from metering.cli.render import print_bill, print_json, print_table  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.bill_view import print_bill  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.render import print_json, print_table  # noqa: PLC0415
 
     if common.format is Format.JSON:
         print_json(made.document())

@@ -1,37 +1,39 @@
 """Results on stdout: tables for the eye, JSON and CSV for programs."""
 
 import json
+import os
 import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from rich import box
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
 from metering.billing.money import round_ratio
 from metering.cli.common import Common, Format
-from metering.model.currency import minor_places
-from metering.model.period import Period, instant_text
-from metering.model.records import Bill, Episode, UsageRow
-from metering.model.tables import Column, Kind, Table, plain_text, table_of
-from metering.model.units import shown_gib, shown_gib_months, shown_quotient
+from metering.cli.layout import Field, Sheet, draw
+from metering.model.period import instant_text
+from metering.model.tables import Column, Kind, Table, plain_text
+from metering.model.units import shown_gib, shown_gib_months
 from metering.reporting.files import csv_text
 
-_SHOWN_EPISODES = 20
-# A pipe has no edge: nothing is folded there.
+# A pipe has no edge: nothing is folded there, unless COLUMNS says where its edge is.
 _WIDTH_OF_A_PIPE = 1_000
-_BETWEEN_COLUMNS = 3
-_FOLDED_TEXT = 13
-_FIGURES = ("count", "seconds", "bytes", "byte_seconds", "money")
+_FIGURES: tuple[Kind, ...] = ("count", "seconds", "bytes", "byte_seconds", "money")
+_UNITS: dict[Kind, tuple[str, str]] = {
+    "byte_seconds": ("_byte_seconds", "GiB-months"),
+    "bytes": ("_bytes", "GiB"),
+    "seconds": ("_seconds", "s"),
+    "instant": ("", "UTC"),
+}
+# What a row can be named by, as far as these stand before the other columns.
+_KEYS = ("account", "location", "day", "hour", "drive", "snapshot", "id", "state", "start", "end", "table")
+_PROSE = ("name", "message", "what", "reason")
 # An amount of more decimals than these is shown rounded where there is no room for the exact one.
 _SHOWN_PLACES = 6
-_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+EXACT_HINT = "exact figures: a wider terminal, -v, --format csv or --format json"
 
 
 def print_json(document: Any) -> None:
@@ -47,60 +49,51 @@ def print_table(common: Common, table: Table) -> None:
     elif common.format is Format.CSV:
         sys.stdout.write(csv_text(table))
     elif table.rows:
-        console = _console()
-        console.print(_fitting(console, common, lambda exact: _grid(table, exact=exact)))
+        terminal = console()
+        if not draw_fitting(terminal, common, lambda exact: sheet_of(table, exact=exact)):
+            terminal.print(Text(EXACT_HINT, style="dim"), soft_wrap=True)
     else:
-        _console().print(f"no rows in {table.name}")
+        console().print(f"no rows in {table.name}")
 
 
 def print_titled(common: Common, title: str, table: Table) -> None:
     """Print a table for the eye under its title."""
-    console = _console()
-    console.print(Text(clean(title), style="bold"))
+    terminal = console()
+    terminal.print(Text(clean(title), style="bold"))
     if table.rows:
-        console.print(_fitting(console, common, lambda exact: _grid(table, exact=exact)))
+        draw_fitting(terminal, common, lambda exact: sheet_of(table, exact=exact))
     else:
-        console.print("none\n")
+        terminal.print("none")
+    terminal.print()
 
 
 def print_steps(title: str, steps: list[tuple[str, str]]) -> None:
     """Print what is done and what comes out, line by line, under a title."""
-    grid = Grid(box=None, pad_edge=False, show_header=False)
-    grid.add_column(overflow="fold")
-    grid.add_column(justify="right", overflow="fold")
-    for step, result in steps:
-        grid.add_row(Text(clean(step)), Text(clean(result)))
-    console = _console()
-    console.print(Text(clean(title), style="bold"), grid, "", sep="\n")
+    terminal = console()
+    terminal.print(Text(clean(title), style="bold"))
+    sheet = Sheet([Field("step", is_prose=True), Field("result", is_figure=True)], [[said(step), said(out)] for step, out in steps])
+    draw(terminal, [sheet], headed=False)
+    terminal.print()
 
 
-def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_A_PIPE)
+def console() -> Console:
+    """Give the terminal that stdout is, or a pipe as a terminal without an edge."""
+    found = Console(highlight=False)
+    return found if found.is_terminal or os.environ.get("COLUMNS") else Console(highlight=False, width=_WIDTH_OF_A_PIPE)
 
 
-def _fitting(console: Console, common: Common, draw: Callable[[bool], Grid]) -> Grid:
-    """Draw with exact figures under the rounded ones, unless the terminal is too narrow for them and nobody insists.
+def draw_fitting(terminal: Console, common: Common, sheet: Callable[[bool], Sheet]) -> bool:
+    """Draw with exact figures beside the rounded ones, unless the terminal is too narrow for them and nobody insists.
 
-    A figure is never folded: where a terminal is too narrow even so, it is the terminal that breaks the lines.
+    Gives whether they were drawn.
     """
-    grid = draw(True)
-    if not common.verbose and _width(grid) > console.width:
-        grid = draw(False)
-        grid.caption = "exact figures: a wider terminal, -v, --format csv or --format json"
-        grid.caption_justify = "left"
-    console.width = max(console.width, _width(grid, _FOLDED_TEXT))
-    return grid
-
-
-def _width(grid: Grid, longest_text: int = _WIDTH_OF_A_PIPE) -> int:
-    """Give how many columns a grid takes where only texts are folded, to a given width."""
-    width = 0
-    for column in grid.columns:
-        parts = [str(part) for part in (column.header, *column.cells)]
-        widest = max(cell_len(line) for part in parts for line in part.split("\n"))
-        width += (widest if column.no_wrap else min(widest, longest_text)) + _BETWEEN_COLUMNS
-    return width
+    for exact in (True,) if common.verbose else (True, False):
+        each = sheet(exact)
+        choices = [each, *(each.under(count) for count in each.groupings)]
+        if any(choice.fits(terminal) for choice in choices) or common.verbose or not exact:
+            draw(terminal, choices)
+            return exact
+    raise AssertionError
 
 
 def clean(text: str) -> str:
@@ -108,32 +101,36 @@ def clean(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def _grid(table: Table, *, exact: bool = True) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        _add_column(grid, _heading(column), column.kind)
-    for row in table.rows:
-        grid.add_row(*(_cell(column, value, exact=exact) for column, value in zip(table.columns, row, strict=True)))
-    return grid
+def said(text: str | None, style: str = "") -> Text:
+    """Show text from outside; a dash where there is none."""
+    return Text("–", style="dim") if text is None else Text(clean(text), style=style)
 
 
-def _add_column(grid: Grid, heading: str, kind: Kind = "text") -> None:
-    grid.add_column(heading, justify="right" if kind in _FIGURES else "left", overflow="fold", no_wrap=kind != "text")
+def sheet_of(table: Table, *, exact: bool) -> Sheet:
+    """Show a table: the columns that it begins with name its rows."""
+    leading = next((i for i, column in enumerate(table.columns) if column.name not in _KEYS), len(table.columns))
+    fields = [field_of(column, is_key=i < leading) for i, column in enumerate(table.columns)]
+    rows = [[cell(column, value, exact=exact) for column, value in zip(table.columns, row, strict=True)] for row in table.rows]
+    names = [column.name for column in table.columns]
+    groupings = [count for count in (1, 2) if names[:count] == ["account", "location"][:count] and count < len(names)]
+    return Sheet(fields, rows, tuple(groupings))
 
 
-def _heading(column: Column) -> str:
-    """Write a column's name in words, and its unit under it."""
-    for kind, ending, unit in (
-        ("byte_seconds", "_byte_seconds", "GiB-months"),
-        ("bytes", "_bytes", "GiB"),
-        ("seconds", "_seconds", "s"),
-    ):
-        if column.kind == kind:
-            return f"{column.name.removesuffix(ending).replace('_', ' ')}\n{unit}"
-    return column.name.replace("_", " ")
+def field_of(column: Column, *, is_key: bool = False) -> Field:
+    """Head a column: its name in words, and its unit under it."""
+    ending, unit = _UNITS.get(column.kind, ("", ""))
+    words = column.name.removesuffix(ending).replace("_", " ")
+    return Field(
+        words,
+        unit,
+        is_figure=column.kind in _FIGURES or column.name.endswith("_percent"),
+        is_point=column.kind == "money",
+        is_prose=column.name in _PROSE,
+        is_key=is_key,
+    )
 
 
-def _cell(column: Column, value: Any, *, exact: bool) -> Text:
+def cell(column: Column, value: Any, *, exact: bool) -> Text:
     """Show a figure in the unit people think in, and under it the exact one."""
     if value is None:
         return Text("–", style="dim")
@@ -143,136 +140,25 @@ def _cell(column: Column, value: Any, *, exact: bool) -> Text:
     if column.kind in ("count", "seconds"):
         return Text(f"{value:,}")
     if column.kind == "money":
-        return Text(_shown_money(value, exact=exact))
-    return Text(clean(plain_text(column.kind, value)))
+        return Text(shown_money(value, exact=exact))
+    if column.kind == "instant":
+        return Text(shown_instant(value))
+    return said(plain_text(column.kind, value))
 
 
-def _shown_money(amount: Decimal, *, exact: bool) -> str:
+def cells(columns: Sequence[Column], values: Sequence[Any], *, exact: bool) -> list[Text]:
+    """Show several figures."""
+    return [cell(column, value, exact=exact) for column, value in zip(columns, values, strict=True)]
+
+
+def shown_instant(instant_s: int) -> str:
+    """Write an instant as people read it; that it is UTC stands in the heading."""
+    return instant_text(instant_s).replace("T", " ").removesuffix("Z")
+
+
+def shown_money(amount: Decimal, *, exact: bool) -> str:
     """Write an amount without the zeros at its end that say nothing; rounded for the eye where there is no room."""
     places = -int(amount.as_tuple().exponent)
     shown = amount if exact or places <= _SHOWN_PLACES else round_ratio(Fraction(amount), _SHOWN_PLACES, "half-even")
-    whole, point, decimals = format(shown, "f").partition(".")
+    whole, point, decimals = format(shown, ",f").partition(".")
     return f"{whole}{point}{decimals.rstrip('0').ljust(2, '0')}" if point else whole
-
-
-def print_bill(common: Common, bill: Bill) -> None:
-    """Print a bill as a finance person reads it: what is due, what was used, who burst when, what is doubtful."""
-    console = _console()
-    period = Period(bill.period.start, bill.period.end).text
-    console.print(Text(f"Backup, {period} (UTC), as of {instant_text(bill.period.as_of)}", style="bold"))
-    console.print(_fitting(console, common, lambda exact: _statements(bill, exact=exact)))
-    names = _names(bill)
-    console.print(Text("Usage", style="bold"))
-    console.print(_fitting(console, common, lambda exact: _usage(bill.usage, names, exact=exact)))
-    if bill.episodes:
-        console.print(
-            Text(f"Burst: {_counted(len(bill.episodes), 'episode')}, {_counted(len(bill.lines), 'charge line')}", style="bold")
-        )
-        shown = (
-            bill.episodes
-            if common.verbose
-            else sorted(
-                sorted(bill.episodes, key=lambda episode: -episode.burst_byte_seconds)[:_SHOWN_EPISODES],
-                key=lambda episode: (episode.account, episode.location, episode.start),
-            )
-        )
-        console.print(_fitting(console, common, lambda exact: _episodes(shown, names, exact=exact)))
-        if hidden := len(bill.episodes) - len(shown):
-            console.print(f"{hidden} smaller episodes are not shown: `metering report burst --period {period}` lists all\n")
-    if bill.findings:
-        console.print(Text(f"Findings: {len(bill.findings)}", style="bold"))
-        console.print(_findings(bill, names))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _names(bill: Bill) -> dict[str, str]:
-    """Give what to call each account below the statements, which tell both: its name, unless two have the same."""
-    names = {row.account: row.name or row.account for row in bill.statements}
-    return {account: name if list(names.values()).count(name) == 1 else account for account, name in names.items()}
-
-
-def _statements(bill: Bill, *, exact: bool) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    _add_column(grid, "account")
-    _add_column(grid, "name")
-    _add_column(grid, "lines", "count")
-    _add_column(grid, "burst amount", "money")
-    _add_column(grid, "due", "money")
-    _add_column(grid, "currency")
-    _add_column(grid, "state")
-    lines = Counter(line.account for line in bill.lines)
-    for row in bill.statements:
-        due = Text("–", style="dim") if row.amount_due is None else Text(_grouped(row.amount_due, row.currency), style="bold")
-        grid.add_row(
-            Text(clean(row.account)), Text(clean(row.name or "–")), f"{lines[row.account]:,}",
-            _shown_money(row.burst_amount, exact=exact), due, row.currency or "–",
-            Text(row.state, style="bold red" if row.state == "parked" else ""),
-        )  # fmt: skip
-    return grid
-
-
-def _grouped(amount: Decimal, currency: str | None) -> str:
-    places = (minor_places(currency) if currency else 0) or 0
-    return f"{amount:,.{places}f}"
-
-
-def _usage(rows: list[UsageRow], names: dict[str, str], *, exact: bool) -> Grid:
-    table = table_of("usage", UsageRow, rows)
-    keep = [i for i, column in enumerate(table.columns) if column.kind in ("bytes", "byte_seconds")]
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    _add_column(grid, "account")
-    _add_column(grid, "location")
-    for i in keep:
-        _add_column(grid, _heading(table.columns[i]), table.columns[i].kind)
-    _add_column(grid, "observed", "seconds")
-    account = None
-    for row, values in zip(rows, table.rows, strict=True):
-        cells = (_cell(table.columns[i], values[i], exact=exact) for i in keep)
-        grid.add_row(_once(row.account, account, names), Text(clean(row.location)), *cells, _coverage(row))
-        account = row.account
-    return grid
-
-
-def _once(account: str, before: str | None, names: dict[str, str]) -> Text:
-    """Name an account in the first of its rows only."""
-    return Text("" if account == before else clean(names.get(account, account)))
-
-
-def _coverage(row: UsageRow) -> Text:
-    known = row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds
-    share = shown_quotient(100 * (known - row.missing_seconds), known, 2) if known else "–"
-    doubts = [
-        f"{seconds:,} s {state}"
-        for state, seconds in (("held", row.held_seconds), ("partial", row.partial_seconds), ("missing", row.missing_seconds))
-        if seconds
-    ]
-    return Text.assemble(f"{share} %", *((f"\n{doubt}", "yellow") for doubt in doubts))
-
-
-def _episodes(episodes: list[Episode], names: dict[str, str], *, exact: bool) -> Grid:
-    table = table_of("burst", Episode, episodes)
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
-        _add_column(grid, _heading(column), column.kind)
-    account = None
-    for episode, values in zip(episodes, table.rows, strict=True):
-        cells = [_cell(column, value, exact=exact) for column, value in zip(table.columns, values, strict=True)]
-        grid.add_row(_once(episode.account, account, names), *cells[1:])
-        account = episode.account
-    return grid
-
-
-def _findings(bill: Bill, names: dict[str, str]) -> Grid:
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("severity", "check", "account", "location", "what"):
-        _add_column(grid, heading)
-    for finding in sorted(bill.findings, key=lambda finding: list(_STYLES).index(finding.severity)):
-        account = names.get(finding.account, finding.account) if finding.account else "–"
-        grid.add_row(
-            Text(finding.severity, style=_STYLES[finding.severity]), finding.check, Text(clean(account)),
-            Text(clean(finding.location or "–")), Text(clean(finding.message)),
-        )  # fmt: skip
-    return grid

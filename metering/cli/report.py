@@ -9,6 +9,7 @@ from metering.cli.common import (
     AccountOption,
     AsOfOption,
     Common,
+    Format,
     KnownAtOption,
     PeriodOption,
     meter,
@@ -52,6 +53,10 @@ def report(
     """
     with meter(common) as opened, progress(common, "Computing") as show:
         table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)
-    from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.cli.bill_view import print_statements  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.render import print_table  # noqa: PLC0415
 
-    print_table(common, table)
+    if name is Report.STATEMENT and common.format is Format.TABLE and table.rows:
+        print_statements(common, table)
+    else:
+        print_table(common, table)

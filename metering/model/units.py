@@ -68,3 +68,12 @@ def shown_gib(quantity_bytes: int) -> str:
 def shown_gib_months(byte_seconds: int) -> str:
     """Write byte-seconds as GiB-months (30 days) with four decimals, for the eye."""
     return shown_quotient(byte_seconds, GIB_MONTH_BYTE_SECONDS, 4)
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are, as people say it.
+
+    >>> counted(1, "episode"), counted(1_200, "episode")
+    ('1 episode', '1,200 episodes')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

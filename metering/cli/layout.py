@@ -1,0 +1,159 @@
+"""How a table is laid out on a terminal: a figure is never broken, whatever the width.
+
+What does not fit is first grouped (a value that many rows share becomes their heading), then cut into several tables, one below
+the other, each with the columns that name its rows. Only prose is folded, between words.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+_BETWEEN_COLUMNS = 2
+_NARROWEST_PROSE = 16
+# The columns that name a row may take this share of the width in every part of a table that is cut.
+_WIDEST_KEY_PERCENT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column as it is shown: its words, the unit below them, and how its cells stand.
+
+    A `point` column lines up at the decimal point, a `prose` column may be folded, a `key` column names its row.
+    """
+
+    words: str
+    unit: str = ""
+    is_figure: bool = False
+    is_point: bool = False
+    is_prose: bool = False
+    is_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Rows of cells under fields; the first `grouped` columns are no columns, but headings of the rows that share them.
+
+    `groupings` says by how many of them it makes sense to group where there is no room.
+    """
+
+    fields: list[Field]
+    rows: list[list[Text]]
+    groupings: tuple[int, ...] = ()
+    grouped: int = 0
+
+    def under(self, grouped: int) -> "Sheet":
+        """Give the same rows under headings."""
+        return replace(self, grouped=grouped)
+
+    def fits(self, console: Console) -> bool:
+        """Whether the sheet fits in one piece, prose folded."""
+        return _total([min(w, _NARROWEST_PROSE) if f.is_prose else w for f, w in self._columns()]) <= console.width
+
+    def has_narrow_keys(self, console: Console) -> bool:
+        """Whether the keys leave room for what they are the keys of."""
+        return 100 * _total([w for f, w in self._columns() if f.is_key]) <= _WIDEST_KEY_PERCENT * console.width
+
+    def _columns(self) -> list[tuple[Field, int]]:
+        return list(zip(self.fields[self.grouped :], _widths(self), strict=True))
+
+
+def draw(console: Console, sheets: list[Sheet], *, headed: bool = True) -> None:
+    """Print the first of the sheets that fits; if none does, one that is grouped, cut into parts that repeat its keys."""
+    choices = [sheet for sheet in sheets if sheet.fits(console)] or [
+        sheet for sheet in sheets if (sheet.grouped or len(sheets) == 1) and sheet.has_narrow_keys(console)
+    ]
+    sheet = _aligned((choices or sheets[-1:])[0])
+    for number, columns in enumerate(_parts(sheet, console.width)):
+        if number:
+            console.print()
+        _draw_part(console, sheet, columns, headed=headed)
+
+
+def _aligned(sheet: Sheet) -> Sheet:
+    """Bring decimal points below each other by blanks behind the shorter fractions."""
+    rows = [list(row) for row in sheet.rows]
+    for i, column in enumerate(sheet.fields):
+        if column.is_point:
+            longest = max((len(_fraction(row[i])) for row in rows), default=0)
+            for row in rows:
+                row[i] = row[i] + Text(" " * (longest - len(_fraction(row[i]))))
+    return replace(sheet, rows=rows)
+
+
+def _fraction(cell: Text) -> str:
+    """Give the decimals with their point; a dash stands for a whole figure."""
+    _, point, decimals = cell.plain.partition(".")
+    return point + decimals
+
+
+def _widths(sheet: Sheet) -> list[int]:
+    return [
+        max(_longest(column.words), _longest(column.unit), *(_longest(row[i].plain) for row in sheet.rows), 1)
+        for i, column in enumerate(sheet.fields)
+    ][sheet.grouped :]
+
+
+def _longest(text: str) -> int:
+    return max(map(cell_len, text.split("\n")))
+
+
+def _total(widths: list[int]) -> int:
+    return sum(widths) + _BETWEEN_COLUMNS * (len(widths) - 1)
+
+
+def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
+    """Give the columns of each part, with their widths: all in one where they fit, else the keys and as many as fit."""
+    widths = {sheet.grouped + i: each for i, each in enumerate(_widths(sheet))}
+    prose = [i for i in widths if sheet.fields[i].is_prose]
+    for i in prose:
+        spare = width - _total([w for j, w in widths.items() if j != i]) - _BETWEEN_COLUMNS
+        widths[i] = max(min(widths[i], _NARROWEST_PROSE), min(widths[i], spare))
+    if _total(list(widths.values())) <= width:
+        return [widths]
+    keys = {i: each for i, each in widths.items() if sheet.fields[i].is_key}
+    if keys and 100 * _total(list(keys.values())) > _WIDEST_KEY_PERCENT * width:
+        keys = dict(list(keys.items())[-1:])
+    parts: list[dict[int, int]] = []
+    part = dict(keys)
+    for i, each in widths.items():
+        if i in keys:
+            continue
+        if len(part) > len(keys) and _total([*part.values(), each]) > width:
+            parts.append(part)
+            part = dict(keys)
+        part[i] = each
+    return [*parts, part]
+
+
+def _draw_part(console: Console, sheet: Sheet, columns: dict[int, int], *, headed: bool) -> None:
+    fields, widths = [sheet.fields[i] for i in columns], list(columns.values())
+    if headed:
+        if any(column.unit for column in fields):
+            _print_row(console, fields, widths, [Text(column.words if column.unit else "") for column in fields], "bold")
+        _print_row(console, fields, widths, [Text(column.unit or column.words) for column in fields], "bold")
+        console.print(Text("─" * _total(widths), style="dim"), soft_wrap=True)
+    for heading, rows in groupby(sheet.rows, key=lambda row: tuple(cell.plain for cell in row[: sheet.grouped])):
+        if sheet.grouped:
+            console.print(Text(" · ".join(heading), style="bold"), soft_wrap=True)
+        for row in rows:
+            _print_row(console, fields, widths, [row[i] for i in columns])
+
+
+def _print_row(console: Console, fields: list[Field], widths: list[int], cells: list[Text], style: str = "") -> None:
+    """Print a row of cells, each of which may be several lines, without blanks at the end of a line."""
+    lines = [
+        list(cell.wrap(console, width)) if column.is_prose else cell.split("\n", allow_blank=True)
+        for column, width, cell in zip(fields, widths, cells, strict=True)
+    ]
+    for number in range(max(map(len, lines))):
+        text = Text(style=style)
+        for column, width, parts in zip(fields, widths, lines, strict=True):
+            part = parts[number] if number < len(parts) else Text()
+            blanks = " " * (width - cell_len(part.plain))
+            text.append_text(Text.assemble(blanks, part) if column.is_figure else Text.assemble(part, blanks))
+            text.append(" " * _BETWEEN_COLUMNS)
+        text.rstrip()
+        console.print(text, soft_wrap=True)

@@ -1,0 +1,149 @@
+"""A bill for the eye: who owes what, who burst when, what is doubtful, on a terminal of 80 columns as well."""
+
+import io
+from decimal import Decimal
+
+import pytest
+
+from metering.cli import bill_view, render
+from metering.cli.common import Common, Format
+from metering.model.records import Bill, BilledPeriod, Episode, Finding, Statement, UsageRow
+
+GIB = 2**30
+DAY = 86_400
+OCTOBER_1 = 1_790_812_800
+ALPENROSE, KUMO = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01", "8c3b0d77-41fe-4c2a-b1d9-7a5e60f4d003"
+
+
+def usage(account, **measures):
+    zero = dict.fromkeys(UsageRow.model_fields, 0) | {"account": account, "location": "GVA", "measured_seconds": 31 * DAY}
+    return UsageRow(**(zero | measures))
+
+
+def episode(day, gib=400, currency="CHF", amount="3.60000000000000000000"):
+    return Episode(
+        account=ALPENROSE, location="GVA", start=OCTOBER_1 + day * DAY, end=OCTOBER_1 + (day + 1) * DAY,
+        peak_burst_bytes=gib * GIB, burst_byte_seconds=gib * GIB * DAY, currency=currency,
+        amount=amount and Decimal(amount),
+    )  # fmt: skip
+
+
+def statement(account=ALPENROSE, name="Alpenrose Käserei AG", currency="CHF", state="draft", due="69.84"):
+    return Statement(
+        account=account, name=name, currency=currency, state=state, burst_amount=Decimal("69.83562500000000000000"),
+        amount_due=due and Decimal(due),
+    )  # fmt: skip
+
+
+def finding(severity, check="missing_time", account=ALPENROSE, location="GVA", message="nobody looked"):
+    return Finding(check=check, severity=severity, account=account, location=location, message=message)
+
+
+def bill(statements=(), usages=(), episodes=(), findings=()):
+    return Bill(
+        period=BilledPeriod(start=OCTOBER_1, end=OCTOBER_1 + 31 * DAY, as_of=OCTOBER_1 + 31 * DAY), usage=list(usages), lines=[],
+        episodes=list(episodes), statements=list(statements), findings=list(findings),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Print a bill on a terminal of some width."""
+
+    def show(made: Bill, width: int = 80, *, verbose: bool = False) -> str:
+        terminal = io.StringIO()
+        monkeypatch.setattr(bill_view, "console", lambda: render.Console(file=terminal, width=width, highlight=False))
+        bill_view.print_bill(Common(form=Format.TABLE, verbose=verbose), made)
+        return terminal.getvalue()
+
+    return show
+
+
+def test_the_whole_bill_fits_eighty_columns_without_breaking_a_figure(shown):
+    large = 10**6 * GIB
+    made = bill(
+        [statement(), statement(KUMO, "Kumo Analytics K.K.", "JPY", due="755"), statement("a", None, None, "parked", None)],
+        [
+            usage(ALPENROSE, occupied_byte_seconds=large * DAY, burst_byte_seconds=large * DAY, peak_occupied_bytes=large),
+            usage(KUMO),
+        ],
+        [episode(1), episode(3, amount=None)],
+        [finding("error", message="a long message that goes on and on " * 5)],
+    )
+    printed = shown(made)
+    assert max(map(len, printed.splitlines())) <= 80
+    for figure in ("69.835625", "69.84", "755", "33,333.3333", "1,000,000.00", "10-02 00:00:00", "400.00", "3.60"):
+        assert figure in printed
+
+
+def test_a_hundred_and_twenty_columns_hold_the_exact_figures_too(shown):
+    printed = shown(bill([statement()], [usage(ALPENROSE, occupied_byte_seconds=2_508_561_548_574_720_000)]), 120)
+    assert "2508561548574720000" in printed
+    assert "901.3426" in printed
+    assert "exact figures" not in printed
+
+
+def test_an_account_is_named_once_with_its_identifier_and_then_by_name(shown):
+    printed = shown(bill([statement()], [usage(ALPENROSE)], [episode(1)], [finding("warning")]))
+    assert printed.count(ALPENROSE) == 1
+    assert printed.count("Alpenrose Käserei AG") == 4
+
+
+def test_two_accounts_of_one_name_keep_their_identifiers(shown):
+    made = bill([statement(), statement(KUMO)], [usage(ALPENROSE), usage(KUMO)])
+    assert shown(made).count(ALPENROSE) == 2
+
+
+def test_an_account_without_a_name_is_called_by_its_identifier(shown):
+    assert ALPENROSE in shown(bill([statement(name=None)]))
+
+
+def test_what_is_due_is_summed_by_currency_and_parked_statements_are_in_no_sum(shown):
+    made = bill([
+        statement(), statement(KUMO, "Kumo", "JPY", due="755"), statement("b", "B", due="0.16"),
+        statement("c", "C", state="parked", due=None),
+    ])  # fmt: skip
+    assert "Due in all: 70.00 CHF · 755 JPY · 1 statement parked" in shown(made)
+
+
+def test_one_episode_is_one_episode(shown):
+    assert "Burst: 1 episode, 0 charge lines" in shown(bill([statement()], episodes=[episode(1)]))
+    assert "Burst: 2 episodes, 0 charge lines" in shown(bill([statement()], episodes=[episode(1), episode(3)]))
+
+
+def test_the_largest_twenty_episodes_are_shown_in_their_order_and_all_of_them_on_demand(shown):
+    made = bill([statement()], episodes=[episode(day, gib=day + 1) for day in range(21)])
+    printed = shown(made)
+    assert "1 smaller episode is not shown: `metering report burst --period 2026-10` lists all" in printed
+    assert "10-01 00:00:00" not in printed
+    assert printed.index("10-02 00:00:00") < printed.index("10-21 00:00:00")
+    assert "10-01 00:00:00" in shown(made, verbose=True)
+
+
+def test_episodes_of_more_than_one_year_name_the_year(shown):
+    printed = shown(bill([statement()], episodes=[episode(1), episode(100)]), 120)
+    assert "2026-10-02 00:00:00" in printed
+    assert "2027-01-09 00:00:00" in printed
+
+
+def test_the_worst_findings_come_first_and_what_is_only_for_information_is_counted(shown):
+    made = bill(
+        [statement()], findings=[finding("info", "held_time"), finding("warning"), finding("error", "rejected_rows", location=None)]
+    )
+    printed = shown(made)
+    assert "Findings: 1 error, 1 warning, 1 for information" in printed
+    assert printed.index("rejected_rows") < printed.index("missing_time")
+    assert "Alpenrose Käserei AG: nobody looked" in printed
+    assert "Alpenrose Käserei AG, GVA: nobody looked" in printed
+    assert "for information: held_time 1 (-v tells more)" in printed
+    assert "for information: held" not in shown(made, verbose=True)
+
+
+def test_missing_time_says_where_to_look_up_when(shown):
+    made = bill([statement()], [usage(ALPENROSE, missing_seconds=9_900)], findings=[finding("warning")])
+    assert "when: `metering report coverage --period 2026-10 --by interval`" in shown(made)
+    assert "99.63 %" in shown(made)
+
+
+def test_a_bill_of_nobody_owes_nothing(shown):
+    assert "Due in all: nothing" in shown(bill())
