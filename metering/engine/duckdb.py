@@ -1,6 +1,7 @@
 """DuckDB as the engine: a connection that runs named queries with bound parameters, in UTC, with bounded memory."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ class Engine:
     """One DuckDB connection; tables that queries make are temporary and end with it."""
 
     Error = duckdb.Error
+    # What DuckDB raises where data are not what it was told they are; a full disk or memory is none of these.
+    UnreadableError = (duckdb.DataError, duckdb.ProgrammingError)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
@@ -78,6 +81,16 @@ class Engine:
             "(select cast(from_json(unnest(cast($documents as varchar[])), '[\"VARCHAR\"]') as varchar[]) as d)",
             {"documents": documents},
         )
+
+    @contextlib.contextmanager
+    def aside(self) -> "Iterator[Engine]":
+        """Give a second connection to the same database: what fails there leaves the transaction here as it was."""
+        connection = self.connection.cursor()
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield Engine(connection)
+        finally:
+            connection.close()
 
     def drop(self, *tables: str) -> None:
         """Drop temporary tables that are no longer needed, to give their memory back."""

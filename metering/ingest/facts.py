@@ -5,7 +5,6 @@ nothing, something else is a conflict and the first stays, unless it is meant to
 contradict each other are both kept aside: neither is the first.
 """
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
@@ -13,9 +12,10 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
-from metering.ingest.files import REQUIRED_COLUMNS, FactFile, read_lines
+from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
 from metering.ingest.samples import Outcome, Rejection
-from metering.ingest.strict_json import Number, decimal_text, loads_object
+from metering.ingest.strict_json import Number, decimal_text
+from metering.ingest.text import LINE_PROBLEMS, Record
 from metering.model.currency import minor_places
 from metering.model.errors import InputError
 from metering.model.period import instant_seconds
@@ -242,9 +242,10 @@ def read_facts(engine: Engine, table: str, files: list[FactFile], *, supersede: 
     outcome = FactOutcome(Outcome(), [], [])
     versions: dict[tuple[Any, ...], dict[tuple[Any, ...], list[tuple[FactFile, int, dict[str, Any]]]]] = {}
     for file in files:
-        for line, raw in _rows(engine, file):
-            if isinstance(raw, str):
-                outcome.rejections.append(Rejection(table, file.shown, line, "line", "", raw))
+        for record in _rows(engine, file):
+            line, raw = record.line, record.cells
+            if record.problem is not None:
+                outcome.rejections.append(Rejection(table, file.shown, line, "line", record.shown, LINE_PROBLEMS[record.problem]))
             elif table != "accounts" and raw.get("resource") not in (BILLED_RESOURCE, None, ""):
                 outcome.rows.ignored += 1
             elif isinstance(fact := _validated(model, table, file, line, raw, now_s), Rejection):
@@ -321,40 +322,11 @@ def _conflict(table: str, model: type[Fact], key: tuple[Any, ...], file: FactFil
     return Rejection(table, file.shown, line, "conflict", shown, reason)
 
 
-def _rows(engine: Engine, file: FactFile) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Give each row with its line: by column, or the reason why the line is no row."""
-    if file.format == "parquet":
-        yield from _parquet_rows(engine, file)
-    elif file.format == "csv":
-        yield from _csv_rows(engine, file)
-    else:
-        for line, text in enumerate(read_lines(engine, file.path), start=1):
-            if text.strip():
-                try:
-                    yield line, loads_object(text)
-                except ValueError as error:
-                    yield line, f"is no JSON object: {error}"[:200]
+def _rows(engine: Engine, file: FactFile) -> Iterator[Record]:
+    return _parquet_rows(engine, file) if file.format == "parquet" else records(file)
 
 
-def _csv_rows(engine: Engine, file: FactFile) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    lines = read_lines(engine, file.path)
-    lines[0] = lines[0].removeprefix("\ufeff")
-    reader = csv.reader((line + "\n" for line in lines), delimiter=file.delimiter, strict=True)
-    header, begins = None, 1
-    try:
-        for cells in reader:
-            if header is None:
-                header = cells or None
-            elif cells and len(cells) != len(file.columns):
-                yield begins, f"has {len(cells)} cells, the header {len(file.columns)}"
-            elif cells:
-                yield begins, dict(zip(file.columns, cells, strict=True))
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        yield begins, f"cannot be taken apart ({error}), nor anything after it"
-
-
-def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[tuple[int, dict[str, Any] | str]]:
+def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[Record]:
     picks = []
     for column, kind in zip(file.columns, file.types, strict=True):
         name = quoted_name(column)
@@ -371,4 +343,4 @@ def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[tuple[int, dict[st
     except engine.Error as error:
         raise InputError(f"{file.shown} is damaged ({str(error).splitlines()[0]}); write it again") from None
     for number, row in enumerate(rows, start=1):
-        yield number, dict(zip(file.columns, row, strict=True))
+        yield Record(number, dict(zip(file.columns, row, strict=True)))

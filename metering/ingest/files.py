@@ -7,11 +7,14 @@ its name, else by its columns.
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted
+from metering.ingest.strict_json import loads_members
+from metering.ingest.text import MAX_LINE_BYTES, Record, byte_lines, csv_records, first_line, json_records
 from metering.model.errors import InputError
 
 Table = Literal["samples", "captures", "subscriptions", "prices", "burst_levels", "accounts"]
@@ -35,15 +38,13 @@ _FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "nd
 _COMPRESSIONS = (".gz", ".zst")
 _HINT = "name a facts directory, or files such as samples.csv, prices.ndjson.gz, samples/day-01.parquet"
 
-# A line may be a whole capture: a listing of some 100 000 snapshots. What is longer is refused, not read into memory.
-MAX_LINE_BYTES = 128 * 2**20
-# A line that is one row of a table is far shorter.
-MAX_ROW_BYTES = 2 * 2**20
-
 
 @dataclass(frozen=True, slots=True)
 class FactFile:
-    """A file of facts: where it is, what it is called in messages, which table it holds and in which format."""
+    """A file of facts: where it is, what it is called in messages, which table it holds and in which format.
+
+    `skipped` counts the lines of a CSV file up to its header, the header included.
+    """
 
     path: Path
     shown: str
@@ -52,6 +53,7 @@ class FactFile:
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     delimiter: str = ","
+    skipped: int = 0
     size: int = 0
     modified_ns: int = 0
 
@@ -96,7 +98,7 @@ def _walk(root: Path, notes: list[str]) -> list[tuple[Path, Table]]:
             if inherited or (len(relative.parts) > 1 and _table_of_stem(relative.parts[0])):
                 notes.append(f"{path} is passed over: its name ends in no format of facts")
             continue
-        if path.name.split(".", 1)[1].startswith("capture."):
+        if _is_capture(path):
             files.append((path, "captures"))
             continue
         table = _table_of_stem(relative.parts[0]) or inherited
@@ -119,9 +121,13 @@ def _table_of_stem(name: str) -> Table | None:
 def _table_by_name(path: Path) -> Table | None:
     if _format_of(path) is None:
         raise InputError(f"{path} has no format of facts: its name must end in .csv, .ndjson, .jsonl or .parquet (.gz, .zst)")
-    if ".capture." in path.name:
+    if _is_capture(path):
         return "captures"
     return _table_of_stem(path.name) or _table_of_stem(path.parent.name)
+
+
+def _is_capture(path: Path) -> bool:
+    return ".capture." in path.name and _format_of(path) == "ndjson"
 
 
 def _format_of(path: Path) -> Format | None:
@@ -140,22 +146,20 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
         raise InputError(f"{path} is empty: it lacks even a header; restore it, or remove it")
     form = _format_of(path)
     assert form is not None  # noqa: S101 -- the callers pass fact files only
-    delimiter = ","
+    delimiter, skipped = ",", 0
     columns: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     if form == "parquet":
         columns, types = _parquet_columns(engine, path)
     elif table != "captures":
-        first = next((line for line in read_lines(engine, path, 100) if line.strip(" \r")), None)
-        if first is None:
-            raise InputError(f"{path} is empty: it lacks even a header; restore it, or remove it")
         if form == "csv":
-            delimiter, columns = _csv_columns(path, first)
+            skipped, header = first_line(path)
+            delimiter, columns = _csv_columns(header)
         else:
-            columns = _json_columns(first)
+            columns = _json_columns(path)
     table = table or _table_of_columns(path, columns)
-    if table != "captures" and form != "ndjson":
-        _check_columns(path, table, columns, notes)
+    if table != "captures":
+        _check_columns(path, table, columns, notes, are_all=form != "ndjson")
     return FactFile(
         path=path,
         shown=str(path),
@@ -164,6 +168,7 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
         columns=columns,
         types=types,
         delimiter=delimiter,
+        skipped=skipped,
         size=status.st_size,
         modified_ns=status.st_mtime_ns,
     )
@@ -178,72 +183,46 @@ def _table_of_columns(path: Path, columns: tuple[str, ...]) -> Table:
     return max(fitting, key=lambda table: len(REQUIRED_COLUMNS[table]))
 
 
-def _check_columns(path: Path, table: Table, columns: tuple[str, ...], notes: list[str]) -> None:
-    for column in REQUIRED_COLUMNS[table]:
+def _check_columns(path: Path, table: Table, columns: tuple[str, ...], notes: list[str], *, are_all: bool) -> None:
+    """Check the columns of a header, or of the first line of NDJSON, which need not have all of them."""
+    known = REQUIRED_COLUMNS[table] + OPTIONAL_COLUMNS[table]
+    for column in REQUIRED_COLUMNS[table] if are_all else ():
         if column not in columns:
             raise InputError(f"{path} has no column {column!r}, which {table} need; it has {', '.join(columns)}")
     for column in columns:
-        if columns.count(column) > 1:
-            raise InputError(f"{path} has the column {column!r} twice: which one counts cannot be told")
-        if column not in REQUIRED_COLUMNS[table] + OPTIONAL_COLUMNS[table]:
+        if column not in known:
             notes.append(f"{path}: the column {column!r} is no column of {table} and is ignored")
+        elif are_all and columns.count(column) > 1:
+            raise InputError(f"{path} has the column {column!r} twice: which one counts cannot be told")
 
 
 def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
         rows = engine.sql(f"describe select * from read_parquet({quoted(glob_escaped(path))})")
     except engine.Error as error:
-        raise InputError(f"{path} is no readable Parquet file ({_first_line(error)}); write it again") from None
+        raise InputError(f"{path} is no readable Parquet file ({str(error).strip().splitlines()[0]}); write it again") from None
     return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
 
 
-def _csv_columns(path: Path, header: str) -> tuple[str, tuple[str, ...]]:
-    header = header.removeprefix("\ufeff")
-    if "\x00" in header or "\ufffd" in header:
-        raise InputError(f"{path} is no UTF-8 text: save it as CSV UTF-8")
+def _csv_columns(header: str) -> tuple[str, tuple[str, ...]]:
     delimiter = max(",;\t|", key=header.count)
     columns = next(csv.reader(io.StringIO(header), delimiter=delimiter))
     return delimiter, tuple(column.strip() for column in columns)
 
 
-def _json_columns(first: str) -> tuple[str, ...]:
-    from metering.ingest.strict_json import loads_object  # noqa: PLC0415 -- only NDJSON needs it
-
+def _json_columns(path: Path) -> tuple[str, ...]:
+    """Give the names in the first line; a first line that is damaged is told of with its row, and names nothing here."""
+    line = next((line for line in byte_lines(path, MAX_LINE_BYTES) if line is None or line.strip()), b"")
+    if line == b"":
+        raise InputError(f"{path} is empty; restore it, or remove it")
     try:
-        return tuple(loads_object(first))
+        return tuple(dict(loads_members((line or b"").decode())))
     except ValueError:
         return ()
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
-
-
-def read_lines(engine: Engine, path: Path, limit: int | None = None) -> list[str]:
-    """Read a text file's lines (also .gz, .zst), blank ones included, without their ends.
-
-    Raises:
-        InputError: the file is damaged, no UTF-8 text, or has a line longer than the bound.
-    """
-    suffix = "" if limit is None else f" limit {limit:d}"
-    try:
-        return [row[0] or "" for row in engine.sql(f"select line from {lines_source(path, MAX_ROW_BYTES)}{suffix}")]
-    except engine.Error as error:
-        raise InputError(f"{path} cannot be read as UTF-8 lines ({_first_line(error)}); restore or convert it") from None
-
-
-def lines_source(path: Path, max_line_bytes: int) -> str:
-    """Give the SQL that reads a text file as a table of one column `line`, in the file's order, a blank line as null.
-
-    A buffer holds a few of the longest lines: by itself DuckDB would reserve sixteen for a compressed file, whatever its size.
-    """
-    return (
-        f"read_csv([{quoted(glob_escaped(path))}], auto_detect=false, header=false, delim={quoted(chr(0x1F))}, quote='', "
-        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={max_line_bytes:d}, "
-        f"buffer_size={2 * max_line_bytes:d}, strict_mode=false, compression={quoted(compression_of(path))})"
-    )
-
-
-def compression_of(path: Path) -> str:
-    """Tell a text file's compression by its ending, as DuckDB names it."""
-    return {".gz": "gzip", ".zst": "zstd"}.get(path.suffix.lower(), "none")
+def records(file: FactFile) -> Iterator[Record]:
+    """Read a text file's rows one by one, damaged ones included."""
+    if file.format == "csv":
+        return csv_records(file.path, file.columns, file.delimiter, file.skipped)
+    return json_records(file.path, REQUIRED_COLUMNS[file.table] + OPTIONAL_COLUMNS[file.table])

@@ -4,22 +4,18 @@ raw_samples ─> checked_samples ─┬─> rejected_rows
                                 └─> staged_keys ─> staged_samples ─> staged_polls ─> polls, samples, poll_levels
 """
 
-import csv
-import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from metering.engine.duckdb import Engine
-from metering.ingest.files import FactFile, read_lines
+from metering.ingest.files import FactFile, records
 from metering.ingest.sources import raw_source
+from metering.ingest.text import LINE_PROBLEMS
 
 REASONS = {
-    "line.structure": "the line cannot be taken apart into the columns of the header",
-    "line.json": "the line is no JSON",
-    "line.object": "the line is no JSON object",
-    "line.key_twice": "a key stands twice",
+    **LINE_PROBLEMS,
     "poll_time.missing": "is missing",
     "poll_time.no_text": "is no text",
     "poll_time.no_date": "is no date of the calendar",
@@ -154,7 +150,7 @@ def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
     rejected = engine.rows("staging/rejected_rows")
     if rejected:
         rejected += engine.rows("staging/rejected_companions")
-        outcome.rejections = _rejections(engine, files, rejected)
+        outcome.rejections = _rejections(files, rejected)
     outcome.rows.rejected = len(rejected)
     known = {(row["endpoint"], row["account"], row["poll_s"]) for row in rejected if row["is_poll_known"]}
     outcome.polls.rejected = len(known)
@@ -193,9 +189,9 @@ def drop_staging(engine: Engine) -> None:
     engine.connection.execute("drop view if exists temp.main.raw_samples")
 
 
-def _rejections(engine: Engine, files: list[FactFile], rows: list[dict[str, Any]]) -> list[Rejection]:
+def _rejections(files: list[FactFile], rows: list[dict[str, Any]]) -> list[Rejection]:
     lines = {
-        number: _line_numbers(engine, file, {row["row_number"] for row in rows if row["file_number"] == number})
+        number: _line_numbers(file, {row["row_number"] for row in rows if row["file_number"] == number})
         for number, file in enumerate(files, start=1)
     }
     rejections = []
@@ -217,32 +213,11 @@ def _rejections(engine: Engine, files: list[FactFile], rows: list[dict[str, Any]
     return sorted(rejections, key=lambda r: (r.file, r.line, r.field))
 
 
-def _line_numbers(engine: Engine, file: FactFile, wanted: set[int]) -> dict[int, int]:
-    """Find the lines of a text file on which rows begin; in Parquet, and in NDJSON, a row's number says it already.
+def _line_numbers(file: FactFile, wanted: set[int]) -> dict[int, int]:
+    """Find the lines of a text file on which rows begin; in Parquet a row's number, and in captures the line's, say it already.
 
-    In CSV a row may span lines, and blank lines are no rows. Negative numbers are records (header = 1, blank lines counted).
+    In CSV a row may span lines, and blank lines are no rows. A negative number is a line.
     """
-    if file.format != "csv" or not wanted:
+    if file.format == "parquet" or file.table == "captures" or max(wanted, default=0) <= 0:
         return {}
-    damaged = {-number for number in wanted if number < 0}
-    found: dict[int, int] = {}
-    reader = csv.reader(_lines(engine, file), delimiter=file.delimiter)
-    row, begins = 0, 1
-    for record, cells in enumerate(reader, start=1):
-        if record in damaged:
-            found[-record] = begins
-        elif cells and record > 1:
-            row += 1
-            if row in wanted:
-                found[row] = begins
-        begins = reader.line_num + 1
-    return found
-
-
-def _lines(engine: Engine, file: FactFile) -> Iterator[str]:
-    if file.path.suffix.lower() == ".zst":
-        yield from (line + "\n" for line in read_lines(engine, file.path))
-        return
-    opener = gzip.open if file.path.suffix.lower() == ".gz" else open
-    with opener(file.path, "rt", encoding="utf-8-sig", errors="replace", newline="") as lines:
-        yield from lines
+    return {row: record.line for row, record in enumerate(records(file), start=1) if row in wanted}

@@ -3,19 +3,29 @@
 A raw row is text as it came, with the file and row it came from; nothing is judged here but what only the format can tell (a
 line that is no JSON, an identifier that is a number). Text formats are parsed once, into a temporary Parquet file, because
 staging reads the rows more than once; Parquet is read where it lies.
+
+DuckDB parses sound text in bulk. What it refuses is read again line by line in Python, which tells the damaged lines from the
+others: slower, but nothing else in the file is lost. Row numbers count a file's rows; negative ones name a line.
 """
 
-from collections.abc import Callable
+import csv
+from collections.abc import Iterable
 from pathlib import Path
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
-from metering.ingest.files import MAX_LINE_BYTES, MAX_ROW_BYTES, FactFile, compression_of, lines_source
+from metering.ingest.files import FactFile, records
+from metering.ingest.strict_json import decimal_text
+from metering.ingest.text import FLAT_LINE_BYTES, MAX_LINE_BYTES, Record, is_text, mend_lines, unpacked
 from metering.model.errors import InputError
 
 _TEXT_COLUMNS = (
     "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
 )  # fmt: skip
 _IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status", "name")
+# A sign that stands in no text, so that a line is one column.
+_NO_DELIMITER = "\U0010ffff"
+_CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='none'"""
+_SIZE_TYPES = "'UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR', 'NULL'"
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
 _LISTINGS_PER_FILE = 2**40
 
@@ -28,16 +38,33 @@ def raw_source(engine: Engine, file: FactFile, number: int, spool: Path) -> str:
     """
     if file.table == "samples" and file.format == "parquet":
         return _parquet(file, number)
-    select: Callable[[FactFile, int], str] = _captures if file.table == "captures" else _SELECTS[file.format]
     target = spool / f"{number}.parquet"
-    try:
-        engine.sql(f"copy ({select(file, number)}) to {quoted(target)} (format parquet, compression snappy)")
-        if file.format == "csv":
-            target = _with_structure_errors(engine, file, number, target)
-    except engine.Error as error:
-        raise InputError(f"{file.shown} cannot be read ({str(error).strip().splitlines()[0]}); restore or convert it") from None
+    plain = unpacked(file.path, spool / f"{number}.text")
+    # Where lines stand before the header, DuckDB has been seen to lose rows of files with mixed line ends.
+    if file.skipped > 1 or not _parsed(engine, _bulk(file, number, plain), target):
+        select = _line_by_line(file, number, spool / f"{number}.rows.csv", spool / f"{number}.mended")
+        if not _parsed(engine, select, target):
+            raise InputError(f"{file.shown} cannot be read: restore or convert it")
+    if plain != file.path:
+        plain.unlink()
     file.assert_unchanged()
     return f"select * from read_parquet({quoted(glob_escaped(target))})"
+
+
+def _parsed(engine: Engine, select: str, target: Path) -> bool:
+    """Write what `select` gives to a Parquet file; tell whether DuckDB could read it."""
+    try:
+        with engine.aside() as parser:
+            parser.sql(f"copy ({select}) to {quoted(target)} (format parquet, compression snappy)")
+    except engine.UnreadableError:
+        return False
+    return True
+
+
+def _bulk(file: FactFile, number: int, plain: Path) -> str:
+    if file.table == "captures":
+        return _captures(number, plain)
+    return _csv(file, number, plain) if file.format == "csv" else _ndjson(number, plain)
 
 
 def _select(number: int, values: dict[str, str], source: str) -> str:
@@ -79,61 +106,82 @@ def _floored(value: str, divisor: int) -> str:
     return f"(({value}) - ((({value}) % {divisor}) + {divisor}) % {divisor}) // {divisor}"
 
 
-def _csv_source(file: FactFile) -> str:
-    columns = ", ".join(f"{quoted(column)}: 'VARCHAR'" for column in file.columns)
-    return (
-        f"read_csv([{quoted(glob_escaped(file.path))}], auto_detect=false, header=true, delim={quoted(file.delimiter)}, "
-        f"""quote='"', escape='"', columns={{{columns}}}, ignore_errors=true, store_rejects=true, """
-        f"rejects_scan='csv_scans', rejects_table='csv_errors', rejects_limit=0, compression={quoted(compression_of(file.path))})"
+def _typed(columns: Iterable[str], kind: str) -> str:
+    return "{" + ", ".join(f"{quoted(column)}: {quoted(kind)}" for column in columns) + "}"
+
+
+def _csv(file: FactFile, number: int, plain: Path) -> str:
+    # Columns by place: a header may name what DuckDB would not take for a name, or the same in small and capital letters.
+    columns = {f"c{i}": column for i, column in enumerate(file.columns)}
+    values = {column: name for name, column in columns.items() if column in _TEXT_COLUMNS and column != "owner"}
+    source = (
+        f"read_csv([{quoted(glob_escaped(plain))}], {_CSV}, skip={file.skipped:d}, delim={quoted(file.delimiter)}, "
+        f"columns={_typed(columns, 'VARCHAR')})"
     )
+    return _select(number, values, f"(select row_number() over () as row_number, * from {source})")
 
 
-def _csv(file: FactFile, number: int) -> str:
-    values = {column: quoted_name(column) for column in file.columns if column in _TEXT_COLUMNS and column != "owner"}
-    return _select(number, values, f"(select row_number() over () as row_number, * from {_csv_source(file)})")
-
-
-def _with_structure_errors(engine: Engine, file: FactFile, number: int, target: Path) -> Path:
-    """Add the lines that the CSV reader could not take apart, as rows with a problem, so that their polls are known."""
-    import csv  # noqa: PLC0415 -- damaged files only
-
-    errors = engine.sql("select line, any_value(csv_line), any_value(error_type) from csv_errors group by line order by line")
-    engine.sql("drop table if exists csv_errors")
-    engine.sql("drop table if exists csv_scans")
-    if not errors:
-        return target
-    rows = []
-    for record, text, kind in errors:
-        # An unterminated quote swallows what follows: every physical line may be a row of its own.
-        for line in (text or "").splitlines() or [""]:
-            cells = next(csv.reader([line], delimiter=file.delimiter), [])
-            found = dict(zip(file.columns, cells, strict=False))
-            # Negative: a record of the file (header = 1), not a row that the reader gave; line numbers are found later.
-            rows.append((-record, line[:200], kind.lower(), *(found.get(column) for column in _TEXT_COLUMNS)))
-    engine.load(
-        "csv_structure_errors",
-        {"row_number": "bigint", "line": "varchar", "kind": "varchar", **dict.fromkeys(_TEXT_COLUMNS, "varchar")},
-        rows,
+def _ndjson(number: int, plain: Path) -> str:
+    columns = [column for column in _TEXT_COLUMNS if column != "owner"]
+    values = {column: _text(column) for column in columns}
+    wrong = " ".join(f"when {_no_text(column)} then '{column}.no_text'" for column in ("poll_time", *_IDENTIFIERS))
+    no_size = f"allocated_size is not null and json_type(allocated_size) not in ({_SIZE_TYPES})"
+    values["problem"] = f"case {wrong} when {no_size} then 'allocated_size.no_integer' end"
+    values["problem_value"] = f"case when {no_size} then {values['allocated_size']} end"
+    # A blank line is no record, and `null` one without any cell.
+    source = (
+        f"read_json([{quoted(glob_escaped(plain))}], format='newline_delimited', compression='none', "
+        f"maximum_object_size={FLAT_LINE_BYTES:d}, columns={_typed(columns, 'JSON')})"
     )
-    whole = target.with_suffix(".whole.parquet")
-    values = {column: column for column in _TEXT_COLUMNS} | {"problem": "'line.structure'", "problem_value": "line"}
-    engine.sql(
-        f"copy (select * from read_parquet({quoted(glob_escaped(target))}) union all by name "
-        f"{_select(number, values, 'csv_structure_errors')}) to {quoted(whole)} (format parquet)"
+    return _select(number, values, f"(select row_number() over () as row_number, * from {source})")
+
+
+def _line_by_line(file: FactFile, number: int, rows: Path, mended: Path) -> str:
+    """Give the SQL for a file that DuckDB refuses: of its rows as Python reads them, or of its lines without the damaged ones."""
+    sound = ""
+    with rows.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        if file.table == "captures":
+            for line, problem in mend_lines(file.path, mended):
+                writer.writerow((-line, *[""] * len(_TEXT_COLUMNS), problem, ""))
+            sound = f"{_captures(number, mended)} union all by name "
+        else:
+            for record in records(file):
+                writer.writerow((-record.line, *_cells(record)))
+    columns = ("row_number", *_TEXT_COLUMNS, "problem", "problem_value")
+    source = (
+        f"read_csv([{quoted(glob_escaped(rows))}], {_CSV}, delim=',', columns={_typed(columns, 'VARCHAR')}, "
+        f"max_line_size={8 * FLAT_LINE_BYTES:d}, buffer_size={32 * FLAT_LINE_BYTES:d})"
     )
-    engine.drop("csv_structure_errors")
-    return whole
+    values = {name: name for name in columns} | {"row_number": "cast(row_number as bigint)"}
+    return f"{sound}{_select(number, values, source)}"
 
 
-def _numbered_lines(file: FactFile, max_line_bytes: int) -> str:
+def _cells(record: Record) -> list[str | None]:
+    """Give a record's cells as text, and what is wrong with it, as `_ndjson` tells it."""
+    cells = record.cells
+    texts = [decimal_text(cells.get(column)) for column in _TEXT_COLUMNS[:-1]]
+    problem, shown = record.problem, record.shown
+    if problem is None:
+        problem = next((f"{name}.no_text" for name in ("poll_time", *_IDENTIFIERS) if not is_text(cells.get(name))), None)
+    if problem is None and isinstance(cells.get("allocated_size"), (bool, tuple, list)):
+        problem, shown = "allocated_size.no_integer", decimal_text(cells["allocated_size"]) or ""
+    return [*texts, None, problem, shown]
+
+
+def _numbered_lines(plain: Path) -> str:
     """Number the lines and tell which are JSON objects; where one is not, an empty object stands in, so that all SQL holds."""
+    source = (
+        f"read_csv([{quoted(glob_escaped(plain))}], auto_detect=false, header=false, delim={quoted(_NO_DELIMITER)}, quote='', "
+        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={MAX_LINE_BYTES:d}, buffer_size={MAX_LINE_BYTES:d}, "
+        "strict_mode=false, compression='none')"
+    )
     return (
         "(select row_number, line, "
         "case when json_valid(line) and json_type(line) = 'OBJECT' then cast(line as json) else json('{}') end as document, "
         "case when not json_valid(line) then 'line.json' when json_type(line) <> 'OBJECT' then 'line.object' "
         "when len(json_keys(line)) <> len(list_distinct(json_keys(line))) then 'line.key_twice' end as problem "
-        f"from (select row_number() over () as row_number, line from {lines_source(file.path, max_line_bytes)}) "
-        "where trim(line) <> '')"
+        f"from (select row_number() over () as row_number, line from {source}) where trim(line) <> '')"
     )
 
 
@@ -146,20 +194,7 @@ def _no_text(value: str) -> str:
     return f"({value} is not null and json_type({value}) not in ('VARCHAR', 'NULL'))"
 
 
-def _ndjson(file: FactFile, number: int) -> str:
-    columns = [column for column in _TEXT_COLUMNS if column != "owner"]
-    paths = ", ".join(f"'$.{column}'" for column in columns)
-    at = {column: f"found[{i + 1}]" for i, column in enumerate(columns)}
-    values = {column: _text(at[column]) for column in columns}
-    wrong = " ".join(f"when {_no_text(at[column])} then '{column}.no_text'" for column in ("poll_time", *_IDENTIFIERS))
-    text_size = f"json_type({at['allocated_size']}) not in ('UBIGINT', 'BIGINT', 'HUGEINT', 'VARCHAR', 'NULL')"
-    values["problem"] = f"coalesce(problem, case {wrong} when {text_size} then 'allocated_size.no_integer' end)"
-    values["problem_value"] = f"case when problem is not null then line when {text_size} then {values['allocated_size']} end"
-    source = f"(select *, json_extract(document, [{paths}]) as found from {_numbered_lines(file, MAX_ROW_BYTES)})"
-    return _select(number, values, source)
-
-
-def _captures(file: FactFile, number: int) -> str:
+def _captures(number: int, plain: Path) -> str:
     """Give each capture as a heartbeat, which makes its poll known, and one row an object that it lists."""
     head = {
         "listing": f"row_number + {number * _LISTINGS_PER_FILE:d}",
@@ -184,7 +219,7 @@ def _captures(file: FactFile, number: int) -> str:
         # A page is no listing: it was cut at its limit, and the provider knows of more.
         f" when {limit} > 0 and {count} >= {limit} and {listed} > {count} or {offset} > 0 then 'response.incomplete' end)"
     )
-    lines = _numbered_lines(file, MAX_LINE_BYTES)
+    lines = _numbered_lines(plain)
     answered = _text("json_extract(document, '$.date')")
     polls = _select(
         number,
@@ -235,6 +270,3 @@ def _answered_seconds(text: str) -> str:
     """Give the provider's own clock, the `Date` of its answer, in whole seconds; null where the capture tells none."""
     read = f"try_strptime({text}, ['%a, %d %b %Y %H:%M:%S GMT', '%Y-%m-%dT%H:%M:%SZ'])"
     return f"date_diff('second', timestamp '1970-01-01 00:00:00', {read})"
-
-
-_SELECTS: dict[str, Callable[[FactFile, int], str]] = {"csv": _csv, "ndjson": _ndjson}

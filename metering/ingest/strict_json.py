@@ -1,14 +1,37 @@
-"""JSON read strictly: no NaN, no Infinity, no key twice, exact numbers.
+"""JSON read strictly: no NaN, no Infinity, no key twice, exact numbers, only text that UTF-8 can hold.
 
 The standard library accepts all of these silently; a size that was read as a float is not a size any more.
 """
 
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 
 class Number(str):
-    """A JSON number that is no integer, kept as its text: it is never taken for an exact figure by accident."""
+    """A JSON number that is no plain integer, kept as its text: it is never taken for an exact figure by accident."""
+
+    __slots__ = ()
+
+
+class NoObjectError(ValueError):
+    """The text is JSON, but no object."""
+
+
+class RepeatedKeyError(ValueError):
+    """An object names a key twice: which of the values counts cannot be told."""
+
+
+class NestingError(ValueError):
+    """The text is nested more deeply than anything that is meant."""
+
+
+# An integer of more digits fits nothing here, and Python refuses to read one of more than 4 300.
+_MAX_DIGITS = 100
+
+
+class _Members(tuple[tuple[str, Any], ...]):
+    """An object's members as they stand, repeated ones included."""
 
     __slots__ = ()
 
@@ -17,26 +40,50 @@ def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
+def _integer(text: str) -> int | Number:
+    return int(text) if len(text) <= _MAX_DIGITS else Number(text)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        raise ValueError(f"the key {twice!r} stands twice")
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise RepeatedKeyError(f"the key {twice[:_MAX_DIGITS]!r} stands twice")
     return found
+
+
+def _loads(text: str, hook: Any) -> Any:
+    try:
+        document = json.loads(text, object_pairs_hook=hook, parse_constant=_refuse_constant, parse_float=Number, parse_int=_integer)
+        if "\\u" in text:
+            # Half of a surrogate pair is no character; nothing could store it.
+            json.dumps(document, ensure_ascii=False).encode()
+    except RecursionError:
+        raise NestingError("is nested too deeply") from None
+    return document
 
 
 def loads_object(text: str) -> dict[str, Any]:
     """Read one JSON object; numbers with a point or an exponent come back as `Number` text.
 
     Raises:
-        ValueError: the text is no JSON, no object, has NaN, Infinity or a key twice, or is nested too deeply.
+        ValueError: the text is no JSON, no object, has NaN, Infinity or a key twice, or is nested too deeply; each has a class.
     """
-    try:
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=Number)
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
+    document = _loads(text, _object)
     if not isinstance(document, dict):
-        raise ValueError("is no JSON object")  # noqa: TRY004 -- a wrong value of the right type: text
+        raise NoObjectError("is no JSON object")
+    return document
+
+
+def loads_members(text: str) -> tuple[tuple[str, Any], ...]:
+    """Read one JSON object as its members in order, repeated ones included.
+
+    Raises:
+        ValueError: as `loads_object`, but for keys that stand twice.
+    """
+    document = _loads(text, _Members)
+    if not isinstance(document, _Members):
+        raise NoObjectError("is no JSON object")
     return document
 
 
@@ -48,4 +95,4 @@ def decimal_text(value: Any) -> str | None:
         return str(value).lower()
     if isinstance(value, (str, int)):
         return str(value)
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,253 @@
+"""Text files of facts, line by line and record by record.
+
+DuckDB reads sound files in bulk; this reads small tables, headers, and files that DuckDB refuses, and says of each damaged line
+what is wrong with it, so that nothing else in the file is lost. Compressed files are unpacked here and their checksums verified:
+a reader that stops at the end of what is there would take a file that was cut off for a whole one.
+"""
+
+import csv
+import gzip
+import io
+import re
+import shutil
+import sys
+import zlib
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from metering.ingest.strict_json import NestingError, NoObjectError, Number, loads_members
+from metering.model.errors import InputError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+FLAT_LINE_BYTES = 2 * 2**20
+# A line may be a whole capture: a listing of some 100 000 snapshots. What is longer is refused, not read into memory.
+MAX_LINE_BYTES = 128 * 2**20
+_MAX_RECORD_LINES = 1_000
+_SHOWN = 200
+
+LINE_PROBLEMS = {
+    "line.encoding": "is no UTF-8 text",
+    "line.long": f"is too long: {FLAT_LINE_BYTES // 2**20} MiB are the most, {MAX_LINE_BYTES // 2**20} MiB in a capture",
+    "line.structure": "cannot be taken apart into the columns of the header",
+    "line.json": "is no JSON",
+    "line.object": "is no JSON object",
+    "line.key_twice": "has a key twice",
+    "line.deep": "is nested too deeply",
+}
+_PROPERTY = re.compile(r'"(poll_time|endpoint|account|location)"\s*:\s*"([^"\\]*)"')
+_QUOTED_AFTER_SPACES = re.compile(r' +"([^"]*)"')
+_JSON_PROBLEMS: dict[type[Exception], str] = {NoObjectError: "line.object", NestingError: "line.deep"}
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row as its file has it: the line on which it begins, its cells by column, or what is wrong with the line.
+
+    A damaged line has the cells that can still be told, so that its poll is known where possible, and the text to show.
+    """
+
+    line: int
+    cells: dict[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+    shown: str = ""
+
+
+def is_compressed(path: Path) -> bool:
+    """Tell by the name whether a file is compressed."""
+    return path.suffix.lower() in (".gz", ".zst")
+
+
+def unpacked(path: Path, target: Path) -> Path:
+    """Give the path of a file's plain text: itself, or `target`, to which a compressed file is unpacked, checksums verified.
+
+    Raises:
+        InputError: the file is cut off or damaged.
+    """
+    if not is_compressed(path):
+        return path
+    with _damage_told(path), _stream(path) as packed, target.open("wb") as plain:
+        shutil.copyfileobj(packed, plain, 2**20)
+    return target
+
+
+class _damage_told:  # noqa: N801 -- used like a function
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, _DAMAGE):
+            raise InputError(f"{self._path} cannot be read, it is cut off or damaged ({error}): nothing was taken; restore it") from None
+
+
+def _stream(path: Path) -> IO[bytes]:
+    match path.suffix.lower():
+        case ".gz":
+            return io.BufferedReader(gzip.open(path, "rb"), 2**20)
+        case ".zst":
+            return io.BufferedReader(zstd.open(path, "rb"), 2**20)
+        case _:
+            return path.open("rb")
+
+
+def byte_lines(path: Path, max_bytes: int) -> Iterator[bytes | None]:
+    """Give a file's lines without their ends; None stands for a line that is longer than `max_bytes`.
+
+    Raises:
+        InputError: the file is cut off or damaged.
+    """
+    with _damage_told(path), _stream(path) as stream:
+        is_first = True
+        while line := stream.readline(max_bytes + 2):
+            is_whole = line.endswith(b"\n")
+            line = line.rstrip(b"\n").removesuffix(b"\r")
+            if is_first:
+                line, is_first = line.removeprefix(b"\xef\xbb\xbf"), False
+            if len(line) <= max_bytes:
+                yield line
+                continue
+            while not is_whole and (rest := stream.readline(2**20)):
+                is_whole = rest.endswith(b"\n")
+            yield None
+
+
+def first_line(path: Path) -> tuple[int, str]:
+    """Give the first line that is not blank, and its number.
+
+    Raises:
+        InputError: there is none, or it is no UTF-8 text.
+    """
+    for number, line in enumerate(byte_lines(path, MAX_LINE_BYTES), start=1):
+        if line is None or b"\x00" in line:
+            break
+        if line.strip():
+            try:
+                return number, line.decode()
+            except UnicodeDecodeError:
+                break
+    else:
+        raise InputError(f"{path} is empty: it lacks even a header; restore it, or remove it")
+    raise InputError(f"{path} is no UTF-8 text: save it as CSV UTF-8, or write it again")
+
+
+class _RecordLines:
+    """The lines of one record after the other; those of a record that cannot be read are given back, but for its first."""
+
+    def __init__(self, path: Path, skipped: int) -> None:
+        self._lines = islice(enumerate(byte_lines(path, FLAT_LINE_BYTES), start=1), skipped, None)
+        self._given_back: deque[tuple[int, bytes | None]] = deque()
+        self.taken: list[tuple[int, bytes | None]] = []
+
+    def __iter__(self) -> Iterator[str]:
+        self.taken = []
+        while len(self.taken) < _MAX_RECORD_LINES:
+            line = self._given_back.popleft() if self._given_back else next(self._lines, None)
+            if line is None:
+                return
+            self.taken.append(line)
+            if line[1] is None:
+                return
+            yield line[1].decode() + "\n"
+
+    def give_back(self) -> None:
+        self._given_back.extendleft(reversed(self.taken[1:]))
+
+
+def csv_records(path: Path, columns: Sequence[str], delimiter: str, skipped: int) -> Iterator[Record]:
+    """Read a CSV file behind its header: blank lines are no records; where a record cannot be read, the next line begins anew."""
+    csv.field_size_limit(FLAT_LINE_BYTES)
+    lines = _RecordLines(path, skipped)
+    while True:
+        cells, problem = _next_cells(lines, delimiter, len(columns))
+        if not lines.taken:
+            return
+        number, line = lines.taken[0]
+        if line is None:
+            problem = "line.long"
+        if problem is not None:
+            lines.give_back()
+            yield _damaged_csv(number, line, problem, columns, delimiter)
+        elif cells:
+            yield Record(number, dict(zip(columns, cells, strict=True)))
+
+
+def _next_cells(lines: _RecordLines, delimiter: str, count: int) -> tuple[list[str], str | None]:
+    """Read one record as DuckDB reads it: one delimiter more at the end says nothing, nor do spaces before a quote."""
+    try:
+        cells = next(csv.reader(iter(lines), delimiter=delimiter, strict=True), [])
+    except csv.Error:
+        return [], "line.structure"
+    except UnicodeDecodeError:
+        return [], "line.encoding"
+    if len(cells) == count + 1 and not cells[-1]:
+        cells.pop()
+    if cells and len(cells) != count:
+        return [], "line.structure"
+    return [found[1] if (found := _QUOTED_AFTER_SPACES.fullmatch(cell)) else cell for cell in cells], None
+
+
+def _damaged_csv(line: int, text: bytes | None, problem: str, columns: Sequence[str], delimiter: str) -> Record:
+    shown = "" if text is None else text.decode(errors="replace")
+    cells = next(csv.reader([shown.replace("\0", "")], delimiter=delimiter), []) if len(shown) < FLAT_LINE_BYTES else []
+    return Record(line, dict(zip(columns, cells, strict=False)), problem, shown[:_SHOWN])
+
+
+def json_records(path: Path, columns: Collection[str]) -> Iterator[Record]:
+    """Read an NDJSON file: blank lines are no records; of `columns`, each may stand once in a line."""
+    for number, line in enumerate(byte_lines(path, FLAT_LINE_BYTES), start=1):
+        if line is None:
+            yield Record(number, problem="line.long")
+        elif line.strip():
+            try:
+                text = line.decode()
+            except UnicodeDecodeError:
+                yield _damaged_json(number, line.decode(errors="replace"), "line.encoding")
+                continue
+            try:
+                members = loads_members(text)
+            except ValueError as error:
+                yield _damaged_json(number, text, _JSON_PROBLEMS.get(type(error), "line.json"))
+                continue
+            names = Counter(name for name, _ in members)
+            if any(names[column] > 1 for column in columns):
+                yield _damaged_json(number, text, "line.key_twice")
+            else:
+                yield Record(number, dict(members))
+
+
+def _damaged_json(number: int, text: str, problem: str) -> Record:
+    """Tell of a broken line which poll it belonged to, where that still stands there."""
+    cells = dict(reversed(_PROPERTY.findall(text)))
+    return Record(number, cells, problem, text[:_SHOWN])
+
+
+def mend_lines(path: Path, target: Path) -> Iterator[tuple[int, str]]:
+    """Copy a file's lines to `target`, a blank line in the place of each that is damaged; give those lines and their problems."""
+    with target.open("wb") as sound:
+        for number, line in enumerate(byte_lines(path, MAX_LINE_BYTES), start=1):
+            problem = "line.long" if line is None else None
+            try:
+                text = (line or b"").decode()
+                if "\r" in text:
+                    problem = "line.json"
+            except UnicodeDecodeError:
+                problem = "line.encoding"
+            sound.write(b"\n" if problem else (line or b"") + b"\n")
+            if problem:
+                yield number, problem
+
+
+def is_text(value: Any) -> bool:
+    """Tell whether a JSON value is text, or null; a number that was kept as text is none."""
+    return value is None or (isinstance(value, str) and not isinstance(value, Number))

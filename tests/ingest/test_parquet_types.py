@@ -1,0 +1,152 @@
+"""Parquet has types: those that say what is meant are taken, those that may have lost something are refused."""
+
+import duckdb
+import pytest
+from hour_facts import HOUR, at, counts, ingested, literal, sample, write_parquet
+
+import metering
+from metering.model.errors import InputError
+
+UUID = "0f3a5b1e-8d1f-4c57-9d0e-0a1b2c3d4e5f"
+
+
+def bill_of(place):
+    with metering.open(":memory:") as meter:
+        outcome = meter.ingest(place)
+        return outcome, meter.bill(HOUR)
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamptz_ns"])
+def test_a_timestamp_with_time_zone_is_an_instant(tmp_path, kind):
+    write_parquet(tmp_path / "samples.parquet", [sample("2026-10-05T02:00:00.999+02:00", 9)], poll_time=kind)
+    _, bill = bill_of(tmp_path)
+    assert [(episode.start, episode.peak_burst_bytes) for episode in bill.episodes] == [(1791158400, 9)]
+
+
+def test_an_instant_before_1970_is_floored_towards_the_past(tmp_path):
+    write_parquet(tmp_path / "samples.parquet", [sample("1969-12-31T23:59:58.500Z", 9)], poll_time="timestamptz")
+    with metering.open(str(tmp_path / "s.duckdb")) as meter:
+        meter.ingest(tmp_path / "samples.parquet")
+    assert duckdb.connect(str(tmp_path / "s.duckdb")).execute("select poll_s from polls").fetchall() == [(-2,)]
+
+
+@pytest.mark.parametrize("kind", ["timestamp", "timestamp_ns", "timestamp_s", "timestamp_ms"])
+def test_a_timestamp_without_time_zone_is_refused_with_its_row(tmp_path, kind):
+    write_parquet(tmp_path / "samples.parquet", [sample("2026-10-05 00:00:00", 9)], poll_time=kind)
+    with pytest.raises(InputError, match=r"line 1: poll_time '2026-10-05 00:00:00' has no offset"):
+        ingested(tmp_path)
+
+
+def test_a_date_is_its_midnight(tmp_path):
+    write_parquet(tmp_path / "samples.parquet", [sample("2026-10-05", 9)], poll_time="date")
+    assert bill_of(tmp_path)[1].episodes[0].start == 1791158400
+
+
+@pytest.mark.parametrize("kind", ["bigint", "ubigint", "integer", "utinyint", "hugeint", "decimal(18,0)", "varchar"])
+def test_whole_numbers_of_every_width_are_sizes(tmp_path, kind):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), 200)], allocated_size=kind)
+    if kind == "hugeint":  # Parquet has none: DuckDB writes a double
+        with pytest.raises(InputError, match="allocated_size"):
+            ingested(tmp_path)
+    else:
+        assert bill_of(tmp_path)[1].usage[0].peak_occupied_bytes == 200
+
+
+def test_a_size_above_the_largest_is_refused_whatever_its_type(tmp_path):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), 2**63)], allocated_size="ubigint")
+    with pytest.raises(InputError, match=r"line 1: allocated_size '9223372036854775808' is above 9223372036854775807"):
+        ingested(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["double", "float", "decimal(18,1)", "boolean"])
+def test_a_size_of_a_type_that_is_not_whole_is_refused(tmp_path, kind):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), 1)], allocated_size=kind)
+    with pytest.raises(InputError, match=r"line 1: allocated_size '(1\.0|true)' is no whole number of bytes"):
+        ingested(tmp_path)
+
+
+def test_a_whole_double_is_refused_too_for_it_may_have_been_rounded(tmp_path):
+    connection = duckdb.connect()
+    connection.execute(
+        "copy (select '2026-10-05T00:00:00Z' as poll_time, 'ZRH' as location, 'a' as account, 's' as snapshot, "
+        f"cast(9007199254740993 as double) as allocated_size) to {literal(tmp_path / 'samples.parquet')} (format parquet)"
+    )
+    with pytest.raises(InputError, match="is no whole number of bytes"):
+        ingested(tmp_path)
+
+
+@pytest.mark.parametrize("column", ["account", "location", "snapshot"])
+@pytest.mark.parametrize("kind", ["integer", "bigint", "double"])
+def test_an_identifier_that_is_a_number_is_refused(tmp_path, column, kind):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0)) | {column: "123"}], **{column: kind})
+    with pytest.raises(InputError, match=rf"the column '{column}' is {kind.upper()}, but identifiers are text"):
+        ingested(tmp_path)
+
+
+def test_uuids_and_enums_are_text(tmp_path):
+    rows = [sample(at(0), 5, UUID, UUID, "ZRH", drive=UUID, status="available")]
+    connection = duckdb.connect()
+    connection.execute("create type place as enum ('GVA', 'ZRH')")
+    write_parquet(tmp_path / "text.parquet", rows)
+    connection.execute(
+        f"copy (select * replace (cast(location as place) as location, cast(account as uuid) as account, cast(snapshot as uuid) as "
+        f"snapshot, cast(drive as uuid) as drive) from {literal(tmp_path / 'text.parquet')}) to "
+        f"{literal(tmp_path / 'samples.parquet')} (format parquet)"
+    )
+    with metering.open(str(tmp_path / "store.duckdb")) as meter:
+        assert counts(meter.ingest(tmp_path / "samples.parquet")) == (1, 0, 0, 0, 0)
+        assert counts(meter.ingest(tmp_path / "text.parquet")) == (0, 1, 0, 0, 0)
+
+
+def test_text_that_is_kept_as_bytes_is_refused(tmp_path):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0))], account="blob")
+    with pytest.raises(InputError, match="the column 'account' is BLOB, but identifiers are text"):
+        ingested(tmp_path)
+
+
+def test_a_column_of_nulls_only_is_empty(tmp_path):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), 5, drive="", status="", endpoint="")])
+    assert counts(ingested(tmp_path)) == (1, 0, 0, 0, 0)
+
+
+def test_small_tables_come_as_parquet_with_types(tmp_path):
+    write_parquet(
+        tmp_path / "prices.parquet",
+        [
+            {
+                "resource": "backup", "currency": "CHF", "level": 1, "price": "0.2800", "unit": "GB/month",
+                "multiplier": 2783138807808000, "effective_from": "2026-10-01T00:00:00Z",
+            },
+        ],
+        level="integer", price="decimal(10,4)", multiplier="bigint", effective_from="timestamptz",
+    )  # fmt: skip
+    write_parquet(
+        tmp_path / "subscriptions.parquet",
+        [{"id": "1", "account": "a1", "location": "ZRH", "amount": 5, "start_time": "2026-10-01", "end_time": "2026-11-01T12:00Z"}],
+        amount="bigint", start_time="date", end_time="timestamptz",
+    )  # fmt: skip
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), 2**30)])
+    write_parquet(tmp_path / "accounts.parquet", [{"account": "a1", "currency": "CHF", "name": "A"}])
+    _, bill = bill_of(tmp_path)
+    assert bill.lines[0].price == "0.2800"
+    assert bill.lines[0].peak_burst_bytes == 2**30 - 5
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"), [("price", "double"), ("price", "float"), ("multiplier", "double"), ("level", "double")]
+)
+def test_a_price_that_is_a_float_is_refused(tmp_path, column, kind):
+    row = {
+        "resource": "backup", "currency": "CHF", "level": 1, "price": "1", "unit": "GB/month", "multiplier": 2783138807808000,
+        "effective_from": "2026-10-01",
+    }  # fmt: skip
+    write_parquet(tmp_path / "prices.parquet", [row], **{column: kind})
+    with pytest.raises(InputError, match=rf"line 1: {column} '.*\(a float\)'"):
+        ingested(tmp_path)
+
+
+def test_an_instant_without_offset_in_a_small_table_is_refused(tmp_path):
+    row = {"location": "ZRH", "resource": "backup", "level": 2, "effective_from": "2026-10-01 00:00:00"}
+    write_parquet(tmp_path / "burst_levels.parquet", [row], effective_from="timestamp")
+    with pytest.raises(InputError, match="effective_from '2026-10-01 00:00:00' has no offset"):
+        ingested(tmp_path)
