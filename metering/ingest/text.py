@@ -88,7 +88,8 @@ class _damage_told:  # noqa: N801 -- used like a function
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, _DAMAGE):
-            raise InputError(f"{self._path} cannot be read, it is cut off or damaged ({error}): nothing was taken; restore it") from None
+            reason = f"it is cut off or damaged ({error})"
+            raise InputError(f"{self._path} cannot be read, {reason}: nothing was taken; restore it") from None
 
 
 def _stream(path: Path) -> IO[bytes]:
