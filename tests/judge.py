@@ -1,6 +1,8 @@
 """Puts a world before the product and before the oracle, and gives both bills in the shape of INTERFACE.md."""
 
+import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -116,9 +118,15 @@ def shrunk(world: World, directory: Path) -> World:
 
 
 def _without(world: World, number: int, table: str, at: int, size: int) -> World:
-    from dataclasses import replace  # noqa: PLC0415
-
     def left(index: int, tables: Tables) -> Tables:
         return tables | {table: tables[table][:at] + tables[table][at + size :]} if index == number else tables
 
     return replace(world, commands=tuple(left(index, tables) for index, tables in enumerate(world.commands)))
+
+
+def billed(world: World, **query: Any) -> Document:
+    """The whole bill document of a world, written as plain CSV; an empty one where there is nothing to bill."""
+    with tempfile.TemporaryDirectory() as directory, meter_of(world) as meter:
+        for number, tables in enumerate(world.commands):
+            take(meter, write_tables(Path(directory) / f"command-{number}", tables), supersede=number in world.supersede)
+        return bill(meter, query.get("period", world.period), query.get("as_of", world.as_of))

@@ -12,7 +12,7 @@ SEEDS = st.integers(min_value=0, max_value=2**40)
 
 
 @given(seed=SEEDS)
-@settings(max_examples=3 * settings.default.max_examples)
+@settings(max_examples=6 * settings.default.max_examples)
 def test_every_field_of_a_bill_is_what_the_oracle_says(seed):
     world = World.random(seed)
     with tempfile.TemporaryDirectory() as directory:
