@@ -108,7 +108,7 @@ def _usage(rows: list[UsageRow], names: dict[str, str], *, exact: bool) -> Sheet
             ]
             for row, values in zip(rows, table.rows, strict=True)
         ],
-        (1,),
+        grouped=1,
     )
 
 
@@ -147,7 +147,7 @@ def _episodes(episodes: list[Episode], names: dict[str, str], *, exact: bool) ->
             ]
             for episode in episodes
         ],
-        (1,),
+        grouped=1,
     )
 
 

@@ -115,7 +115,9 @@ def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
         return [widths]
     keys = {i: each for i, each in widths.items() if sheet.fields[i].is_key}
     if keys and 100 * _total(list(keys.values())) > _WIDEST_KEY_PERCENT * width:
-        keys = dict(list(keys.items())[-1:])
+        # One key has to do: the one that tells most rows apart.
+        best = max(keys, key=lambda i: (len({row[i].plain for row in sheet.rows}), -keys[i]))
+        keys = {best: keys[best]}
     parts: list[dict[int, int]] = []
     part = dict(keys)
     for i, each in widths.items():

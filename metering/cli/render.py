@@ -29,8 +29,11 @@ _UNITS: dict[Kind, tuple[str, str]] = {
     "instant": ("", "UTC"),
 }
 # What a row can be named by, as far as these stand before the other columns.
-_KEYS = ("account", "location", "day", "hour", "drive", "snapshot", "id", "state", "start", "end", "table")
-_PROSE = ("name", "message", "what", "reason")
+_KEYS = (
+    "account", "location", "day", "hour", "drive", "snapshot", "id", "state", "start", "end", "table", "interval", "intervals",
+    "price_number",
+)  # fmt: skip
+_PROSE = ("name", "message", "what", "reason", "why_this_level", "charged")
 # An amount of more decimals than these is shown rounded where there is no room for the exact one.
 _SHOWN_PLACES = 6
 EXACT_HINT = "exact figures: a wider terminal, -v, --format csv or --format json"
@@ -68,11 +71,14 @@ def print_titled(common: Common, title: str, table: Table) -> None:
 
 
 def print_steps(title: str, steps: list[tuple[str, str]]) -> None:
-    """Print what is done and what comes out, line by line, under a title."""
+    """Print what is done and what comes out, line by line, under a title; what nothing comes out of stands below."""
     terminal = console()
     terminal.print(Text(clean(title), style="bold"))
-    sheet = Sheet([Field("step", is_prose=True), Field("result", is_figure=True)], [[said(step), said(out)] for step, out in steps])
-    draw(terminal, [sheet], headed=False)
+    rows = [[said(step), said(result)] for step, result in steps if result]
+    draw(terminal, [Sheet([Field("step", is_prose=True), Field("result", is_figure=True)], rows)], headed=False)
+    for step, result in steps:
+        if not result:
+            terminal.print(said(step))
     terminal.print()
 
 

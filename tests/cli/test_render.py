@@ -142,3 +142,11 @@ def test_wide_characters_take_two_columns(shown):
     table = Table("usage", columns_of(location="text", held_seconds="seconds"), [("東京", 1), ("GVA", 1)])
     lines = shown(table, 80).splitlines()[3:]
     assert lines == ["東京         1", "GVA          1"]
+
+
+def test_keys_that_leave_no_room_give_way_to_the_one_that_tells_rows_apart(shown):
+    columns = columns_of(drive="text", snapshot="text", status="text", held_seconds="seconds")
+    rows = [("the-same-drive-for-all", f"snapshot-{i}", "available", 1_000 + i) for i in range(3)]
+    printed = shown(Table("snapshots", columns, rows), 40)
+    assert printed.count("the-same-drive-for-all") == 3
+    assert [line for line in printed.splitlines() if line.endswith("1,002")] == ["snapshot-2  available  1,002"]
