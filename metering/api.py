@@ -13,7 +13,7 @@ from metering.billing.usage import Computation, compute_usage
 from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
-from metering.model.errors import MisuseError, NoDataError
+from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.explanation import Explanation
 from metering.model.period import Period, instant_seconds, moment, month_start, next_month_start, parse_period
 from metering.model.records import Bill
@@ -28,6 +28,11 @@ from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from metering.ingest.backfill import Backfilled
+    from metering.ingest.check import CheckRow
+    from metering.ingest.collect import CycleReport
+    from metering.ingest.service import Service
 
 Progress = Callable[[str, int, int], None]
 PathLike = str | Path
@@ -82,6 +87,63 @@ class Meter:
             self._store, [Path(place) for place in places], strict=strict, supersede=supersede, now_s=self._clock(),
             progress=progress,
         )  # fmt: skip
+
+    def collect(
+        self,
+        *,
+        every_s: int | None = None,
+        metrics: PathLike | None = None,
+        tell_cycle: Callable[["CycleReport"], None] = lambda _report: None,
+        tell: Callable[[str], None] = lambda _text: None,
+    ) -> "CycleReport":
+        """Poll every configured endpoint and account into the spool, then the store: once, or every so many seconds.
+
+        Args:
+            every_s: how often, until SIGTERM or SIGINT; once unless given.
+            metrics: a file in Prometheus' text format, written anew after each cycle.
+            tell_cycle: called with the report of each cycle.
+            tell: called with what a person should know besides, a line each.
+        """
+        from metering.ingest.metrics import Metrics  # noqa: PLC0415 -- only the collector waits for httpx
+        from metering.ingest.service import collect  # noqa: PLC0415
+
+        written = None if metrics is None else Metrics(Path(metrics))
+
+        def told(report: "CycleReport") -> None:
+            tell_cycle(report)
+            try:
+                if written is not None:
+                    written.write(report)
+            except InputError as error:
+                tell(str(error))
+
+        every = every_s or self.settings.cycle
+        return collect(self.settings.targets, self._service(told, tell), every_s=every, once=every_s is None)
+
+    def check_collecting(self) -> "list[CheckRow]":
+        """Try every configured endpoint with every login; nothing is kept."""
+        from metering.ingest.check import check_targets  # noqa: PLC0415 -- only the collector waits for httpx
+
+        return check_targets(self.settings.targets)
+
+    def backfill(self, period: str, *, tell: Callable[[str], None] = lambda _text: None) -> "Backfilled":
+        """Fill the gaps between polls from the provider's own samples; polls of our own are never overridden."""
+        from metering.ingest.backfill import backfill  # noqa: PLC0415 -- only the collector waits for httpx
+
+        service = self._service(lambda _report: None, tell)
+        return backfill(self.settings.targets, service, parse_period(period), self.settings.cycle)
+
+    def _service(self, tell_cycle: Callable[["CycleReport"], None], tell: Callable[[str], None]) -> "Service":
+        from metering.ingest.service import Service  # noqa: PLC0415 -- only the collector waits for httpx
+
+        if self._store.is_memory:
+            raise MisuseError("what is collected must last: name a store in a file, not :memory:")
+        settings = self.settings
+
+        def store(wait_s: int) -> Store:
+            return Store(settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=wait_s)
+
+        return Service(store, settings.store_wait, tell_cycle, tell)
 
     def last_full_month(self) -> tuple[str, bool]:
         """Give the last full month in the facts, and whether it is full.

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from metering.billing.money import plain_decimal
 from metering.billing.subscriptions import DISCOUNTS, Discounts
 from metering.billing.usage import Clock
+from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, Targets, assert_targets_fit
 from metering.model.errors import MisuseError
 from metering.model.terms import parse_term
 
@@ -21,7 +22,9 @@ CONFIG_FILE = "metering.toml"
 class Settings(BaseSettings):
     """What a run may be told beside its facts; durations are in whole seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="METERING_", extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="METERING_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     store: str = "metering.duckdb"
     store_wait: Annotated[int, Field(ge=0, le=86_400)] = 30
@@ -33,6 +36,9 @@ class Settings(BaseSettings):
     }
     memory: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "1200MB"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    endpoints: dict[str, EndpointSettings] = {}
+    accounts: dict[str, AccountSettings] = {}
+    collect: CollectSettings = CollectSettings()
 
     @field_validator("locations", mode="before")
     @classmethod
@@ -56,6 +62,16 @@ class Settings(BaseSettings):
                 f"max_hold is {self.max_hold} s, less than the cycle of {self.cycle} s: a poll holds at least that long"
             )
         return self
+
+    @model_validator(mode="after")
+    def _targets_fit(self) -> Self:
+        assert_targets_fit(self.endpoints, self.accounts)
+        return self
+
+    @property
+    def targets(self) -> Targets:
+        """What is to be collected, and how."""
+        return Targets(self.endpoints, self.accounts, self.collect)
 
     @property
     def clock(self) -> Clock:

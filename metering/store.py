@@ -79,24 +79,39 @@ create table drive_sizes (
     drive varchar not null, size_bytes bigint not null, first_poll_s bigint not null, ingest_seq bigint not null
 );
 
--- dated facts; the row of a key with the greatest ingest_seq is in force
+-- dated facts; the row of a key with the greatest ingest_seq is in force. read_s tells when the provider said it, and is null
+-- where somebody declared it by a file
 create table subscriptions (
     location varchar not null, id varchar not null, account varchar not null, resource varchar not null,
     amount decimal(38, 0) not null, declared_start_s bigint, declared_end_s bigint, period varchar,
     start_s bigint not null, end_s bigint not null, nominal_seconds bigint not null, price varchar, currency varchar,
-    auto_renew varchar, ingest_seq bigint not null
+    auto_renew varchar, read_s bigint, ingest_seq bigint not null
 );
 create table prices (
     location varchar not null, resource varchar not null, currency varchar not null, level bigint not null,
     effective_from_s bigint not null, price varchar not null, unit varchar not null, multiplier decimal(38, 0) not null,
-    ingest_seq bigint not null
+    read_s bigint, ingest_seq bigint not null
 );
 create table burst_levels (
     location varchar not null, resource varchar not null, effective_from_s bigint not null, level bigint not null,
-    ingest_seq bigint not null
+    read_s bigint, ingest_seq bigint not null
 );
 create table accounts (
-    account varchar not null, currency varchar not null, name varchar not null, ingest_seq bigint not null
+    account varchar not null, currency varchar not null, name varchar not null, read_s bigint, ingest_seq bigint not null
+);
+-- what only the provider's answers tell
+create table discounts (
+    location varchar not null, period varchar not null, effective_from_s bigint not null, discount varchar not null,
+    read_s bigint, ingest_seq bigint not null
+);
+create table places (
+    location varchar not null, display_name varchar not null, country_code varchar not null, api_endpoint varchar not null,
+    read_s bigint, ingest_seq bigint not null
+);
+-- polls that were tried and are none, with their cause; and what was odd about some that were taken
+create table poll_notes (
+    endpoint varchar not null, account varchar not null, resource varchar not null, noted_s bigint not null,
+    outcome varchar not null, cause varchar not null, detail varchar not null, read_s bigint, ingest_seq bigint not null
 );
 """
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import bill, explain, export, facts, quote, report
+from metering.cli import bill, collect, explain, export, facts, quote, report
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ def metering(common: Common) -> None:
 
 app.command(epilog=example("metering run sample_data --period 2026-10 --format table"))(bill.run)
 app.command(epilog=example("metering ingest samples-2026-11.csv.gz prices.csv"))(facts.ingest)
+app.command(epilog=example("metering collect --every 5m --metrics /var/lib/node_exporter/metering.prom"))(collect.collect)
 app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
 app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
 app.command(epilog=example("metering explain 2026-10-03-0123456789abcdef -o charge.html"))(explain.explain)

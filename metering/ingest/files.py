@@ -17,7 +17,9 @@ from metering.ingest.strict_json import loads_members
 from metering.ingest.text import MAX_LINE_BYTES, Record, byte_lines, csv_records, first_line, json_records
 from metering.model.errors import InputError
 
-Table = Literal["samples", "captures", "subscriptions", "prices", "burst_levels", "accounts"]
+Table = Literal["samples", "captures", "answers", "subscriptions", "prices", "burst_levels", "accounts"]
+# Raw responses, as the collector keeps them.
+RAW_TABLES = ("captures", "answers")
 Format = Literal["csv", "ndjson", "parquet"]
 
 REQUIRED_COLUMNS: dict[Table, tuple[str, ...]] = {
@@ -98,8 +100,8 @@ def _walk(root: Path, notes: list[str]) -> list[tuple[Path, Table]]:
             if inherited or (len(relative.parts) > 1 and _table_of_stem(relative.parts[0])):
                 notes.append(f"{path} is passed over: its name ends in no format of facts")
             continue
-        if _is_capture(path):
-            files.append((path, "captures"))
+        if raw := _raw_table(path):
+            files.append((path, raw))
             continue
         table = _table_of_stem(relative.parts[0]) or inherited
         if table:
@@ -107,6 +109,13 @@ def _walk(root: Path, notes: list[str]) -> list[tuple[Path, Table]]:
         elif len(relative.parts) == 1:
             notes.append(f"{path} is passed over: no table of facts has its name")
     return files
+
+
+def _raw_table(path: Path) -> Table | None:
+    """Tell the raw responses that a collector keeps by their names: listings, and the other answers."""
+    if _format_of(path) != "ndjson":
+        return None
+    return "captures" if ".capture." in path.name else "answers" if ".answer." in path.name else None
 
 
 def _table_of_stem(name: str) -> Table | None:
@@ -121,13 +130,9 @@ def _table_of_stem(name: str) -> Table | None:
 def _table_by_name(path: Path) -> Table | None:
     if _format_of(path) is None:
         raise InputError(f"{path} has no format of facts: its name must end in .csv, .ndjson, .jsonl or .parquet (.gz, .zst)")
-    if _is_capture(path):
-        return "captures"
+    if raw := _raw_table(path):
+        return raw
     return _table_of_stem(path.name) or _table_of_stem(path.parent.name)
-
-
-def _is_capture(path: Path) -> bool:
-    return ".capture." in path.name and _format_of(path) == "ndjson"
 
 
 def _format_of(path: Path) -> Format | None:
@@ -151,14 +156,14 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
     types: tuple[str, ...] = ()
     if form == "parquet":
         columns, types = _parquet_columns(engine, path)
-    elif table != "captures":
+    elif table not in RAW_TABLES:
         if form == "csv":
             skipped, header = first_line(path)
             delimiter, columns = _csv_columns(header)
         else:
             columns = _json_columns(path)
     table = table or _table_of_columns(path, columns)
-    if table != "captures":
+    if table not in RAW_TABLES:
         _check_columns(path, table, columns, notes, are_all=form != "ndjson")
     return FactFile(
         path=path,

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from metering.engine.duckdb import Engine
-from metering.ingest.facts import MODELS, FactOutcome, read_facts, write_facts
+from metering.ingest.answers import readings_of
+from metering.ingest.fact_models import ALL_MODELS
+from metering.ingest.facts import FactOutcome, read_facts, write_facts
 from metering.ingest.files import FactFile, find_files
+from metering.ingest.readings import compare_readings
 from metering.ingest.samples import (
     Outcome,
     Rejection,
@@ -37,6 +40,7 @@ class IngestOutcome:
 
     ingest_seq: int | None = None
     file_names: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     tables: dict[str, Outcome] = field(default_factory=dict)
     polls: Outcome = field(default_factory=Outcome)
     rejections: list[Rejection] = field(default_factory=list)
@@ -59,6 +63,7 @@ def ingest(
     strict: bool = False,
     supersede: bool = False,
     now_s: int | None = None,
+    allow_useless: bool = False,
     progress: Progress = _silent,
 ) -> IngestOutcome:
     """Take the facts of `paths` into the store: idempotent, each poll whole or not at all, the batch in one transaction.
@@ -69,6 +74,7 @@ def ingest(
         strict: take nothing if anything is rejected or conflicts.
         supersede: where a poll or fact is known with other content, let the new one replace it from now on.
         now_s: the time of ingest, in whole UTC seconds; the clock's unless given.
+        allow_useless: record the rejections even where nothing of it all could be taken, as the collector does.
         progress: called with each step, how many are done and how many there are.
 
     Raises:
@@ -79,7 +85,7 @@ def ingest(
     with store.writing() as engine, tempfile.TemporaryDirectory(prefix="metering-") as spool:
         files, notes = find_files(engine, paths)
         with transaction(engine):
-            outcome = _ingest(engine, files, Path(spool), strict, supersede, now_s, progress)
+            outcome = _ingest(engine, files, Path(spool), strict, supersede, allow_useless, now_s, progress)
             # After an error there is nothing to drop: staging goes with the transaction that made it.
             drop_staging(engine)
         outcome.notes = notes
@@ -87,17 +93,32 @@ def ingest(
 
 
 def _ingest(
-    engine: Engine, files: list[FactFile], spool: Path, strict: bool, supersede: bool, now_s: int, progress: Progress
+    engine: Engine,
+    files: list[FactFile],
+    spool: Path,
+    strict: bool,
+    supersede: bool,
+    allow_useless: bool,
+    now_s: int,
+    progress: Progress,
 ) -> IngestOutcome:
     sample_files = [file for file in files if file.table in ("samples", "captures")]
     steps, done = len(sample_files) + _STAGING_STEPS + 1, 0
     outcome = IngestOutcome(file_names=[file.shown for file in files])
     facts: dict[str, FactOutcome] = {}
-    for table in MODELS:
-        if table_files := [file for file in files if file.table == table]:
-            facts[table] = read_facts(engine, table, table_files, supersede=supersede, now_s=now_s)
-            outcome.tables[table] = facts[table].rows
-            outcome.rejections += facts[table].rejections
+    readings = readings_of([file for file in files if file.table == "answers"])
+    outcome.places = sorted({reading.place for table in readings.values() for reading in table})
+    for table in ALL_MODELS:
+        fact = FactOutcome(Outcome(), [], [])
+        table_files = [file for file in files if file.table == table]
+        if table_files:
+            fact = read_facts(engine, table, table_files, supersede=supersede, now_s=now_s)
+        if table in readings:
+            fact = fact.with_more(compare_readings(engine, table, readings[table], fact.accepted, now_s))
+        if table_files or table in readings:
+            facts[table] = fact
+            outcome.tables[table] = fact.rows
+            outcome.rejections += fact.rejections
     progress("facts", done := done + 1, steps)
     samples = SampleOutcome()
     if sample_files:
@@ -107,7 +128,7 @@ def _ingest(
         outcome.tables = {"samples": samples.rows} | outcome.tables
         outcome.polls = samples.polls
         outcome.rejections = samples.rejections + outcome.rejections
-    _assert_acceptable(outcome, strict=strict)
+    _assert_acceptable(outcome, strict=strict, allow_useless=allow_useless)
     _write(engine, outcome, sample_files, facts, samples, now_s, progress, done, steps)
     for file in sample_files:
         file.assert_unchanged()
@@ -140,7 +161,7 @@ def _write(
     outcome.ingest_seq = ingest_seq
 
 
-def _assert_acceptable(outcome: IngestOutcome, *, strict: bool) -> None:
+def _assert_acceptable(outcome: IngestOutcome, *, strict: bool, allow_useless: bool) -> None:
     """Refuse a batch of which nothing is of use, or, if strict, one with anything wrong in it.
 
     Raises:
@@ -148,7 +169,8 @@ def _assert_acceptable(outcome: IngestOutcome, *, strict: bool) -> None:
     """
     first = outcome.rejections[0].text if outcome.rejections else ""
     rows = list(outcome.tables.values())
-    if first and not any(table.accepted + table.duplicate + table.conflicting + table.ignored for table in rows):
+    useful = sum(table.accepted + table.duplicate + table.conflicting + table.ignored for table in rows)
+    if first and not useful and not allow_useless:
         raise InputError(f"none of the {sum(table.total for table in rows)} rows can be taken; the first: {first}")
     if strict and not outcome.is_clean:
         found = f"{len(outcome.rejections)} rejected rows and {outcome.polls.conflicting} conflicting polls"
@@ -177,7 +199,7 @@ def _changed_rejections(engine: Engine, outcome: IngestOutcome) -> tuple[list[Re
         "where r.ingest_seq >= coalesce(s.ingest_seq, 0)"
     ):
         known.setdefault(row[1], set()).add(row)
-    found: dict[str, list[Rejection]] = {file: [] for file in outcome.file_names}
+    found: dict[str, list[Rejection]] = {file: [] for file in (*outcome.file_names, *outcome.places)}
     for rejection in outcome.rejections:
         found[rejection.file].append(rejection)
     changed = [file for file, rows in found.items() if known.get(file, set()) != set(map(_rejection_row, rows))]

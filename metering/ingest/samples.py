@@ -78,6 +78,10 @@ class Outcome:
         """All rows that came in; each is counted once."""
         return self.accepted + self.duplicate + self.conflicting + self.rejected + self.ignored
 
+    def plus(self, other: "Outcome") -> "Outcome":
+        """Give the sum of both."""
+        return Outcome(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:

@@ -7,6 +7,8 @@ import json
 from collections import Counter
 from typing import Any, NoReturn
 
+_DECODER = json.JSONDecoder()
+
 
 class Number(str):
     """A JSON number that is no plain integer, kept as its text: it is never taken for an exact figure by accident."""
@@ -85,6 +87,59 @@ def loads_members(text: str) -> tuple[tuple[str, Any], ...]:
     if not isinstance(document, _Members):
         raise NoObjectError("is no JSON object")
     return document
+
+
+def assert_depth(document: Any, max_depth: int) -> None:
+    """Refuse a document whose objects and lists are nested deeper than `max_depth`.
+
+    Raises:
+        NestingError: it is.
+    """
+    level = [document]
+    for _ in range(max_depth):
+        level = [
+            part
+            for value in level
+            for part in (value.values() if isinstance(value, dict) else value)
+            if isinstance(part, (dict, list))
+        ]
+        if not level:
+            return
+    raise NestingError("is nested too deeply")
+
+
+def member_texts(text: str) -> dict[str, str]:
+    """Take the text of a JSON object apart into the texts of its members, each as it came; `text` is known to be valid."""
+    members: dict[str, str] = {}
+    at = _skipped(text, text.index("{") + 1)
+    while text[at] != "}":
+        name, at = _DECODER.raw_decode(text, _skipped(text, at, ","))
+        start = _skipped(text, at, ":")
+        _, at = _DECODER.raw_decode(text, start)
+        members[name] = text[start:at]
+        at = _skipped(text, at)
+        if text[at] == ",":
+            at += 1
+    return members
+
+
+def item_texts(text: str) -> list[str]:
+    """Take the text of a JSON list apart into the texts of its items, each as it came; `text` is known to be valid."""
+    items: list[str] = []
+    at = _skipped(text, text.index("[") + 1)
+    while text[at] != "]":
+        start = _skipped(text, at, ",")
+        _, at = _DECODER.raw_decode(text, start)
+        items.append(text[start:at])
+        at = _skipped(text, at)
+    return items
+
+
+def _skipped(text: str, at: int, mark: str = "") -> int:
+    """Go past white space, and one `mark` if it stands there."""
+    while text[at] in " \t\r\n":
+        at += 1
+    return _skipped(text, at + 1) if mark and text[at] == mark else at
 
 
 def decimal_text(value: Any) -> str | None:

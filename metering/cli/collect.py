@@ -1,0 +1,192 @@
+"""`metering collect`: polls every configured endpoint and account into the spool, then the store."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message, meter, one_line, with_common_options
+
+if TYPE_CHECKING:
+    from metering.ingest.backfill import Backfilled
+    from metering.ingest.check import CheckRow
+    from metering.ingest.collect import CycleReport
+
+_SHOWN_FAILURES = 10
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600}
+_SETTINGS = """\
+# Settings of metering. Every one may be left out; the values below are those that count then.
+# Environment variables override them: METERING_STORE, METERING_CYCLE, METERING_COLLECT__SPOOL.
+
+store = "metering.duckdb"   # one file, made by the first ingest
+store_wait = 30             # seconds to wait for others to let go of it
+cycle = 300                 # seconds between two polls; what is polled so often counts as measured
+max_hold = 900              # seconds that a poll is held at the longest; time after that is missing, and not billed
+
+[collect]
+spool = "spool"             # raw answers, durable before anything else; kept as evidence
+clock = "ours"              # whose clock dates a poll: "ours", or the "provider"'s (its Date header; for a sandbox)
+concurrency = 8             # requests at once, for each endpoint
+requests_per_minute = 6000  # for each endpoint; the provider allows 10 000
+connect_timeout = 10        # seconds
+request_timeout = 30        # seconds until an answer must be whole
+attempts = 4                # tries of one request in a cycle
+money_every = 3600          # seconds between two looks at subscriptions, balance, discounts, locations; prices: every cycle
+clock_tolerance = 30        # seconds that the clocks may be apart before --check says so
+max_response_bytes = 67108864
+max_depth = 32
+
+# One table for each location whose API is asked; its name is the location's code.
+[endpoints.ZRH]
+url = "https://zrh.cloudsigma.com/api/2.0/"
+
+# [endpoints.DUB]
+# url = "https://ec.servecentric.com/api/2.0/"
+
+# One table for each account; it is polled at every endpoint unless it names its own.
+# The password is never here. It is taken from the environment (METERING_PASSWORD_MAIN for [accounts.main], or the variable
+# that password_env names), else from password_file (mode 0600), else from the keyring.
+[accounts.main]
+account = "00000000-0000-4000-8000-000000000000"   # the UUID of the owner of its snapshots
+username = "somebody@example.com"
+# name = "Example Ltd"
+# endpoints = ["ZRH"]
+# password_file = "~/.config/metering/main.password"
+# keyring = "metering"
+"""
+
+
+@with_common_options
+def collect(
+    common: Common,
+    once: Annotated[
+        bool, typer.Option("--once", help="Poll once and end, for cron and timers; so it does without --every.")
+    ] = False,
+    every: Annotated[
+        str | None, typer.Option("--every", metavar="TIME", help="Poll every 5m (300s, 1h) until SIGTERM; no two cycles overlap.")
+    ] = None,
+    backfill: Annotated[
+        str | None,
+        typer.Option("--backfill", metavar="START..END", help="Fill gaps from the provider's own samples."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Try every endpoint and login; exit 3 if one does not work.")] = False,
+    init: Annotated[bool, typer.Option("--init", help="Write a commented metering.toml to begin with.")] = False,
+    metrics: Annotated[
+        Path | None, typer.Option("--metrics", metavar="FILE", help="After each cycle, write its figures for Prometheus.")
+    ] = None,
+) -> None:
+    """Poll every configured endpoint and account into the spool, then the store.
+
+    A listing is taken complete or not at all; what fails is reported with its cause, and kept as missing time. Answers are
+    durable in the spool before anything else: a crash, a full disk or a busy store loses none. Exits 1 if anything failed.
+    """
+    if sum(map(bool, (once, every, backfill, check, init))) > 1:
+        raise typer.BadParameter("--once, --every, --backfill, --check and --init exclude each other")
+    if init:
+        _init(common)
+        return
+    every_s = None if every is None else _seconds(every)
+    with meter(common) as opened:
+        if check:
+            _print_check(common, opened.check_collecting())
+        elif backfill is not None:
+            _print_backfill(common, opened.backfill(backfill, tell=lambda text: message(common, one_line(ValueError(text)))))
+        else:
+            if every_s and every_s * 2 > opened.settings.cycle * 3:
+                message(common, f"polls every {every_s} s leave gaps: the cycle is {opened.settings.cycle} s (in metering.toml)")
+            report = opened.collect(
+                every_s=every_s, metrics=metrics, tell_cycle=lambda report: _print_cycle(common, report),
+                tell=lambda text: message(common, one_line(ValueError(text))),
+            )  # fmt: skip
+            if every_s is None and (report.failures or report.store_trouble):
+                raise typer.Exit(EXIT_FAILED)
+
+
+def _seconds(text: str) -> int:
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([smh]?)", text)
+    if match is None or (seconds := int(match[1]) * _UNITS[match[2]]) > _UNITS["h"] * 24:
+        raise typer.BadParameter(f"{text!r} is no time such as 5m, 300s or 1h, of a day at most", param_hint="--every")
+    return seconds
+
+
+def _init(common: Common) -> None:
+    from metering.config import CONFIG_FILE  # noqa: PLC0415 -- `--help` must not wait for it
+
+    path = common.config or Path(CONFIG_FILE)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(_SETTINGS)
+    except FileExistsError:
+        print_error(f"{path} is there already: it is left as it is; name another with --config")
+        raise typer.Exit(EXIT_FAILED) from None
+    except OSError as error:
+        print_error(f"{path} cannot be written: {error.strerror}")
+        raise typer.Exit(EXIT_FAILED) from None
+    message(common, f"wrote {path}: name your endpoints and accounts in it, then try `metering collect --check`")
+
+
+def print_error(text: str) -> None:
+    """Say on stderr why nothing was done."""
+    typer.echo(f"metering: {text}", err=True)
+
+
+def _print_cycle(common: Common, report: "CycleReport") -> None:
+    import json  # noqa: PLC0415
+
+    if common.format is Format.JSON:
+        typer.echo(json.dumps(_cycle_document(report), ensure_ascii=False))
+    else:
+        typer.echo(report.text)
+    shown = report.failures if common.verbose else report.failures[:_SHOWN_FAILURES]
+    for failure in shown:
+        message(common, f"failed: {one_line(ValueError(failure.text))}")
+    if hidden := len(report.failures) - len(shown):
+        message(common, f"failed: {hidden} more (-v shows them all; the spool keeps them)")
+    for flag in report.flags:
+        message(common, f"odd: {one_line(ValueError(flag.text))}")
+    if report.store_trouble:
+        trouble = one_line(ValueError(report.store_trouble))
+        message(common, f"{report.waiting_files} files wait in the spool, none is lost: {trouble}")
+
+
+def _cycle_document(report: "CycleReport") -> dict[str, Any]:
+    from metering.model.period import instant_text  # noqa: PLC0415
+
+    names = ("endpoint", "account", "resource", "cause", "detail")
+    return {
+        "started": instant_text(report.started_us // 1_000_000),
+        "polls": report.polls, "samples": report.samples, "shared": report.shared, "bytes": report.received_bytes,
+        "failures": [{name: getattr(failure, name) for name in names} for failure in report.failures],
+        "flags": [{name: getattr(flag, name) for name in names} for flag in report.flags],
+        "milliseconds": report.elapsed_ms, "waiting_files": report.waiting_files,
+    }  # fmt: skip
+
+
+def _print_check(common: Common, rows: "list[CheckRow]") -> None:
+    from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.model.tables import Table, columns_of  # noqa: PLC0415
+
+    columns = columns_of(
+        endpoint="text", account="text", name="text", result="text", snapshots="count", clock_skew_seconds="seconds", detail="text"
+    )
+    names = [column.name for column in columns]
+    print_table(common, Table("check", columns, [tuple(getattr(row, name) for name in names) for row in rows]))
+    if any(row.result != "works" for row in rows):
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _print_backfill(common: Common, done: "Backfilled") -> None:
+    import json  # noqa: PLC0415
+
+    if common.format is Format.JSON:
+        document = {name: getattr(done, name) for name in ("gaps", "gap_seconds", "polls", "samples")}
+        typer.echo(json.dumps(document | {"failures": [failure.text for failure in done.failures]}, ensure_ascii=False))
+    else:
+        typer.echo(
+            f"{done.gaps} gaps of {done.gap_seconds} s, {done.polls} polls, {done.samples} samples, {len(done.failures)} failures"
+        )
+    for failure in done.failures[:_SHOWN_FAILURES]:
+        message(common, f"failed: {one_line(ValueError(failure.text))}")
+    if done.failures:
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,268 @@
+"""One endpoint's API over HTTPS: bounded, patient and distrustful.
+
+A response is taken only if it is whole: 200, no redirect, not cut off inside gzip, not larger or deeper than allowed, strict
+JSON. Anything else is a `RequestFailure` with its cause. Credentials go with each request to the one host of the endpoint and
+nowhere else: no redirect is followed, no cookie kept, neither `.netrc` nor a proxy of the environment is heeded.
+"""
+
+import asyncio
+import random
+import ssl
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx
+import stamina
+from aiolimiter import AsyncLimiter
+
+from metering.ingest.credentials import Login
+from metering.ingest.failure import RequestFailure
+from metering.ingest.strict_json import NestingError, assert_depth, loads_object
+from metering.ingest.targets import CollectSettings, EndpointSettings
+
+_ERROR_TYPES = ("validation", "notexist", "backend", "permission", "database", "concurrency", "billing", "payment")
+_LARGE_BYTES = 2**20
+_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(seconds=15), timedelta(seconds=1)
+# Statuses that are worth another try: the provider asks for one, or is being restarted.
+_PASSING = (429, 500, 502, 503, 504)
+
+Params = Mapping[str, str | int]
+Check = Callable[[dict[str, Any]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole response: its text as it came, what that says, when by our clock and by the provider's, and what travelled."""
+
+    text: str
+    document: dict[str, Any]
+    answered_us: int
+    date_s: int | None
+    received_bytes: int
+
+
+def now_us() -> int:
+    """Give our clock in microseconds since 1970."""
+    return time.time_ns() // 1_000
+
+
+class EndpointClient:
+    """The API of one endpoint; connections are kept and used again, for all its accounts."""
+
+    def __init__(
+        self, endpoint: EndpointSettings, collect: CollectSettings, *, clock: Callable[[], int] = now_us,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
+        self._collect = collect
+        self._clock = clock
+        self._slots = asyncio.Semaphore(collect.concurrency)
+        self._limiter = AsyncLimiter(endpoint.requests_per_minute or collect.requests_per_minute, 60)
+        # The provider's session cookies would outrank the login of the next account: none is ever kept.
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._http = httpx.AsyncClient(
+            base_url=endpoint.url,
+            verify=tls or tls_context(),
+            trust_env=False,
+            follow_redirects=False,
+            cookies=cookies,
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "metering"},
+            timeout=httpx.Timeout(collect.request_timeout, connect=collect.connect_timeout),
+            limits=httpx.Limits(max_connections=collect.concurrency, max_keepalive_connections=collect.concurrency),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def get(
+        self, path: str, login: Login, params: Params | None = None, *, until: float | None = None, check: Check | None = None
+    ) -> Answer:
+        """Ask until there is a whole answer, with jittered backoff, as long as `until` (of the loop's clock) and attempts allow.
+
+        Args:
+            path: behind the endpoint's address.
+            login: who asks.
+            params: what the query says.
+            until: when there is no time left for another try.
+            check: looks at what came and raises RequestFailure where it is of no use.
+
+        Raises:
+            RequestFailure: there is none; it says why the last attempt gave nothing.
+        """
+        auth = httpx.BasicAuth(login.username, login.password)
+        context = stamina.retry_context(
+            on=lambda error: self._wait(error, until), attempts=self._collect.attempts, timeout=None,
+            wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE, wait_jitter=_JITTER,
+        )  # fmt: skip
+        async for attempt in context:
+            with attempt:
+                # A slot is held while bytes travel, not while we wait for another try.
+                async with self._limiter, self._slots:
+                    answer = await self._ask(path, auth, params)
+                if check is not None:
+                    check(answer.document)
+                return answer
+        raise AssertionError("stamina raises the last error")
+
+    def _wait(self, error: Exception, until: float | None) -> bool | timedelta:
+        """Decide on another try: False for none, True for our own backoff, else the time that the provider asked for."""
+        if not isinstance(error, RequestFailure) or not error.again:
+            return False
+        pause_s = error.after_s or 0
+        if until is not None and asyncio.get_running_loop().time() + pause_s >= until:
+            return False
+        # All who were told the same second must not come back in the same instant.
+        return True if error.after_s is None else timedelta(seconds=pause_s, milliseconds=random.randrange(100, 1_000))  # noqa: S311
+
+    async def _ask(self, path: str, auth: httpx.BasicAuth, params: Params | None) -> Answer:
+        try:
+            async with (
+                asyncio.timeout(self._collect.request_timeout),
+                self._http.stream("GET", path, params=params, auth=auth) as response,
+            ):
+                answered_us = self._clock()
+                if response.status_code != 200:  # noqa: PLR2004
+                    await self._refuse(response)
+                body, received = await self._body(response)
+        except (TimeoutError, httpx.TimeoutException):
+            raise RequestFailure("timeout", f"no whole answer within {self._collect.request_timeout} s", again=True) from None
+        except httpx.ConnectError as error:
+            raise RequestFailure("unreachable", f"no connection ({_kind(error)})", again=True) from None
+        except httpx.RemoteProtocolError:
+            raise RequestFailure("malformed", "the answer was cut off, or is no HTTP", again=True) from None
+        except httpx.TransportError as error:
+            raise RequestFailure("unreachable", f"the connection broke ({type(error).__name__})", again=True) from None
+        except httpx.HTTPError as error:
+            raise RequestFailure("malformed", f"no answer that HTTP knows ({type(error).__name__})", again=True) from None
+        if len(body) < _LARGE_BYTES:
+            text, document = _parsed(body, self._collect.max_depth)
+        else:
+            text, document = await asyncio.to_thread(_parsed, body, self._collect.max_depth)
+        date_s = _date_seconds(response.headers.get("date"))
+        if self._collect.clock == "provider":
+            if date_s is None:
+                raise RequestFailure("malformed", "the answer has no Date header, and the clock is to be the provider's")
+            answered_us = date_s * 1_000_000
+        return Answer(text, document, answered_us, date_s, received)
+
+    async def _refuse(self, response: httpx.Response) -> None:
+        status = response.status_code
+        kind = await self._error_type(response)
+        said = f"HTTP {status}{kind}"
+        if status in (401, 403):
+            raise RequestFailure("credential", f"{said}: the login is not (or no longer) allowed this")
+        if 300 <= status < 400:  # noqa: PLR2004
+            raise RequestFailure("refused", f"{said}: a redirect is never followed; correct the endpoint's url if it moved")
+        after_s = _retry_after(response.headers.get("retry-after"), self._clock() // 1_000_000)
+        wait = "" if after_s is None else f", asks to wait {after_s} s"
+        raise RequestFailure("refused", said + wait, again=status in _PASSING, after_s=after_s)
+
+    async def _error_type(self, response: httpx.Response) -> str:
+        """Name the provider's error type, if it is one that we know; nothing else of an error is repeated."""
+        try:
+            body, _ = await self._body(response, 16_384)
+            text = body.decode("utf-8", errors="replace")
+        except (RequestFailure, httpx.HTTPError):
+            return ""
+        found = next((name for name in _ERROR_TYPES if f'"error_type": "{name}"' in text or f'"error_type":"{name}"' in text), "")
+        return f" {found}" if found else ""
+
+    async def _body(self, response: httpx.Response, most_bytes: int | None = None) -> tuple[bytes, int]:
+        """Read and unfold a body, never past the bound; a gzip stream must come to its own end."""
+        most_bytes = most_bytes or self._collect.max_response_bytes
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("identity", "", "gzip", "x-gzip"):
+            raise RequestFailure("malformed", "the answer is packed in a way that was not asked for")
+        unfold = _Unfolder(most_bytes, packed=encoding.endswith("gzip"))
+        received = 0
+        async for raw in response.aiter_raw():
+            received += len(raw)
+            unfold.feed(raw)
+        return unfold.end(), received
+
+
+class _Unfolder:
+    """Collects a body's bytes, unfolding gzip, up to a bound on what comes out."""
+
+    def __init__(self, most_bytes: int, *, packed: bool) -> None:
+        self._most_bytes = most_bytes
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._gzip = zlib.decompressobj(wbits=31) if packed else None
+
+    def feed(self, raw: bytes) -> None:
+        while raw:
+            if self._gzip is None:
+                part, raw = raw, b""
+            else:
+                if self._gzip.eof:
+                    self._gzip = zlib.decompressobj(wbits=31)
+                try:
+                    part = self._gzip.decompress(raw, self._most_bytes - self._size + 1)
+                except zlib.error:
+                    raise RequestFailure("malformed", "the answer's gzip is damaged", again=True) from None
+                raw = self._gzip.unconsumed_tail or self._gzip.unused_data
+            self._size += len(part)
+            if self._size > self._most_bytes:
+                said = f"the answer is larger than {self._most_bytes} bytes (max_response_bytes)"
+                raise RequestFailure("malformed", said, is_too_large=True)
+            self._parts.append(part)
+
+    def end(self) -> bytes:
+        if self._gzip is not None and not self._gzip.eof:
+            raise RequestFailure("malformed", "the answer was cut off inside gzip", again=True)
+        return b"".join(self._parts)
+
+
+def tls_context() -> ssl.SSLContext:
+    """Make the context that verifies every certificate; one is enough for all endpoints."""
+    return httpx.create_ssl_context(verify=True, trust_env=False)
+
+
+def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:
+    try:
+        text = body.decode("utf-8")
+        document = loads_object(text)
+        assert_depth(document, max_depth)
+    except UnicodeError:
+        raise RequestFailure("malformed", "the answer is no UTF-8 text", again=True) from None
+    except NestingError:
+        raise RequestFailure("malformed", "the answer is nested too deeply", again=True) from None
+    except ValueError:
+        # What the parser says may quote what it read, which is not repeated.
+        raise RequestFailure("malformed", "the answer is no strict JSON object", again=True) from None
+    return text, document
+
+
+def _kind(error: httpx.ConnectError) -> str:
+    text = str(error).lower()
+    meanings = {"certificate": "its certificate is not valid", "name": "its name is not known", "refused": "refused"}
+    return next((meaning for mark, meaning in meanings.items() if mark in text), "nobody answers there")
+
+
+def _date_seconds(value: str | None) -> int | None:
+    """Read an HTTP date as whole seconds; None where there is none that can be read."""
+    if not value:
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _retry_after(value: str | None, now_s: int) -> int | None:
+    """Read `Retry-After`: seconds or an HTTP date; None where it says nothing that can be read."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return min(int(value[:9]), 86_400)
+    date_s = _date_seconds(value)
+    return None if date_s is None else min(max(0, date_s - now_s), 86_400)

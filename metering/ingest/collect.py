@@ -1,0 +1,313 @@
+"""One cycle of the collector: every account polled at every endpoint, at most once, all at the same time.
+
+    collections ─> list (complete or nothing) ─> check ─> spool (durable) ─> counted as polled
+                         └> failure with its cause ──────> spool (a note)  ─> counted as failed
+
+After its own poll each collection is asked, when it is due, for what it bought; each endpoint for its prices, once a cycle.
+Endpoints share nothing but the spool, so one that hangs delays no other; a cycle ends at its deadline, whatever still hangs.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from metering.ingest.captures import (
+    SNAPSHOTS,
+    Source,
+    answer_line,
+    capture_line,
+    checked_snapshots,
+    note_line,
+    snapshot_key,
+)
+from metering.ingest.client import EndpointClient, now_us, tls_context
+from metering.ingest.credentials import Login, find_login
+from metering.ingest.failure import RequestFailure
+from metering.ingest.keeper import Keeper
+from metering.ingest.listing import Listing, assert_list, complete_listing
+from metering.ingest.spool import Spool
+from metering.ingest.targets import AccountSettings, Targets
+from metering.model.errors import InputError, MisuseError
+from metering.model.period import instant_text
+
+# With how many logins an endpoint is asked for what is the same for all accounts, where the first may not.
+_LOGINS_TRIED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One account at one endpoint: what is polled."""
+
+    source: Source
+    name: str
+    account: AccountSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be had in a cycle, and why; or what is odd about what was had."""
+
+    endpoint: str
+    account: str
+    resource: str
+    cause: str
+    detail: str
+
+    @property
+    def text(self) -> str:
+        """The failure as one line."""
+        asked = "" if self.resource == SNAPSHOTS else f" {self.resource}"
+        return f"{self.endpoint} {self.account}{asked}: {self.cause}: {self.detail}"
+
+
+@dataclass(slots=True)
+class CycleReport:
+    """What a cycle brought: polls that are durable, their samples, the bytes that travelled, what failed, how long it took."""
+
+    started_us: int
+    polls: int = 0
+    samples: int = 0
+    shared: int = 0
+    received_bytes: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    flags: list[Failure] = field(default_factory=list)
+    skews: dict[str, int] = field(default_factory=dict)
+    elapsed_ms: int = 0
+    polled: Counter[str] = field(default_factory=Counter)
+    sampled: Counter[str] = field(default_factory=Counter)
+    # Why what is durable is not in the store yet; None where it is.
+    store_trouble: str | None = None
+    waiting_files: int = 0
+
+    @property
+    def seconds_text(self) -> str:
+        """How long it took, in seconds with one decimal, for the eye."""
+        tenths = (self.elapsed_ms + 50) // 100
+        return f"{tenths // 10}.{tenths % 10}"
+
+    @property
+    def text(self) -> str:
+        """The cycle as one line."""
+        return (
+            f"{instant_text(self.started_us // 1_000_000)} {self.polls} polls, {self.samples} samples, "
+            f"{self.received_bytes} bytes, {len(self.failures)} failures, {self.seconds_text} s"
+        )
+
+
+def collections_of(targets: Targets) -> list[Collection]:
+    """List what is to be polled, in the order of the settings.
+
+    Raises:
+        MisuseError: there is no endpoint or no account.
+    """
+    for kind, names in (("endpoints", targets.endpoints), ("accounts", targets.accounts)):
+        if not names:
+            raise MisuseError(f"the settings name no {kind}: `metering collect --init` writes a metering.toml to begin with")
+    return [
+        Collection(Source(endpoint, targets.endpoints[endpoint].location or endpoint, account.account, account.name), name, account)
+        for name, account in targets.accounts.items()
+        for endpoint in targets.endpoints_of(account)
+    ]
+
+
+class Collector:
+    """Asks all endpoints for all accounts, cycle after cycle, into one spool, whose lease is held."""
+
+    def __init__(self, targets: Targets, spool: Spool, *, clock: Callable[[], int] = now_us) -> None:
+        self._targets = targets
+        self._settings = targets.collect
+        self._spool = spool
+        self._clock = clock
+        self._keeper = Keeper(spool)
+        self._clients: dict[str, EndpointClient] = {}
+        # How far the provider's clock is from ours, where the provider's is the one that counts.
+        self._ahead_us: dict[str, int] = {}
+        self._asked_s = spool.read_state()
+
+    async def __aenter__(self) -> Self:
+        tls = tls_context()
+        self._clients = {
+            name: EndpointClient(endpoint, self._settings, clock=self._clock, tls=tls)
+            for name, endpoint in self._targets.endpoints.items()
+        }
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._keeper.flush()
+        for client in self._clients.values():
+            await client.close()
+
+    async def cycle(self, deadline_s: int, stop: asyncio.Event) -> CycleReport:
+        """Poll every collection once; what has not answered after `deadline_s` seconds has failed.
+
+        Once `stop` is set, nobody is waited for any more: what came is made durable, and the cycle ends.
+        """
+        report = CycleReport(self._clock())
+        begun = time.monotonic_ns()
+        until = asyncio.get_running_loop().time() + deadline_s
+        collections = collections_of(self._targets)
+        tasks = [asyncio.create_task(self._collect(collection, until, report)) for collection in collections]
+        for endpoint in self._targets.endpoints:
+            here = [collection for collection in collections if collection.source.endpoint == endpoint]
+            tasks.append(asyncio.create_task(self._collect_prices(here, until, report)))
+        stopped = asyncio.ensure_future(stop.wait())
+        asked: asyncio.Future[Any] = asyncio.gather(*tasks)
+        both: set[asyncio.Future[Any]] = {asked, stopped}
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            if not asked.done():
+                asked.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._keeper.flush()
+        if not stop.is_set():
+            await asked
+        with contextlib.suppress(OSError):
+            self._spool.write_state(self._asked_s)
+        report.elapsed_ms = (time.monotonic_ns() - begun) // 1_000_000
+        return report
+
+    async def _collect(self, collection: Collection, until: float, report: CycleReport) -> None:
+        source = collection.source
+        if await self._failed(collection, SNAPSHOTS, report, self._poll(collection, until, report)):
+            return
+        if self._is_due(source, "subscriptions"):
+            await self._keep_answer(collection, "subscriptions", until, report, {"status": "all"})
+        is_home = source.endpoint == self._targets.endpoints_of(collection.account)[0]
+        if is_home and self._is_due(source, "balance"):
+            await self._keep_answer(collection, "balance", until, report)
+
+    async def _collect_prices(self, here: list[Collection], until: float, report: CycleReport) -> None:
+        """Ask an endpoint for what is the same for all accounts, with the first login that may."""
+        asked = [("pricing", 0), ("discount", self._settings.money_every)]
+        if here and here[0].source.endpoint == next(iter(self._targets.endpoints)):
+            asked.append(("locations", self._settings.money_every))
+        for resource, every_s in asked:
+            for number, collection in enumerate(here, start=1):
+                if not self._is_due(Source(collection.source.endpoint, "", ""), resource, every_s):
+                    break
+                cause = await self._keep_answer(collection, resource, until, report, shared=True)
+                if cause != "credential" or number == _LOGINS_TRIED:
+                    break
+
+    async def _poll(self, collection: Collection, until: float, report: CycleReport) -> None:
+        source = collection.source
+        listing = await self._list(
+            collection, f"{SNAPSHOTS}/detail/", snapshot_key, until,
+            check=lambda document: checked_snapshots(document["objects"], source.account),
+        )  # fmt: skip
+        own, shared = checked_snapshots(listing.objects, source.account)
+        date = {} if listing.date_s is None else {"date": instant_text(listing.date_s)}
+        await self._keeper.keep("capture", capture_line(source, listing.answered_us, listing.text, **date))
+        report.polls += 1
+        report.samples += own
+        report.shared += shared
+        report.polled[source.endpoint] += 1
+        report.sampled[source.endpoint] += own
+        self._count(report, source, listing)
+        for flag in listing.flags:
+            report.flags.append(Failure(source.endpoint, source.account, SNAPSHOTS, "total_count", flag))
+            note = note_line(source, SNAPSHOTS, listing.answered_us, "flagged", "total_count", flag)
+            await self._keeper.keep("answer", note)
+
+    async def _keep_answer(
+        self, collection: Collection, resource: str, until: float, report: CycleReport, params: dict[str, str] | None = None,
+        *, shared: bool = False,
+    ) -> str | None:  # fmt: skip
+        async def ask() -> None:
+            source = collection.source
+            if resource == "balance":
+                async with self._in_time(until):
+                    answer = await self._client(collection).get(f"{resource}/", self._login(collection), until=until)
+                text, read_us, received = answer.text, answer.answered_us, answer.received_bytes
+            else:
+                listing = await self._list(collection, f"{resource}/", _identity, until, params=params)
+                text, read_us, received = listing.text, listing.answered_us, listing.received_bytes
+            await self._keeper.keep("answer", answer_line(source, resource, read_us, text))
+            report.received_bytes += received
+            self._asked_s[_asked(Source(source.endpoint, "", "") if shared else source, resource)] = self._clock() // 1_000_000
+
+        return await self._failed(collection, resource, report, ask())
+
+    async def _list(
+        self, collection: Collection, path: str, key: Callable[[dict[str, Any]], Hashable], until: float, *,
+        params: dict[str, str] | None = None, check: Callable[[dict[str, Any]], object] = lambda _: None,
+    ) -> Listing:  # fmt: skip
+        client, login = self._client(collection), self._login(collection)
+
+        def checked(document: dict[str, Any]) -> None:
+            assert_list(document)
+            check(document)
+
+        async with self._in_time(until):
+            return await complete_listing(
+                lambda page: client.get(path, login, {**(params or {}), **page}, until=until, check=checked),
+                key, most_bytes=self._settings.max_response_bytes,
+            )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, until: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout_at(until):
+                yield
+        except TimeoutError:
+            raise RequestFailure("timeout", "the cycle's time was up") from None
+
+    async def _failed(
+        self, collection: Collection, resource: str, report: CycleReport, asking: Coroutine[Any, Any, None]
+    ) -> str | None:
+        """Wait for an answer to be durable; where it fails, count the failure, keep a note of it, and give its cause."""
+        source = collection.source
+        try:
+            await asking
+        except InputError as error:
+            failure = RequestFailure("credential", str(error))
+        except RequestFailure as error:
+            failure = error
+        else:
+            return None
+        report.failures.append(Failure(source.endpoint, source.account, resource, failure.cause, failure.detail))
+        with contextlib.suppress(RequestFailure):
+            noted_us = self._clock() + self._ahead_us.get(source.endpoint, next(iter(self._ahead_us.values()), 0))
+            note = note_line(source, resource, noted_us, "failed", failure.cause, failure.detail)
+            await self._keeper.keep("answer", note)
+        return failure.cause
+
+    def _count(self, report: CycleReport, source: Source, listing: Listing) -> None:
+        report.received_bytes += listing.received_bytes
+        if listing.date_s is None:
+            return
+        ahead_us = listing.date_s * 1_000_000 - self._clock()
+        if self._settings.clock == "provider":
+            self._ahead_us[source.endpoint] = ahead_us
+        else:
+            report.skews[source.endpoint] = listing.date_s - listing.answered_us // 1_000_000
+
+    def _client(self, collection: Collection) -> EndpointClient:
+        return self._clients[collection.source.endpoint]
+
+    def _login(self, collection: Collection) -> Login:
+        return find_login(collection.name, collection.account)
+
+    def _is_due(self, source: Source, resource: str, every_s: int | None = None) -> bool:
+        last_s = self._asked_s.get(_asked(source, resource))
+        wanted_s = self._settings.money_every if every_s is None else every_s
+        return last_s is None or not 0 <= self._clock() // 1_000_000 - last_s < wanted_s
+
+
+def _asked(source: Source, resource: str) -> str:
+    return f"{source.endpoint} {resource} {source.account}"
+
+
+def _identity(found: dict[str, Any]) -> Hashable:
+    """Tell things apart that have an id; a discount has none, and is what it says."""
+    if found.get("id") is not None:
+        return str(found["id"])
+    return json.dumps(found, sort_keys=True)

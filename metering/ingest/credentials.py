@@ -1,0 +1,83 @@
+"""Passwords: from the environment, a file that only its owner may read, or the keyring; never from an argument or the settings."""
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from metering.ingest.targets import AccountSettings
+from metering.model.errors import InputError
+
+_MAX_BYTES = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A username and its password, which is never shown: neither by `repr` nor in an error."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def password_variable(name: str) -> str:
+    """Name the environment variable that may hold an account's password: `METERING_PASSWORD_MAIN`."""
+    return "METERING_PASSWORD_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def find_login(name: str, account: AccountSettings) -> Login:
+    """Find the login of `[accounts.NAME]`: the environment first, then its file, then the keyring.
+
+    Raises:
+        InputError: there is no password, or its file may be read by others; no error shows any of it.
+    """
+    variable = account.password_env or password_variable(name)
+    if password := os.environ.get(variable):
+        return Login(account.username, password)
+    if account.password_file is not None:
+        return Login(account.username, _from_file(name, account.password_file.expanduser()))
+    if account.keyring is not None:
+        return Login(account.username, _from_keyring(name, account.keyring, account.username))
+    raise InputError(
+        f"[accounts.{name}] has no password: set {variable}, or name a password_file (mode 0600) or a keyring in its table"
+    )
+
+
+def _from_file(name: str, path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 -- what is checked is what is read, not what its name says by then
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"[accounts.{name}] {path} is no file")
+            if status.st_uid not in (os.getuid(), 0):
+                raise InputError(f"[accounts.{name}] {path} belongs to somebody else: make a file of your own")
+            if status.st_mode & 0o077:
+                raise InputError(f"[accounts.{name}] {path} may be read by others: chmod 600 {path}, and change the password")
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"[accounts.{name}] {path} cannot be read: {error.strerror}") from None
+    if len(content) > _MAX_BYTES:
+        raise InputError(f"[accounts.{name}] {path} is longer than any password")
+    try:
+        password = content.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise InputError(f"[accounts.{name}] {path} is no UTF-8 text") from None
+    if not password or "\n" in password:
+        raise InputError(f"[accounts.{name}] {path} must hold the password as its only line")
+    return password
+
+
+def _from_keyring(name: str, service: str, username: str) -> str:
+    try:
+        import keyring  # noqa: PLC0415 -- an extra
+        from keyring.errors import KeyringError  # noqa: PLC0415
+    except ImportError:
+        raise InputError(f"[accounts.{name}] names a keyring: pip install 'metering[keyring]', or set a password_file") from None
+    try:
+        password: str | None = keyring.get_password(service, username)
+    except (KeyringError, RuntimeError) as error:
+        raise InputError(f"[accounts.{name}] the keyring cannot be opened ({type(error).__name__}): unlock it") from None
+    if not password:
+        raise InputError(f"[accounts.{name}] the keyring holds no password of {username!r}: keyring set {service} {username}")
+    return password

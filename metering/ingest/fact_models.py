@@ -1,0 +1,284 @@
+"""The small facts: what a row of each table must be, which fact it is (its key) and what it says (its content)."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from metering.ingest.strict_json import Number, decimal_text
+from metering.model.currency import minor_places
+from metering.model.period import instant_seconds
+from metering.model.terms import parse_term, resolve_interval
+from metering.model.units import unit_multiplier
+
+BILLED_RESOURCE = "backup"
+MAX_IDENTIFIER_LENGTH = 128
+_MAX_TEXT_LENGTH = 1_000
+
+# A number of more digits than this is no price and no amount, and would only cost time.
+_MAX_DIGITS = 30
+
+
+def _identifier(value: Any) -> Any:
+    if not isinstance(value, str) or isinstance(value, Number):
+        raise ValueError("is no text; identifiers are text, never numbers")  # noqa: TRY004 -- pydantic wants ValueError
+    if len(value) > MAX_IDENTIFIER_LENGTH:
+        raise ValueError(f"is longer than {MAX_IDENTIFIER_LENGTH} characters")
+    if not value:
+        raise ValueError("is missing")
+    return str(value)
+
+
+def _location(value: Any) -> Any:
+    return "" if value in (None, "") else _identifier(value)
+
+
+def _text(value: Any) -> Any:
+    if value is None:
+        return ""
+    text = decimal_text(value)
+    if text is not None and len(text) > _MAX_TEXT_LENGTH:
+        raise ValueError(f"is longer than {_MAX_TEXT_LENGTH} characters")
+    return text
+
+
+def _whole(value: Any) -> int:
+    text = decimal_text(value) or ""
+    if not text:
+        raise ValueError("is missing")
+    if not (text.isascii() and text.isdigit()) or isinstance(value, bool):
+        raise ValueError("is no whole number, or negative")
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"has more than {_MAX_DIGITS} digits")
+    return int(text)
+
+
+def _price(value: Any) -> str:
+    text = decimal_text(value) or ""
+    whole, point, fraction = text.partition(".")
+    if not text:
+        raise ValueError("is missing")
+    if not (whole.isascii() and whole.isdigit() and (not point or (fraction.isascii() and fraction.isdigit()))):
+        raise ValueError("is no plain decimal of 0 or more, such as 0.28")
+    if len(whole) > _MAX_DIGITS or len(fraction) > _MAX_DIGITS:
+        raise ValueError(f"has more than {_MAX_DIGITS} digits")
+    return text
+
+
+def _instant(value: Any) -> int:
+    if value in (None, ""):
+        raise ValueError("is missing")
+    if not isinstance(value, str) or isinstance(value, Number):
+        raise ValueError("is no instant such as 2026-10-01T00:00:00Z")  # noqa: TRY004 -- pydantic wants ValueError
+    return instant_seconds(value)
+
+
+def _currency(value: Any) -> str:
+    text = _identifier(value)
+    if minor_places(text) is None:
+        raise ValueError("is no currency of ISO 4217 with a minor unit, such as CHF")
+    return str(text)
+
+
+def _term(value: Any) -> str:
+    return parse_term(_identifier(value)).text
+
+
+def _optional(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value in (None, "") else validate(value)
+
+
+Identifier = Annotated[str, BeforeValidator(_identifier)]
+Location = Annotated[str, BeforeValidator(_location)]
+Text = Annotated[str, BeforeValidator(_text)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+PriceText = Annotated[str, BeforeValidator(_price)]
+Instant = Annotated[int, BeforeValidator(_instant)]
+CurrencyCode = Annotated[str, BeforeValidator(_currency)]
+
+
+class Fact(BaseModel):
+    """A validated row: its key tells which fact it is, its content what it says."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    columns: ClassVar[dict[str, str]]
+    key: ClassVar[tuple[str, ...]]
+    content: ClassVar[tuple[str, ...]]
+    # What the provider says must agree with, where somebody declared the same fact by a file.
+    agreed: ClassVar[tuple[str, ...]] = ()
+
+    def stored(self, now_s: int) -> dict[str, Any]:
+        """Give the row to store, by column; `now_s` is the time of ingest."""
+        del now_s
+        return self.model_dump(include=set(self.columns))
+
+
+class Subscription(Fact):
+    """A subscription by (location, id): compared by what was said of it, not by what that meant at the time of ingest."""
+
+    columns = {
+        "location": "varchar", "id": "varchar", "account": "varchar", "resource": "varchar", "amount": "decimal(38, 0)",
+        "declared_start_s": "bigint", "declared_end_s": "bigint", "period": "varchar", "start_s": "bigint", "end_s": "bigint",
+        "nominal_seconds": "bigint", "price": "varchar", "currency": "varchar", "auto_renew": "varchar",
+    }  # fmt: skip
+    key = ("location", "id")
+    content = ("account", "amount", "declared_start_s", "declared_end_s", "period", "price", "currency")
+    agreed = ("account", "amount", "start_s", "end_s")
+
+    id: Identifier
+    account: Identifier
+    location: Identifier
+    amount: Whole
+    start_time: Annotated[int | None, BeforeValidator(_optional(_instant))] = None
+    end_time: Annotated[int | None, BeforeValidator(_optional(_instant))] = None
+    period: Annotated[str | None, BeforeValidator(_optional(_term))] = None
+    resource: str = BILLED_RESOURCE
+    price: Annotated[str | None, BeforeValidator(_optional(_price))] = None
+    currency: Annotated[str | None, BeforeValidator(_optional(_currency))] = None
+    auto_renew: Annotated[str | None, BeforeValidator(_optional(_text))] = None
+
+    def stored(self, now_s: int) -> dict[str, Any]:
+        """Give the row to store; raises ValueError where start, end and period do not make an interval."""
+        term = parse_term(self.period) if self.period else None
+        interval = resolve_interval(self.start_time, self.end_time, term, now_s)
+        return self.model_dump(exclude={"start_time", "end_time"}) | {
+            "declared_start_s": self.start_time,
+            "declared_end_s": self.end_time,
+            "start_s": interval.start_s,
+            "end_s": interval.end_s,
+            "nominal_seconds": interval.nominal_seconds,
+        }
+
+
+class PriceRow(Fact):
+    """A price from an instant on; an empty location means every location."""
+
+    columns = {
+        "location": "varchar", "resource": "varchar", "currency": "varchar", "level": "bigint", "effective_from_s": "bigint",
+        "price": "varchar", "unit": "varchar", "multiplier": "decimal(38, 0)",
+    }  # fmt: skip
+    key = ("location", "resource", "currency", "level", "effective_from_s")
+    content = ("price", "unit", "multiplier")
+    agreed = content
+
+    location: Location = ""
+    resource: Identifier
+    currency: CurrencyCode
+    level: Whole
+    price: PriceText
+    unit: Identifier
+    multiplier: Whole
+    effective_from: Instant
+
+    @model_validator(mode="after")
+    def _unit_and_multiplier_agree(self) -> Self:
+        meant = unit_multiplier(self.unit)
+        if meant is None:
+            raise ValueError("unit: is no unit of price such as GB/month, GB/hour, TB/month")
+        if meant != self.multiplier:
+            raise ValueError(f"multiplier: disagrees with the unit {self.unit}, which is {meant}")
+        return self
+
+    def stored(self, now_s: int) -> dict[str, Any]:
+        """Give the row to store."""
+        del now_s
+        return self.model_dump(exclude={"effective_from"}) | {"effective_from_s": self.effective_from}
+
+
+class BurstLevel(Fact):
+    """The level at which burst is priced from an instant on; an empty location means every location."""
+
+    columns = {"location": "varchar", "resource": "varchar", "effective_from_s": "bigint", "level": "bigint"}
+    key = ("location", "resource", "effective_from_s")
+    content = ("level",)
+    agreed = content
+
+    location: Location
+    resource: Identifier
+    level: Whole
+    effective_from: Instant
+
+    def stored(self, now_s: int) -> dict[str, Any]:
+        """Give the row to store."""
+        del now_s
+        return self.model_dump(exclude={"effective_from"}) | {"effective_from_s": self.effective_from}
+
+
+class Account(Fact):
+    """An account's currency and name."""
+
+    columns = {"account": "varchar", "currency": "varchar", "name": "varchar"}
+    key = ("account",)
+    content = ("currency", "name")
+    agreed = ("currency",)
+
+    account: Identifier
+    currency: CurrencyCode
+    name: Text
+
+
+MODELS: dict[str, type[Fact]] = {
+    "subscriptions": Subscription, "prices": PriceRow, "burst_levels": BurstLevel, "accounts": Account,
+}  # fmt: skip
+
+
+class Discount(Fact):
+    """What a purchase of at least a length costs less, as the provider says it: a share such as 0.03."""
+
+    columns = {"location": "varchar", "period": "varchar", "effective_from_s": "bigint", "discount": "varchar"}
+    key = ("location", "period", "effective_from_s")
+    content = ("discount",)
+    agreed = content
+
+    location: Identifier
+    period: Annotated[str, BeforeValidator(_term)]
+    discount: PriceText
+    effective_from: Instant
+
+    def stored(self, now_s: int) -> dict[str, Any]:
+        """Give the row to store."""
+        del now_s
+        return self.model_dump(exclude={"effective_from"}) | {"effective_from_s": self.effective_from}
+
+
+class Place(Fact):
+    """A location of the provider's: its name, its country, its API."""
+
+    columns = {"location": "varchar", "display_name": "varchar", "country_code": "varchar", "api_endpoint": "varchar"}
+    key = ("location",)
+    content = ("display_name", "country_code", "api_endpoint")
+    agreed = content
+
+    location: Identifier
+    display_name: Text = ""
+    country_code: Text = ""
+    api_endpoint: Text = ""
+
+
+class PollNote(Fact):
+    """Why a poll that was tried is none (`failed`), or what is odd about one that was taken (`flagged`)."""
+
+    columns = {
+        "endpoint": "varchar", "account": "varchar", "resource": "varchar", "noted_s": "bigint", "outcome": "varchar",
+        "cause": "varchar", "detail": "varchar",
+    }  # fmt: skip
+    key = ("endpoint", "account", "resource", "noted_s", "cause")
+    content = ("outcome", "detail")
+    agreed = content
+
+    endpoint: Identifier
+    account: Identifier
+    resource: Identifier
+    noted: Instant
+    outcome: Literal["failed", "flagged"]
+    cause: Identifier
+    detail: Text = ""
+
+    def stored(self, now_s: int) -> dict[str, Any]:
+        """Give the row to store."""
+        del now_s
+        return self.model_dump(exclude={"noted"}) | {"noted_s": self.noted}
+
+
+# What only the provider's answers and the collector's own notes bring.
+ALL_MODELS: dict[str, type[Fact]] = MODELS | {"discounts": Discount, "places": Place, "poll_notes": PollNote}

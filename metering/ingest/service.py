@@ -1,0 +1,131 @@
+"""The collector as a program: one cycle, or one after the other until it is told to stop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from metering.engine.duckdb import Engine
+from metering.ingest.client import now_us
+from metering.ingest.collect import Collector, CycleReport
+from metering.ingest.spool import Spool
+from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
+from metering.ingest.targets import Targets
+from metering.model.errors import StoreError
+from metering.store import Store
+
+# While an endpoint hangs, what came from the others goes into the store this often.
+_INGEST_EVERY_S = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a collector needs beside its settings: where facts go, how long to wait for the store, whom to tell, what time it is."""
+
+    store: Callable[[int], Store]
+    store_wait_s: int
+    tell_cycle: Callable[[CycleReport], None]
+    tell: Callable[[str], None]
+    clock: Callable[[], int] = now_us
+
+
+def collect(targets: Targets, service: Service, *, every_s: int, once: bool) -> CycleReport:
+    """Collect until SIGTERM or SIGINT, or once; gives the last cycle's report.
+
+    Raises:
+        StoreError: another collector holds the spool.
+        InputError: the spool cannot be written.
+    """
+    spool = Spool(targets.collect.spool, clock=service.clock)
+    with spool.held():
+        return asyncio.run(_run(targets, service, spool, every_s, once=once))
+
+
+async def _run(targets: Targets, service: Service, spool: Spool, every_s: int, *, once: bool) -> CycleReport:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    deadline_s = targets.collect.deadline_s(every_s)
+    with _signals(stop):
+        async with Collector(targets, spool, clock=service.clock) as collector:
+            begin = loop.time()
+            while True:
+                report = await _cycle(collector, service, spool, deadline_s, begin + every_s, stop)
+                service.tell_cycle(report)
+                if once or stop.is_set():
+                    return report
+                # A cycle that should have begun while this machine slept is gone; the next begins on the beat.
+                begin += every_s * max(1, int(-((begin - loop.time()) // every_s)))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(begin):
+                        await stop.wait()
+                if stop.is_set():
+                    return report
+
+
+async def _cycle(
+    collector: Collector, service: Service, spool: Spool, deadline_s: int, next_begin: float, stop: asyncio.Event
+) -> CycleReport:
+    polling = asyncio.create_task(collector.cycle(deadline_s, stop))
+    while not polling.done():
+        await asyncio.wait({polling}, timeout=_INGEST_EVERY_S)
+        if not polling.done() and spool.waiting():
+            await _ingest(service, spool, 0, stop)
+    report = await polling
+    left_s = int(next_begin - asyncio.get_running_loop().time()) - 1
+    report.store_trouble = await _ingest(service, spool, max(0, min(service.store_wait_s, left_s)), stop)
+    report.waiting_files = len(spool.waiting())
+    try:
+        await asyncio.to_thread(spool.compact)
+    except OSError as error:
+        service.tell(f"the spool's days could not be put together ({error.strerror}); tried again after the next cycle")
+    return report
+
+
+async def _ingest(service: Service, spool: Spool, wait_s: int, stop: asyncio.Event) -> str | None:
+    """Take what waits into the store, waiting for others to let go of it as long as there is time; say why it did not work."""
+    until = asyncio.get_running_loop().time() + wait_s
+    while True:
+        try:
+            outcome = await asyncio.to_thread(ingest_waiting, service.store(0), spool, service.clock() // 1_000_000)
+        except StoreError as error:
+            trouble = str(error)
+        except (OSError, MemoryError, Engine.Error) as error:
+            trouble = str(error).strip().splitlines()[0]
+        else:
+            _tell(service, outcome)
+            return None
+        if stop.is_set() or asyncio.get_running_loop().time() >= until:
+            return trouble
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await stop.wait()
+
+
+def _tell(service: Service, outcome: SpoolOutcome) -> None:
+    for text in outcome.set_aside:
+        service.tell(f"cannot be read, set aside: {text}")
+    for text in outcome.rejected:
+        service.tell(f"rejected: {text}")
+    if outcome.conflicting_polls:
+        service.tell(f"conflicting: {outcome.conflicting_polls} polls are known with other content: the first stays")
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """Stop cleanly on SIGTERM and SIGINT; a second one ends the program at once."""
+    loop = asyncio.get_running_loop()
+    names = (signal.SIGTERM, signal.SIGINT)
+
+    def told() -> None:
+        stop.set()
+        for name in names:
+            loop.remove_signal_handler(name)
+
+    for name in names:
+        loop.add_signal_handler(name, told)
+    try:
+        yield
+    finally:
+        for name in names:
+            loop.remove_signal_handler(name)
