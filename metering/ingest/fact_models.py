@@ -214,7 +214,7 @@ class Account(Fact):
 
     account: Identifier
     currency: CurrencyCode
-    name: Text
+    name: Text = ""
 
 
 MODELS: dict[str, type[Fact]] = {

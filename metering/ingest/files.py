@@ -27,14 +27,14 @@ REQUIRED_COLUMNS: dict[Table, tuple[str, ...]] = {
     "subscriptions": ("id", "account", "location", "amount"),
     "prices": ("resource", "currency", "level", "price", "unit", "multiplier", "effective_from"),
     "burst_levels": ("location", "resource", "level", "effective_from"),
-    "accounts": ("account", "currency", "name"),
+    "accounts": ("account", "currency"),
 }
 OPTIONAL_COLUMNS: dict[Table, tuple[str, ...]] = {
     "samples": ("endpoint", "drive", "status", "name"),
     "subscriptions": ("start_time", "end_time", "period", "resource", "price", "currency", "auto_renew"),
     "prices": ("location",),
     "burst_levels": (),
-    "accounts": (),
+    "accounts": ("name",),
 }
 _FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 _COMPRESSIONS = (".gz", ".zst")
