@@ -273,11 +273,12 @@ class _Maker:
 
     def _known_accounts(self) -> list[Row]:
         random = self.random
-        return [
+        rows = [
             {"account": account, "currency": random.choice(CURRENCIES), "name": random.choice(NAMES)}
             for account in self.accounts
             if random.random() < 0.9
         ]
+        return rows if random.random() < 0.8 else [{name: row[name] for name in ("account", "currency")} for row in rows]
 
     # --- several commands ---
 

@@ -11,7 +11,7 @@ from judge import oracle_bill, product_bill
 from oracle_facts import instant
 from worlds import World
 
-CASES = [case for path in sorted(Path(__file__).parent.glob("*.toml")) for case in cases_of(path)]
+CASES = [{"file": path.stem} | case for path in sorted(Path(__file__).parent.glob("*.toml")) for case in cases_of(path)]
 USAGE = {
     "occupied": "occupied_byte_seconds", "entitled": "entitled_byte_seconds", "burst": "burst_byte_seconds",
     "unused": "unused_byte_seconds", "peak": "peak_occupied_bytes", "measured": "measured_seconds", "held": "held_seconds",
@@ -51,7 +51,7 @@ def picked(row, like):
     return {name: row[name] for name in like}
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["title"] for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['file']}: {case['title']}" for case in CASES])
 @pytest.mark.parametrize("biller", ["the product", "the oracle"])
 def test_a_worked_case_comes_to_what_was_worked_out_by_hand(case, biller, tmp_path):
     world, day = world_of(case), case.get("day", DAY)

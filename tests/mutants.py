@@ -1,0 +1,157 @@
+"""Plants one bug at a time into a copy of the product and counts how many the worked cases and the random worlds find.
+
+    python tests/mutants.py            all of them; exits 1 if one survives
+    python tests/mutants.py carry      those whose name contains the word
+
+A mutant is a name, a file and a replacement of text in it. A bug that no test finds is a test that is not there.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+TESTS = ("tests/cases", "tests/billing", "tests/model", "tests/properties/test_worlds_equal_oracle.py")
+# Which worked cases look at a file first, so that most bugs are found in seconds.
+FIRST = {
+    "feed_steps": "time", "usage_steps": "time", "usage": "time", "used_polls": "time", "feeds": "time",
+    "ignored_series": "who_pays",
+    "counted_levels": "who_pays", "checked_samples": "who_pays", "entitled_changes": "entitlement", "terms": "entitlement",
+    "known_subscriptions": "facts", "known_prices": "facts", "staged_polls": "facts", "burst_episode_parts": "charges",
+    "burst_lines": "charges", "money": "charges", "currency": "charges", "rates": "price", "bill": "price",
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+def _sql(name: str, query: str, old: str, new: str) -> Mutant:
+    return Mutant(name, f"queries/{query}.sql", old, new)
+
+
+def _python(name: str, module: str, old: str, new: str) -> Mutant:
+    return Mutant(name, f"metering/{module}.py", old, new)
+
+
+MUTANTS = (
+    _sql("a gap of exactly 1.5 cycles is held", "billing/feed_steps", "<= 3 * $cycle_s", "< 3 * $cycle_s"),
+    _sql("2 cycles instead of 1.5", "billing/feed_steps", "<= 3 * $cycle_s", "<= 4 * $cycle_s"),
+    _sql("held without end", "billing/feed_steps", "least(next_s, poll_s + $max_hold_s)", "next_s"),
+    _sql("held from the end of the cycle", "billing/feed_steps", "poll_s + $max_hold_s", "poll_s + $cycle_s + $max_hold_s"),
+    _sql("measured one second too long", "billing/feed_steps", "else poll_s + $cycle_s end", "else poll_s + $cycle_s + 1 end"),
+    _sql("no carry-in", "billing/feed_steps", "next_s > $start_s\n", "poll_s >= $start_s\n"),
+    _sql("no partial time", "billing/usage_steps", "l.missing_count = l.known_count", "l.missing_count > 0"),
+    _sql("partial time is held", "billing/usage_steps", "then 'partial'", "then 'held'"),
+    _sql("held time is measured", "billing/usage_steps", "then 'held'", "then 'measured'"),
+    _sql("time before the first poll is missing", "billing/usage_steps", "l.known_count > 0", "l.known_count >= 0"),
+    _sql("a midnight is not a cut", "billing/usage_steps", "$first_midnight_s, $stop_s", "$first_midnight_s + 86400, $stop_s"),
+    _sql("entitlement counts in missing time", "billing/usage", "<> 'missing' then entitled_bytes", "<> '' then entitled_bytes"),
+    _sql("unused counts in missing time", "billing/usage", "<> 'missing' then unused_bytes", "<> '' then unused_bytes"),
+    _sql(
+        "burst of sums instead of sum of bursts", "billing/usage",
+        "sum(case when state <> 'missing' then burst_bytes * step_seconds else 0 end)",
+        "greatest(sum(case when state <> 'missing' then (occupied_bytes - entitled_bytes) * step_seconds else 0 end), 0)",
+    ),
+    _sql("the peak is the least", "billing/usage", "max(case when", "min(case when"),
+    _sql("partial time is not billed", "billing/usage", "<> 'missing' then burst", "in ('measured', 'held') then burst"),
+    _sql("a subscription includes its end", "billing/entitled_changes", "s.end_s as starts_at_s", "s.end_s + 1 as starts_at_s"),
+    _sql("a subscription lacks its first second", "billing/entitled_changes", "greatest(s.start_s,", "greatest(s.start_s + 1,"),
+    _sql("a subscription never ends", "billing/entitled_changes", "s.end_s < $stop_s", "s.end_s < $start_s"),
+    _sql("a superseded subscription adds up", "billing/known_subscriptions", "where version = 1", "where version >= 1"),
+    _sql("a superseded price stays", "billing/known_prices", "order by ingest_seq desc", "order by ingest_seq"),
+    _sql("subscriptions known later count", "billing/known_subscriptions", "ingest_seq <= $known_seq", "$known_seq >= 0"),
+    _sql("prices known later count", "billing/known_prices", "ingest_seq <= $known_seq", "$known_seq >= 0"),
+    _sql("missing time does not break an episode", "billing/burst_episode_parts", "= starts_at_s then 0", "<= starts_at_s then 0"),
+    _sql("held time breaks an episode", "billing/burst_episode_parts", "state <> 'missing'", "state in ('measured', 'partial')"),
+    _sql("partial time breaks an episode", "billing/burst_episode_parts", "state <> 'missing'", "state in ('measured', 'held')"),
+    _sql("a line is half a day", "billing/burst_lines", "starts_at_s % 86400", "starts_at_s % 43200"),
+    _sql("held time makes no line", "billing/burst_lines", "state <> 'missing'", "state in ('measured', 'partial')"),
+    _sql("the endpoint that is the location does not win", "billing/ignored_series", "else 0 end) = 1", "else 0 end) = 2"),
+    _sql("the greatest endpoint wins", "billing/ignored_series", "else min(c.endpoint)", "else max(c.endpoint)"),
+    _sql("a snapshot is one in all locations", "billing/ignored_series", "    and c.location = h.location\n", ""),
+    _sql("ignored samples feed a location", "billing/counted_levels", "l.sample_count > coalesce(i.sample_count, 0)", "true"),
+    _sql("ignored samples are counted", "billing/counted_levels", "- coalesce(i.occupied_bytes, 0)", ""),
+    _sql("only the endpoint feeds", "billing/feeds", "location from counted_levels)", "location from counted_levels where false)"),
+    _sql("an endpoint without samples does not feed itself", "billing/feeds", "from used_polls)", "from counted_levels)"),
+    _sql("a poll at as_of is used", "billing/used_polls", "p.poll_s < $as_of_s", "p.poll_s <= $as_of_s"),
+    _sql("polls known later are used", "billing/used_polls", "p.ingest_seq <= $known_seq", "p.ingest_seq >= 0"),
+    _sql("what is superseded later is gone before", "billing/used_polls", "    and s.ingest_seq <= $known_seq\n", ""),
+    _sql("what is superseded stays", "billing/used_polls", "and s.poll_key is null", ""),
+    _sql("a conflicting poll replaces the first", "staging/staged_polls", "else 'conflicting'", "else 'accepted'"),
+    _sql("a poll without its broken row is taken", "staging/staged_polls", "then 'rejected'", "then 'accepted'"),
+    _sql("a poll that contradicts itself is taken", "staging/staged_polls", "when contradicts then 'conflicting'", ""),
+    _sql("shared snapshots are billed", "staging/checked_samples", "owner <> account and problem is null as is_shared",
+         "false as is_shared"),
+    _sql("an offset is dropped", "staging/checked_samples", "- offset_seconds)", ")"),
+    _python("burst has level 0", "billing/rates", "DEFAULT_BURST_LEVEL = 1", "DEFAULT_BURST_LEVEL = 0"),
+    _python("a price holds from the next second", "billing/rates", "if index := bisect_right(", "if index := bisect_left("),
+    _python("a general price beats a location's", "billing/rates", 'for place in (location, "")', 'for place in ("", location)'),
+    _python("a level changes nothing", "billing/rates", 'instants.update(row["effective_from_s"] for row in levels',
+            'instants.update(row["effective_from_s"] for row in levels[:0]'),
+    _python(
+        "equal prices are several", "billing/rates", "price.multiplier) if price else None",
+        "price.multiplier, instant_s) if price else None",
+    ),
+    _python("amounts are rounded half-up", "billing/money", 'AMOUNT_PLACES, "half-even")', 'AMOUNT_PLACES, "half-up")'),
+    _python("amounts due are rounded half-even", "billing/money", 'places or 0, "half-up")', 'places or 0, "half-even")'),
+    _python("every currency has two decimals", "model/currency", "Currency(currency).exponent", "Currency(currency) and 2"),
+    _python("amounts have 19 decimals", "billing/money", "AMOUNT_PLACES = 20", "AMOUNT_PLACES = 19"),
+    _python("unpriced burst is free", "billing/bill", "if price else None,\n        )", "if price else Decimal(0),\n        )"),
+    _python("unpriced burst parks nothing", "billing/bill", "is_priced = all(", "is_priced = True or all("),
+    _python("an unpriced part of an episode is free", "billing/bill", "if price is None:\n            return None",
+            "if price is None:\n            continue"),
+    _python("an unknown account is left out", "billing/bill", "row in usage})", "row in usage if row.account in accounts})"),
+    _python("an end moves back to noon", "model/terms", "return instant_s + (NOON_S - instant_s) % SECONDS_PER_DAY",
+            "return instant_s - (instant_s - NOON_S) % SECONDS_PER_DAY"),
+    _python("a start in the future stays", "model/terms", "if start > now_s:", "if start > 2**60:"),
+    _python("time does not end at as_of", "billing/usage", "stop_s = min(period.end_s, clock_s)", "stop_s = period.end_s"),
+)  # fmt: skip
+
+
+def survives(mutant: Mutant, copy: Path) -> bool:
+    """Plant a mutant, run the tests until the first that fails, and take it out again."""
+    file = copy / mutant.file
+    sound = file.read_text(encoding="utf-8")
+    assert mutant.old in sound, f"{mutant.name}: {mutant.file} has no {mutant.old!r}"
+    imports = "from bisect import bisect_left\n" if "bisect_left" in mutant.new else ""
+    text = sound.replace(mutant.old, mutant.new)
+    file.write_text(text.replace("from bisect import", f"{imports}from bisect import", 1), encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    first = ["tests/cases", "-k", f"product and {FIRST[file.stem]}:"]
+    try:
+        runs = (
+            subprocess.run([*pytest, *tests], cwd=copy, env=environment, capture_output=True, check=False)
+            for tests in (first, TESTS)
+        )
+        return all(run.returncode == 0 for run in runs)
+    finally:
+        file.write_text(sound, encoding="utf-8")
+
+
+def main(words: list[str]) -> int:
+    chosen = [mutant for mutant in MUTANTS if all(word in mutant.name for word in words)]
+    survivors = []
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Path(folder)
+        for name in ("metering", "queries", "tests"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", copy)
+        for mutant in chosen:
+            if survives(mutant, copy):
+                survivors.append(mutant.name)
+            print(f"{'SURVIVED' if mutant.name in survivors else 'found   '} {mutant.name}", flush=True)
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} planted bugs were found")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
