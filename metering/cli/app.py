@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import bill, collect, explain, export, facts, quote, report
+from metering.cli import bill, collect, explain, export, facts, quote, report, sandbox
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -35,3 +35,8 @@ app.command(epilog=example("metering report usage --period 2026-10 --by account,
 app.command(epilog=example("metering explain 2026-10-03-0123456789abcdef -o charge.html"))(explain.explain)
 app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --account ID"))(quote.quote)
 app.command(epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)
+
+practice = typer.Typer(name="sandbox", help=sandbox.__doc__, no_args_is_help=True, rich_markup_mode=None)
+practice.command(epilog=example("metering sandbox serve --port 8600 --speed 60"))(sandbox.serve)
+practice.command(epilog=example("metering sandbox facts -o practice --period 2026-10 --missed 2"))(sandbox.facts)
+app.add_typer(practice)

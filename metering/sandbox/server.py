@@ -5,10 +5,11 @@
 
 import asyncio
 import contextlib
+import signal
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import uvicorn
@@ -56,6 +57,15 @@ class Running:
         return self.world.advance(seconds)
 
 
+class _Unsignalled(uvicorn.Server):
+    """A server that leaves signals to whoever runs it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
 class Server:
     """A uvicorn server of one front on one port, to be run here or in a thread."""
 
@@ -67,14 +77,14 @@ class Server:
             self._app, log_level="error", access_log=False, date_header=False, server_header=False, lifespan="off",
             timeout_graceful_shutdown=2, interface="asgi3",
         )  # fmt: skip
-        self._server = uvicorn.Server(config)
+        self._server = _Unsignalled(config)
 
     async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
         with contextlib.suppress(ConnectionAbortedError):
             await self.front(scope, receive, send)
 
     async def serve(self) -> None:
-        """Serve until `stop`, or until a signal says so."""
+        """Serve until `stop`."""
         async with _released(self.front, self._server):
             await self._server.serve(sockets=[self.socket])
 
@@ -86,6 +96,29 @@ class Server:
     def started(self) -> bool:
         """Whether it listens."""
         return self._server.started
+
+
+async def serve_until_signal(sandbox: Sandbox, servers: list[Server], started: Callable[[], None]) -> None:
+    """Serve on several ports until SIGINT or SIGTERM; the world's clock goes on also when nobody asks.
+
+    `started` is called when all of them listen.
+    """
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    serving = [asyncio.create_task(server.serve()) for server in servers]
+    started()
+    while not ended.is_set() and not any(task.done() for task in serving):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), timeout=1)
+        with sandbox.world.lock:
+            sandbox.catch_up()
+    for server in servers:
+        server.stop()
+    await asyncio.gather(*serving)
+    for server in servers:
+        server.socket.close()
 
 
 def _listening(host: str, port: int) -> socket.socket:

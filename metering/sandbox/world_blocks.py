@@ -39,16 +39,17 @@ class Blocks:
     def write(self, blocks: Iterable[int]) -> int | None:
         """Overwrite blocks with new data; gives the number of the snapshot that grew, None if none did."""
         newest = self._kept[-1] if self._kept else 0
+        held = self._held.get(newest, {})
+        births, taken, count, block_bytes = self._births, self._taken, self.count, self.block_bytes
         grown = None
         for block in blocks:
-            if not 0 <= block < self.count:
-                raise IndexError(f"the drive has blocks 0 to {self.count - 1}, not {block}")
-            birth = self._births.get(block, 0)
+            if not 0 <= block < count:
+                raise IndexError(f"the drive has blocks 0 to {count - 1}, not {block}")
+            birth = births.get(block, 0)
             if birth < newest:
-                held = self._held[newest]
-                held[birth] = held.get(birth, 0) + self._bytes_of(block)
+                held[birth] = held.get(birth, 0) + min(block_bytes, self.size - block * block_bytes)
                 grown = newest
-            self._births[block] = self._taken
+            births[block] = taken
         return grown
 
     def drop(self, number: int) -> int | None:
@@ -68,6 +69,3 @@ class Blocks:
     def held_bytes(self, number: int) -> int:
         """Give the size of a snapshot."""
         return sum(self._held[number].values())
-
-    def _bytes_of(self, block: int) -> int:
-        return min(self.block_bytes, self.size - block * self.block_bytes)

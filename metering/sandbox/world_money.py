@@ -99,6 +99,7 @@ class Money:
         self.subscriptions: dict[str, Subscription] = {}
         self.ledger: defaultdict[Book, list[LedgerLine]] = defaultdict(list)
         self.balance_units: defaultdict[Book, int] = defaultdict(int)
+        self._prices: defaultdict[tuple[str, str, int], list[PriceRow]] = defaultdict(list)
         self._levels: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         self._bought: defaultdict[Book, list[Subscription]] = defaultdict(list)
         self._last_id = 0
@@ -111,6 +112,7 @@ class Money:
         """Set what a GB costs for a month at a level, from an instant on."""
         row = PriceRow(self._next_id(), currency, level, price, effective_from_s, location, resource)
         self.prices.append(row)
+        self._prices[resource, currency, level].append(row)
         return row
 
     def prices_at(self, location: str, instant_s: int) -> list[PriceRow]:
@@ -125,10 +127,8 @@ class Money:
         """Give the row in force for one currency and level."""
         rows = [
             row
-            for row in self.prices
-            if (row.resource, row.currency, row.level) == (resource, currency, level)
-            and row.location in ("", location)
-            and row.effective_from_s <= instant_s
+            for row in self._prices[resource, currency, level]
+            if row.location in ("", location) and row.effective_from_s <= instant_s
         ]
         return max(rows, key=lambda row: (row.location != "", row.effective_from_s), default=None)
 
