@@ -185,7 +185,7 @@ class World(Clockwork):
         drives = [self._snapshotable(account, origin, each) for each in wanted]
         twice = next((drive for i, drive in enumerate(drives) if drive in drives[:i]), None)
         if twice is not None:
-            raise not_valid(f"the drive {twice.uuid} cannot have two remote snapshots within 30 minutes", "drive")
+            raise not_allowed(f"the drive {twice.uuid} cannot have two remote snapshots within 30 minutes")
         return [self._take(account, origin, drive, each) for drive, each in zip(drives, wanted, strict=True)]
 
     def _snapshotable(self, account: Account, origin: str, wanted: dict[str, Any]) -> Drive:
