@@ -132,30 +132,36 @@ def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
 
 def _draw_part(console: Console, sheet: Sheet, columns: dict[int, int], *, headed: bool) -> None:
     fields, widths = [sheet.fields[i] for i in columns], list(columns.values())
+    lines: list[Text] = []
     if headed:
         if any(column.unit for column in fields):
-            _print_row(console, fields, widths, [Text(column.words if column.unit else "") for column in fields], "bold")
-        _print_row(console, fields, widths, [Text(column.unit or column.words) for column in fields], "bold")
-        console.print(Text("─" * _total(widths), style="dim"), soft_wrap=True)
+            lines += _lines(console, fields, widths, [Text(column.words if column.unit else "") for column in fields], "bold")
+        lines += _lines(console, fields, widths, [Text(column.unit or column.words) for column in fields], "bold")
+        lines.append(Text("─" * _total(widths), style="dim"))
     for heading, rows in groupby(sheet.rows, key=lambda row: tuple(cell.plain for cell in row[: sheet.grouped])):
         if sheet.grouped:
-            console.print(Text(" · ".join(heading), style="bold"), soft_wrap=True)
+            lines.append(Text(" · ".join(heading), style="bold"))
         for row in rows:
-            _print_row(console, fields, widths, [row[i] for i in columns])
+            lines += _lines(console, fields, widths, [row[i] for i in columns])
+    console.print(Text("\n").join(lines), soft_wrap=True)
 
 
-def _print_row(console: Console, fields: list[Field], widths: list[int], cells: list[Text], style: str = "") -> None:
-    """Print a row of cells, each of which may be several lines, without blanks at the end of a line."""
-    lines = [
-        list(cell.wrap(console, width)) if column.is_prose else cell.split("\n", allow_blank=True)
+def _lines(console: Console, fields: list[Field], widths: list[int], cells: list[Text], style: str = "") -> list[Text]:
+    """Lay a row of cells out, each of which may be several lines, without blanks at the end of a line."""
+    cut = [
+        list(cell.wrap(console, width)) if column.is_prose else cell.split("\n", allow_blank=True) if "\n" in cell.plain else [cell]
         for column, width, cell in zip(fields, widths, cells, strict=True)
     ]
-    for number in range(max(map(len, lines))):
-        text = Text(style=style)
-        for column, width, parts in zip(fields, widths, lines, strict=True):
+    found = []
+    for number in range(max(map(len, cut))):
+        pieces: list[Text | str] = []
+        owed = 0
+        for column, width, parts in zip(fields, widths, cut, strict=True):
             part = parts[number] if number < len(parts) else Text()
-            blanks = " " * (width - cell_len(part.plain))
-            text.append_text(Text.assemble(blanks, part) if column.is_figure else Text.assemble(part, blanks))
-            text.append(" " * _BETWEEN_COLUMNS)
-        text.rstrip()
-        console.print(text, soft_wrap=True)
+            blanks = width - cell_len(part.plain)
+            pieces += [" " * (owed + blanks if column.is_figure else owed), part]
+            owed = _BETWEEN_COLUMNS + (0 if column.is_figure else blanks)
+        line = Text.assemble(*pieces, style=style)
+        line.rstrip()
+        found.append(line)
+    return found
