@@ -92,6 +92,34 @@ def test_the_main_job_bills_october_of_its_own_accord_and_keeps_nothing(tmp_path
     assert not list(tmp_path.iterdir())
 
 
+def test_as_csv_the_lines_of_each_statement_add_up_to_what_is_due(store, ingested, expected):
+    assert ingested["tables"]["prices"]["accepted"] == 12
+    done = metering("bill", "2026-10", "--store", str(store), "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    for statement in expected["statements"]:
+        own = [row for row in rows if row["account"] == statement["account"]]
+        lines, (total,) = own[:-1], own[-1:]
+        assert total["kind"] == f"total ({statement['state']})"
+        assert (
+            sum(Fraction(row["amount"] or 0) for row in lines) == Fraction(statement["burst_amount"]) == Fraction(total["amount"])
+        )
+        assert total["shown_amount"] == (statement["amount_due"] or "")
+        if statement["amount_due"]:
+            assert sum(Fraction(row["shown_amount"]) for row in lines) == Fraction(statement["amount_due"])
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+def test_the_table_fits_the_terminal(store, ingested, width, monkeypatch):
+    assert ingested["tables"]["accounts"]["accepted"] == 4
+    monkeypatch.setenv("COLUMNS", width)
+    done = metering("bill", "2026-10", "--store", str(store), "--format", "table")
+    assert max(map(len, done.stdout.splitlines())) <= int(width)
+    for figure in ("69.84", "21.77", "755", "901.3426", "2,253.3333", "99.63 %"):
+        assert figure in done.stdout
+    # GVA of Alpenrose: 800 × (2 678 400 − 9 900) + 400 × 150 + 600 × (345 600 − 9 900) GiB-seconds
+    assert ("2508561548574720000" in done.stdout) == (width == "120")
+
+
 def test_the_hand_worked_bill_is_what_its_arithmetic_gives(expected):
     worked = module(EXPECTED / "worked.py")
     worked.sums_agree()

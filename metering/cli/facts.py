@@ -13,6 +13,7 @@ from metering.cli.common import (
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from metering.ingest.ingest import IngestOutcome
@@ -57,12 +58,12 @@ def tell(common: Common, outcome: "IngestOutcome") -> None:
     for rejection in shown:
         message(common, f"rejected: {rejection.text}")
     if hidden := len(outcome.rejections) - len(shown):
-        message(common, f"rejected: {hidden} more rows (-v shows them all; the store keeps them)")
+        message(common, f"rejected: {counted(hidden, 'more row')} (-v shows all; the store keeps them)")
     if outcome.polls.conflicting:
         message(
             common,
-            f"conflicting: {outcome.polls.conflicting} polls are known with other content, or contradict themselves: the first "
-            "stays; --supersede replaces it",
+            f"conflicting: {counted(outcome.polls.conflicting, 'poll')} that came with two different contents: the first stays; "
+            "--supersede replaces it",
         )
 
 

@@ -23,6 +23,7 @@ from metering.ingest.samples import (
     write_samples,
 )
 from metering.model.errors import InputError
+from metering.model.units import counted
 from metering.store import Store, record_ingest, transaction
 
 Progress = Callable[[str, int, int], None]
@@ -173,8 +174,8 @@ def _assert_acceptable(outcome: IngestOutcome, *, strict: bool, allow_useless: b
     if first and not useful and not allow_useless:
         raise InputError(f"none of the {sum(table.total for table in rows)} rows can be taken; the first: {first}")
     if strict and not outcome.is_clean:
-        found = f"{len(outcome.rejections)} rejected rows and {outcome.polls.conflicting} conflicting polls"
-        raise InputError(f"nothing was taken, for --strict allows no {found}" + (f"; the first: {first}" if first else ""))
+        found = f"{counted(len(outcome.rejections), 'rejected row')} and {counted(outcome.polls.conflicting, 'conflicting poll')}"
+        raise InputError(f"nothing was taken, as --strict asks: {found}" + (f"; the first: {first}" if first else ""))
 
 
 def _rejection_row(rejection: Rejection) -> tuple[str | int | None, ...]:
