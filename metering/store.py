@@ -40,18 +40,30 @@ create table series (
 );
 create table labels (label_key bigint not null, drive varchar not null, status varchar not null, name varchar not null);
 
+-- poll_key = collection_key × 2^32 + number; the polls of a collection are numbered on, those of one ingest by time
 create table polls (
-    poll_key bigint not null, collection_key bigint not null, poll_s bigint not null, sample_count bigint not null,
-    file_number bigint not null, ingest_seq bigint not null
+    poll_key bigint not null, collection_key bigint not null, poll_s bigint not null, file_number bigint not null,
+    ingest_seq bigint not null
 );
 -- the provider's own clock when it answered a poll, where the capture tells it
 create table poll_answers (poll_key bigint not null, answered_s bigint not null);
-create table poll_levels (
-    poll_key bigint not null, location varchar not null, occupied_bytes decimal(38, 0) not null, sample_count bigint not null
+-- sizes change rarely: one row a snapshot and unbroken run of poll numbers in which it was listed alike, both ends included
+create table closed_runs (
+    series_key bigint not null, first_poll_key bigint not null, last_poll_key bigint not null, allocated_size bigint not null,
+    label_key bigint not null
 );
-create table samples (
-    poll_key bigint not null, series_key bigint not null, allocated_size bigint not null, label_key bigint not null
+-- the runs that reach the last poll of their collection, which its next one may extend
+create table open_runs (
+    series_key bigint not null, first_poll_key bigint not null, last_poll_key bigint not null, allocated_size bigint not null,
+    label_key bigint not null
 );
+create view sample_runs as from closed_runs union all from open_runs;
+create view samples as
+select
+    unnest(generate_series(first_poll_key, last_poll_key)) as poll_key, series_key, allocated_size, label_key
+from sample_runs;
+-- how far each collection is known: the last number given to a poll of it, and the instant of its latest poll
+create table collection_tails (collection_key bigint not null, last_number bigint not null, last_poll_s bigint not null);
 -- a poll that was replaced on purpose, and the ingest that did it
 create table superseded_polls (poll_key bigint not null, ingest_seq bigint not null);
 

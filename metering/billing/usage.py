@@ -19,6 +19,7 @@ Progress = Callable[[str, int, int], None]
 
 STAGES = (
     "billing/used_polls",
+    "billing/poll_levels",
     "billing/listed_locations",
     "billing/ignored_series",
     "billing/ignored_levels",

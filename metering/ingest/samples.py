@@ -1,7 +1,8 @@
 """Samples into the store: staged as sets, decided poll by poll, taken whole or not at all.
 
 raw_samples ─> checked_samples ─┬─> rejected_rows
-                                └─> staged_keys ─> staged_samples ─> staged_polls ─> polls, samples, poll_levels
+                                └─> staged_keys ─> staged_runs ─> staged_blocks ─┬─────────────────────────────────> polls, runs
+                                                                             └─> staged_samples ─> staged_polls ─┘
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from metering.engine.duckdb import Engine
+from metering.engine.duckdb import Engine, glob_escaped, quoted
+from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
 from metering.ingest.sources import raw_source
 from metering.ingest.text import LINE_PROBLEMS
@@ -60,6 +62,7 @@ _RAW_TYPES = (
             "drive_size", "problem", "problem_value",
         )
     )
+    + ", cast(null as bigint) as size_bytes"
 )  # fmt: skip
 
 
@@ -72,6 +75,10 @@ class Outcome:
     conflicting: int = 0
     rejected: int = 0
     ignored: int = 0
+
+    def add(self, outcome: str, count: int) -> None:
+        """Count more of one outcome."""
+        setattr(self, outcome, getattr(self, outcome) + count)
 
     @property
     def total(self) -> int:
@@ -119,13 +126,18 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     Reads `collections`, `polls` and `samples` of the store and adds to its dictionaries (collections, series, labels), which
     mean nothing by themselves.
     """
-    sources = []
+    in_place, spooled = [], []
     for number, file in enumerate(files, start=1):
-        sources.append(raw_source(engine, file, number, spool))
+        source = raw_source(engine, file, number, spool)
+        if file.format == "parquet":
+            in_place.append(source)
+        else:
+            _define_raw(engine, [source])
+            spooled.append(_checked_file(engine, spool / f"{number}.checked.parquet"))
         yield file.shown
-    raw = " union all by name ".join([f"(select {_RAW_TYPES} where false)", *(f"({source})" for source in sources)])
-    engine.connection.execute(f"create or replace temp view raw_samples as {raw}")
-    engine.define("staging/checked_samples")
+    _define_raw(engine, in_place)
+    checked = " union all by name ".join([load_query("staging/checked_samples").sql, *spooled])
+    engine.connection.execute(f"create or replace temp view checked_samples as {checked}")
     engine.create("staging/rejected_rows")
     yield "checked"
     engine.create("staging/staged_keys")
@@ -134,7 +146,13 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     engine.insert("labels", "staging/new_labels")
     engine.create("staging/staged_key_numbers")
     yield "keys"
+    engine.create("staging/staged_runs")
+    yield "runs"
+    engine.create("staging/staged_phases")
+    engine.create("staging/staged_blocks")
     engine.create("staging/staged_samples")
+    engine.create("staging/known_polls")
+    engine.create("staging/known_samples")
     yield "samples"
     if any(file.table == "captures" for file in files):
         engine.create("staging/contradicting_listings")
@@ -144,12 +162,23 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     yield "polls"
 
 
+def _define_raw(engine: Engine, sources: list[str]) -> None:
+    raw = " union all by name ".join([f"(select {_RAW_TYPES} where false)", *(f"({source})" for source in sources)])
+    engine.connection.execute(f"create or replace temp view raw_samples as {raw}")
+
+
+def _checked_file(engine: Engine, target: Path) -> str:
+    """Check the raw rows once, into a file, so that text is not parsed again at every step; give the SQL that reads it."""
+    engine.sql(f"copy ({load_query('staging/checked_samples').sql}) to {quoted(target)} (format parquet, compression snappy)")
+    return f"(from read_parquet({quoted(glob_escaped(target))}))"
+
+
 def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
     """Count what became of the staged rows and polls, and name every rejected row."""
     outcome = SampleOutcome()
     for row in engine.rows("staging/poll_outcomes"):
-        setattr(outcome.polls, row["outcome"], row["poll_count"])
-        setattr(outcome.rows, row["outcome"], int(row["distinct_row_count"]))
+        outcome.polls.add(row["outcome"], int(row["poll_count"]))
+        outcome.rows.add(row["outcome"], int(row["distinct_row_count"]))
         outcome.rows.duplicate += int(row["row_count"] - row["distinct_row_count"])
     rejected = engine.rows("staging/rejected_rows")
     if rejected:
@@ -173,21 +202,44 @@ def write_samples(engine: Engine, files: list[FactFile], ingest_seq: int) -> Ite
     engine.insert("conflicting_samples", "staging/new_conflicting_samples", parameters)
     engine.create("staging/staged_shared_objects")
     engine.sql("insert into shared_objects by name select *, $ingest_seq as ingest_seq from staged_shared_objects", parameters)
+    engine.create("staging/accepted_blocks")
+    engine.create("staging/looked_into_keys")
     engine.insert("polls", "staging/new_polls", parameters)
-    engine.insert("poll_levels", "staging/new_poll_levels", parameters)
-    yield "levels"
-    engine.insert("samples", "staging/new_samples", parameters)
+    yield "numbered"
+    engine.create("staging/block_runs")
+    engine.create("staging/loose_runs")
+    engine.create("staging/new_runs")
+    engine.create("staging/new_tails")
+    _keep_runs(engine)
     if any(file.table == "captures" for file in files):
         engine.insert("poll_answers", "staging/new_poll_answers", parameters)
         engine.insert("drive_sizes", "staging/new_drive_sizes", parameters)
     yield "written"
 
 
+def _keep_runs(engine: Engine) -> None:
+    """Append the runs that ended, and put those that may go on, and how far their collections are known, in the old ones' place."""
+    engine.sql(
+        "delete from open_runs where series_key in "
+        "(select s.series_key from series as s inner join new_tails as t on s.collection_key = t.collection_key)"
+    )
+    split = (
+        "select r.* from new_runs as r inner join series as s on r.series_key = s.series_key "
+        "inner join new_tails as t on s.collection_key = t.collection_key where r.last_poll_key % 4294967296 {} t.last_number "
+        "order by r.series_key, r.first_poll_key"
+    )
+    engine.sql(f"insert into closed_runs by name {split.format('<>')}")
+    engine.sql(f"insert into open_runs by name {split.format('=')}")
+    engine.sql("delete from collection_tails where collection_key in (select collection_key from new_tails)")
+    engine.sql("insert into collection_tails by name from new_tails")
+
+
 def drop_staging(engine: Engine) -> None:
     """Give the memory of staging back."""
     engine.drop(
-        "rejected_rows", "staged_keys", "staged_key_numbers", "staged_samples", "contradicting_listings", "staged_polls",
-        "staged_shared_objects",
+        "rejected_rows", "staged_keys", "staged_key_numbers", "staged_runs", "staged_phases", "staged_blocks", "staged_samples",
+        "known_polls", "known_samples", "contradicting_listings", "staged_polls", "staged_shared_objects", "accepted_blocks",
+        "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails",
     )  # fmt: skip
     engine.connection.execute("drop view if exists temp.main.checked_samples")
     engine.connection.execute("drop view if exists temp.main.raw_samples")

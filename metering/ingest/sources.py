@@ -26,6 +26,8 @@ _IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status"
 _NO_DELIMITER = "\U0010ffff"
 _CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='none'"""
 _SIZE_TYPES = "'UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR', 'NULL'"
+# Types whose every value is a BIGINT; what may be larger is judged as text.
+_WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
 _LISTINGS_PER_FILE = 2**40
 
@@ -75,6 +77,7 @@ def _select(number: int, values: dict[str, str], source: str) -> str:
         "poll_s": "cast(null as bigint)",
         "answered_s": "cast(null as bigint)",
         **dict.fromkeys(_TEXT_COLUMNS, "cast(null as varchar)"),
+        "size_bytes": "cast(null as bigint)",
         "drive_size": "cast(null as varchar)",
         "problem": "cast(null as varchar)",
         "problem_value": "cast(null as varchar)",
@@ -93,11 +96,14 @@ def _parquet(file: FactFile, number: int) -> str:
             raise InputError(
                 f"{file.shown}: the column {column!r} is {kind}, but identifiers are text (00123 is not 123); write it as text"
             )
-        values[column] = f"cast({name} as varchar)"
         if column == "poll_time" and kind == "TIMESTAMP WITH TIME ZONE":
             values["poll_s"] = _floored(f"epoch_us({name})", 1_000_000)
         elif column == "poll_time" and kind == "TIMESTAMPTZ_NS":
             values["poll_s"] = _floored(f"epoch_ns({name})", 1_000_000_000)
+        elif column == "allocated_size" and kind in _WHOLE_NUMBERS:
+            values["size_bytes"] = f"cast({name} as bigint)"
+        else:
+            values[column] = f"cast({name} as varchar)"
     return _select(number, values, f"read_parquet({quoted(glob_escaped(file.path))}, file_row_number=true)")
 
 

@@ -10,7 +10,6 @@ in_force as (
     select
         p.poll_key,
         p.poll_s,
-        p.sample_count,
         c.endpoint,
         c.account
     from polls as p
@@ -55,5 +54,5 @@ select
     '' as status,
     '' as name
 from in_force
-where sample_count = 0
+where poll_key not in (select poll_key from samples)
 order by poll_s, endpoint, account, location, snapshot

@@ -20,6 +20,7 @@ filled as (
         case when coalesce(endpoint, '') = '' then coalesce(location, '') else endpoint end as endpoint,
         coalesce(snapshot, '') as snapshot,
         coalesce(allocated_size, '') as allocated_size,
+        size_bytes,
         coalesce(drive, '') as drive,
         coalesce(status, '') as status,
         coalesce(name, '') as name,
@@ -80,13 +81,16 @@ judged as (
         end as poll_problem,
         case
             when is_shared then null
-            when snapshot = '' and allocated_size in ('', '0') then null
+            when snapshot = '' and coalesce(size_bytes, 0) = 0 and allocated_size in ('', '0') then null
+            when snapshot = '' and size_bytes is not null then 'snapshot.missing'
             when snapshot = '' and not regexp_matches(allocated_size, '^0+$') then 'snapshot.missing'
             when snapshot = '' then null
             when location = '' then 'location.missing'
             when length(location) > 128 then 'location.long'
             when length(snapshot) > 128 then 'snapshot.long'
             when length(drive) > 128 then 'drive.long'
+            when size_bytes >= 0 then null
+            when size_bytes < 0 then 'allocated_size.negative'
             when allocated_size = '' then 'allocated_size.missing'
             when regexp_matches(allocated_size, '^-[0-9]+$') then 'allocated_size.negative'
             when not regexp_matches(allocated_size, '^[0-9]+$') then 'allocated_size.no_integer'
@@ -107,7 +111,8 @@ select
     snapshot,
     case
         when snapshot = '' then 0
-        when coalesce(problem, poll_problem, sample_problem) is null and not is_shared then try_cast(allocated_size as bigint)
+        when coalesce(problem, poll_problem, sample_problem) is null and not is_shared
+            then coalesce(size_bytes, try_cast(allocated_size as bigint))
     end as allocated_size,
     case when snapshot = '' then '' else drive end as drive,
     case when snapshot = '' then '' else status end as status,
@@ -125,7 +130,7 @@ select
             when 'account' then account
             when 'location' then location
             when 'snapshot' then snapshot
-            when 'allocated_size' then allocated_size
+            when 'allocated_size' then coalesce(cast(size_bytes as varchar), allocated_size)
             when 'drive' then drive
             else ''
         end, 1, 200)

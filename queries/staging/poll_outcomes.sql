@@ -1,6 +1,6 @@
 -- name   poll_outcomes
--- grain  one row an outcome
--- reads  staged_polls
+-- grain  one row an outcome of polls that were looked into, and one of those that needed no look
+-- reads  staged_polls, staged_blocks
 -- params none
 -- why    Counts what became of the batch. Rows that repeat another of an accepted poll are duplicates.
 select
@@ -10,3 +10,12 @@ select
     sum(case when outcome = 'accepted' then distinct_row_count else row_count end) as distinct_row_count
 from staged_polls
 group by outcome
+union all
+select
+    'accepted' as outcome,
+    sum(bit_count(slots)) as poll_count,
+    sum(row_count) as row_count,
+    sum(distinct_row_count) as distinct_row_count
+from staged_blocks
+where not is_looked_into
+having count(*) > 0

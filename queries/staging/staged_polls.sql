@@ -1,6 +1,6 @@
 -- name   staged_polls
--- grain  one row a collection and poll of the batch
--- reads  staged_samples, contradicting_listings, rejected_rows, collections, polls, superseded_polls, samples
+-- grain  one row a collection and poll of the batch, in the blocks that need a closer look
+-- reads  staged_samples, contradicting_listings, rejected_rows, collections, known_polls, known_samples
 -- params supersede
 -- why    Decides about every poll as a whole. A poll with a row that cannot be a sample is rejected. One whose rows contradict
 --        each other is conflicting, and none of it enters. One that is known is a duplicate if it says the same, to the last
@@ -31,34 +31,25 @@ rejected_polls as (
     where r.is_poll_known
 ),
 
-known_polls as (
+known_counts as (
     select
-        p.poll_key,
-        p.collection_key,
-        p.poll_s,
-        p.sample_count
-    from polls as p
-    inner join batch_polls as b
-        on p.collection_key = b.collection_key
-        and p.poll_s = b.poll_s
-    left join superseded_polls as s
-        on p.poll_key = s.poll_key
-    where s.poll_key is null
+        poll_key,
+        count(*) as sample_count
+    from known_samples
+    group by poll_key
 ),
 
 same_samples as (
     select
         k.poll_key,
         count(*) as sample_count
-    from known_polls as k
-    inner join samples as x
-        on k.poll_key = x.poll_key
+    from known_samples as k
     inner join staged_samples as b
         on k.collection_key = b.collection_key
         and k.poll_s = b.poll_s
-        and x.series_key = b.series_key
-        and x.allocated_size = b.allocated_size
-        and x.label_key = b.label_key
+        and k.series_key = b.series_key
+        and k.allocated_size = b.allocated_size
+        and k.label_key = b.label_key
     group by k.poll_key
 ),
 
@@ -73,7 +64,7 @@ compared as (
         b.contradicts = 1 or l.poll_s is not null as contradicts,
         r.poll_s is not null as is_rejected,
         k.poll_key as known_poll_key,
-        coalesce(s.sample_count, 0) = b.sample_count and k.sample_count = b.sample_count as is_same
+        coalesce(s.sample_count, 0) = b.sample_count and coalesce(n.sample_count, 0) = b.sample_count as is_same
     from batch_polls as b
     left join contradicting_listings as l
         on b.collection_key = l.collection_key
@@ -84,6 +75,8 @@ compared as (
     left join known_polls as k
         on b.collection_key = k.collection_key
         and b.poll_s = k.poll_s
+    left join known_counts as n
+        on k.poll_key = n.poll_key
     left join same_samples as s
         on k.poll_key = s.poll_key
 )
@@ -93,7 +86,6 @@ select
     poll_s,
     distinct_row_count,
     row_count,
-    sample_count,
     file_number,
     known_poll_key,
     case

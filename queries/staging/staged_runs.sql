@@ -1,0 +1,53 @@
+-- name   staged_runs
+-- grain  one row a collection, block of four hours, series, size and label of the batch
+-- reads  checked_samples, staged_key_numbers
+-- params none
+-- why    Sizes change rarely, so a batch is far smaller as runs than as rows. A block has 48 slots of five minutes; `slots` has a
+--        bit for each in which the series was listed so. Where no slot of a block has two polls, the bits say exactly which.
+with
+
+placed as (
+    select
+        n.collection_key,
+        n.series_key,
+        n.label_key,
+        k.allocated_size,
+        k.poll_s,
+        k.poll_s % 300 as phase_s,
+        k.poll_s - k.poll_s % 14400 as block_s,
+        (k.poll_s % 14400) // 300 as slot,
+        k.file_number,
+        k.listing
+    from checked_samples as k
+    inner join staged_key_numbers as n
+        on k.endpoint = n.endpoint
+        and k.account = n.account
+        and k.location = n.location
+        and k.snapshot = n.snapshot
+        and k.drive = n.drive
+        and k.status = n.status
+        and k.name = n.name
+    where
+        k.problem is null
+        and not k.is_shared
+)
+
+select
+    collection_key,
+    block_s,
+    series_key,
+    allocated_size,
+    label_key,
+    count(*) as row_count,
+    bit_or(cast(1 as bigint) << slot) as slots,
+    min(poll_s) as first_poll_s,
+    max(poll_s) as last_poll_s,
+    min(slot) as first_slot,
+    max(slot) as last_slot,
+    min(phase_s) as least_phase_s,
+    max(phase_s) as greatest_phase_s,
+    min(file_number) as file_number,
+    max(file_number) as greatest_file_number,
+    max(listing) as listing
+from placed
+group by collection_key, block_s, series_key, allocated_size, label_key
