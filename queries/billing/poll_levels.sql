@@ -2,7 +2,7 @@
 -- grain  one row a location in a poll
 -- reads  samples, series
 -- params none
--- why    temporary
+-- why    What a poll lists in each location, in all.
 select x.poll_key, s.location, sum(cast(x.allocated_size as decimal(38, 0))) as occupied_bytes, count(*) as sample_count
 from samples as x
 inner join series as s

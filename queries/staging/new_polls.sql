@@ -22,7 +22,7 @@ slots as (
     select
         p.collection_key,
         p.block_s,
-        (p.poll_s % 14400) // 300 as slot,
+        cast((p.poll_s % 14400) // 300 as integer) as slot,
         p.poll_s
     from staged_phases as p
     inner join staged_blocks as b

@@ -15,7 +15,7 @@ placed as (
         k.poll_s,
         k.poll_s % 300 as phase_s,
         k.poll_s - k.poll_s % 14400 as block_s,
-        (k.poll_s % 14400) // 300 as slot,
+        cast((k.poll_s % 14400) // 300 as integer) as slot,
         k.file_number,
         k.listing
     from checked_samples as k
