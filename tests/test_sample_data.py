@@ -108,6 +108,17 @@ def test_as_csv_the_lines_of_each_statement_add_up_to_what_is_due(store, ingeste
             assert sum(Fraction(row["shown_amount"]) for row in lines) == Fraction(statement["amount_due"])
 
 
+def test_what_is_subscribed_in_a_month_is_not_called_entitled_for_that_counts_observed_time_only(store, ingested):
+    assert ingested["tables"]["subscriptions"]["accepted"] == 11
+    period = ("--period", "2026-10", "--by", "account,location", "--store", str(store), "--format", "json")
+    subscribed = json.loads(metering("report", "subscriptions", *period).stdout)
+    usage = json.loads(metering("report", "usage", *period).stdout)
+    (london,) = [row for row in subscribed if row["location"] == "LON"]
+    assert london["subscribed_byte_seconds"] == str(2_500 * 2**30 * 31 * 86_400)
+    (observed,) = [row for row in usage if row["location"] == "LON"]
+    assert observed["entitled_byte_seconds"] == str(2_500 * 2**30 * (31 * 86_400 - 13_500))
+
+
 @pytest.mark.parametrize("width", ["80", "120"])
 def test_the_table_fits_the_terminal(store, ingested, width, monkeypatch):
     assert ingested["tables"]["accounts"]["accepted"] == 4

@@ -234,7 +234,10 @@ def snapshots(engine: Engine, computation: Computation, by: By, account: str | N
 
 
 def subscriptions(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
-    """The subscriptions that entitle within the period, or what they add up to by account and location."""
+    """The subscriptions of the period, or what they add up to by account and location, observed or not.
+
+    What is entitled counts observed time only, so that it can be compared with what is occupied: that is in `usage`.
+    """
     rows = [
         row for row in engine.rows("reports/subscriptions_in_period", computation.parameters) if account in (None, row["account"])
     ]
@@ -243,19 +246,19 @@ def subscriptions(engine: Engine, computation: Computation, by: By, account: str
         for row in rows:
             into = sums[tuple(row[name] for name in by)]
             into[0] += 1
-            into[1] += int(row["entitled_byte_seconds"])
-        columns = (*_by_columns(by), *columns_of(subscription_count="count", entitled_byte_seconds="byte_seconds"))
+            into[1] += int(row["subscribed_byte_seconds"])
+        columns = (*_by_columns(by), *columns_of(subscription_count="count", subscribed_byte_seconds="byte_seconds"))
         return Table("subscriptions", columns, [(*key, *into) for key, into in sorted(sums.items())])
     return Table(
         "subscriptions",
         columns_of(
             account="text", location="text", id="text", amount_bytes="bytes", start="instant", end="instant",
-            entitled_byte_seconds="byte_seconds", price="text", currency="text", auto_renew="text",
+            subscribed_byte_seconds="byte_seconds", price="text", currency="text", auto_renew="text",
         ),
         [
             (
                 row["account"], row["location"], row["id"], int(row["amount"]), row["start_s"], row["end_s"],
-                int(row["entitled_byte_seconds"]), row["price"], row["currency"], row["auto_renew"],
+                int(row["subscribed_byte_seconds"]), row["price"], row["currency"], row["auto_renew"],
             )
             for row in rows
         ],
