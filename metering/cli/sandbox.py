@@ -64,6 +64,9 @@ def serve(
         int, typer.Option("--days", metavar="N", min=0, max=_MAX_DAYS, help="How long the world has lived already.")
     ] = 1,
     elsewhere: ElsewhereOption = False,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="DIR", help="Write a metering.toml there that points metering collect here.")
+    ] = None,
 ) -> None:
     """Serve the provider's API of six locations from a seeded world, until Ctrl-C or SIGTERM.
 
@@ -76,6 +79,7 @@ def serve(
         from metering.sandbox.server import Server, serve_until_signal  # noqa: PLC0415
         from metering.sandbox.server_call import Sandbox  # noqa: PLC0415
         from metering.sandbox.server_faults import Faults  # noqa: PLC0415
+        from metering.sandbox.server_settings import write_settings  # noqa: PLC0415
         from metering.sandbox.world_life import seeded_world  # noqa: PLC0415
 
         now_s = int(time.time())
@@ -87,24 +91,31 @@ def serve(
         first = servers[0].port
         if port_each:
             servers += [Server(sandbox, host, first + i, code) for i, code in enumerate(world.locations, start=1)]
-        message(common, f"a world of {accounts} accounts lives through {days} days …")
+        endpoints = {code: f"http://{host}:{first}/{code}/api/2.0/" for code in world.locations}
+        if write is not None:
+            write_settings(write, endpoints, world.accounts.values(), clock="ours" if speed == 1 else "provider")
+        message(common, f"a world of {accounts} accounts lives until now (days: {days}) …")
         world.advance_to(now_s)
         sandbox.set_speed(speed)
-        asyncio.run(serve_until_signal(sandbox, servers, lambda: _tell(world, host, first, servers if port_each else [])))
+        asyncio.run(serve_until_signal(sandbox, servers, lambda: _tell(world, servers, write)))
         message(common, f"the sandbox has ended; its clock stood at {instant_text(world.now_s)}")
 
 
-def _tell(world: "World", host: str, port: int, servers: "list[Server]") -> None:
+def _tell(world: "World", servers: "list[Server]", folder: Path | None) -> None:
     """Say where the sandbox is, who may ask it, and how to point the collector at it."""
-    root = f"http://{host}:{port}"
+    root = f"http://{servers[0].host}:{servers[0].port}"
     accounts = list(world.accounts.values())
-    lines = [f"the sandbox listens on {root} (the API's description: {root}/docs, the levers: {root}/_clock {root}/_faults)", ""]
+    lines = [f"the sandbox listens on {root}", ""]
     lines += [f"  {code}  {root}/{code}/api/2.0/" for code in world.locations]
-    lines += [""] if servers else []
-    lines += [f"  {server.front.location}  http://{host}:{server.port}/api/2.0/" for server in servers[1:]]
+    lines += [f"  {server.front.location}  http://{server.host}:{server.port}/api/2.0/" for server in servers[1:]]
     lines += ["", *(f"  {a.email}  {a.password}  {a.currency}  account {a.uuid}  {a.name}" for a in accounts[:_SHOWN])]
     lines += [f"  … and {len(accounts) - _SHOWN} more, alike"] if len(accounts) > _SHOWN else []
-    lines += ["", f"try: curl -u {accounts[0].email}:{accounts[0].password} {root}/{world.locations[0]}/api/2.0/remotesnapshots/"]
+    lines += ["", f"the API's description: {root}/docs    its levers: {root}/_clock {root}/_faults"]
+    lines += [f"try: curl -u {accounts[0].email}:{accounts[0].password} {root}/{world.locations[0]}/api/2.0/remotesnapshots/"]
+    if folder is None:
+        lines += ["to collect from it: serve --write DIR writes the settings that metering collect needs"]
+    else:
+        lines += [f"to collect from it, in another terminal: cd {folder} && metering collect --once"]
     typer.echo("\n".join(lines))
 
 

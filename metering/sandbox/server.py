@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from metering.model.errors import InputError
 from metering.sandbox.server_call import Sandbox
 from metering.sandbox.server_faults import Faults
 from metering.sandbox.server_front import API_PATH, Front, Receive, Scope, Send
@@ -129,9 +130,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
         listening.listen(2_048)
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise
+        raise InputError(f"cannot listen on {host}, port {port} ({error.strerror}); choose another --port or --host") from None
     return listening
 
 

@@ -24,7 +24,7 @@ def write_facts(
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is not empty")
+        raise FileExistsError(f"{folder} is not empty; name a new folder")
     counts = {name: _write(folder / f"{name}.csv", columns, rows) for name, columns, rows in _tables(world, polls)}
     (folder / "expected").mkdir()
     bill = world_bill(world, start_s, end_s, polls=polls, as_of_s=as_of_s)

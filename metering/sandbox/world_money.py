@@ -18,6 +18,7 @@ from metering.sandbox.refusal import Refusal, not_there, not_valid
 from metering.sandbox.world_things import RESOURCE, Account, LedgerLine, PriceRow, Subscription
 
 PLACES = 20
+MAX_PLACES = 30
 DEFAULT_LEVEL = 1
 MAX_ORDERS = 500
 # A length in months, and what it saves.
@@ -62,7 +63,7 @@ def decimal_text(units: int, places: int = PLACES) -> str:
 
 
 def exact_text(amount: Fraction) -> str:
-    """Write an amount with every digit it has; where it has no last one, with 30 decimals, rounded half-even."""
+    """Write an amount with every digit it has, 30 decimals at the most; what has more is rounded half-even."""
     if amount.denominator == 1:
         return str(amount.numerator)
     rest, twos, fives = amount.denominator, 0, 0
@@ -70,7 +71,7 @@ def exact_text(amount: Fraction) -> str:
         rest, twos = rest // 2, twos + 1
     while rest % 5 == 0:
         rest, fives = rest // 5, fives + 1
-    places = max(twos, fives) if rest == 1 else 30
+    places = min(max(twos, fives), MAX_PLACES) if rest == 1 else MAX_PLACES
     return decimal_text(nearest(amount * 10**places), places)
 
 

@@ -303,6 +303,7 @@ def test_amounts_are_written_with_every_digit():
     assert exact_text(Fraction(1, 8)) == "0.125"
     assert exact_text(Fraction(-3)) == "-3"
     assert exact_text(Fraction(1, 3)) == "0." + "3" * 30
+    assert exact_text(Fraction(1, 2**31)) == "0.000000000465661287307739257812"
     assert [nearest(Fraction(n, 2)) for n in (-3, -1, 1, 3, 5)] == [-2, 0, 0, 2, 2]
     assert decimal_text(-5, 3) == "-0.005"
     assert [human_interval(seconds) for seconds in (300, 299, 137, 60)] == ["5 minutes", "5 minutes", "2 minutes", "1 minute"]
