@@ -39,7 +39,7 @@ class FaultWish(BaseModel):
     percent: int = 100
     times: int | None = None
     value: Any = None
-    retry_after: int | None = None
+    retry_after: int | str | None = None
 
 
 class WriteWish(BaseModel):

@@ -5,7 +5,6 @@ virtual time, how often (`percent` of the requests, decided by the seed; `times`
 that a test can tell that missing time is where the faults were. Source: PROVIDER.md, "What goes wrong out there".
 """
 
-import asyncio
 import random
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -21,7 +20,7 @@ KINDS: dict[str, str] = {
     "drive_null": "the listing shows no drives, as if they were all deleted",
     "hang": "no answer for `value` real seconds (an hour unless given), then none at all",
     "lost": "the request is carried out, but the connection breaks before the answer",
-    "status": "status `value` (503 unless given), with `retry_after` seconds if that is given",
+    "status": "status `value` (503 unless given), with `retry_after`, seconds or a date, if that is given",
     "redirect": "302 to `value`, another host",
     "html": "200 with an HTML page",
     "xml": "200 with XML",
@@ -54,7 +53,7 @@ class Fault:
     percent: int = 100
     times: int | None = None
     value: Any = None
-    retry_after: int | None = None
+    retry_after: int | str | None = None
     id: int = 0
     struck: int = 0
 
@@ -89,7 +88,6 @@ class Faults:
     seed: int = 0
     switches: list[Fault] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
-    released: asyncio.Event | None = None
     _asked: dict[tuple[Any, ...], int] = field(default_factory=dict)
     _last_id: int = 0
 

@@ -8,6 +8,7 @@ Every answer carries `Date` by the virtual clock.
 import asyncio
 import gzip
 import re
+import time
 import zlib
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ class Answer:
     async def _misbehave(self, fault: Fault) -> None:
         value = fault.value
         if fault.kind == "hang":
-            await self._hang(int(value or 3_600))
+            await self._hang(fault, int(value or 3_600))
         elif fault.kind == "flood":
             await self._flood(int(value or 5 * 2**30))
         elif fault.kind == "bomb":
@@ -168,12 +169,15 @@ class Answer:
         else:
             await self._send(_strange(fault))
 
-    async def _hang(self, seconds: int) -> None:
-        """Say nothing until the time is over, the asker is gone, or the server stops; then break the connection."""
-        waits = {asyncio.create_task(self.front.release.wait()), asyncio.create_task(self._gone())}
-        _, pending = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+    async def _hang(self, fault: Fault, seconds: int) -> None:
+        """Say nothing until time is over, the asker is gone, the fault is off or the server stops; then break the connection."""
+        gone = asyncio.create_task(self._gone())
+        ends_ns = time.monotonic_ns() + seconds * 10**9
+        while time.monotonic_ns() < ends_ns and fault in self.sandbox.faults.switches and not self.front.release.is_set():
+            done, _ = await asyncio.wait({gone}, timeout=0.05)
+            if done:
+                break
+        gone.cancel()
         await self._break()
 
     async def _gone(self) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -100,6 +101,14 @@ def test_a_hang_ends_in_no_answer_at_all(sandbox, client):
     sandbox.faults.add("hang", value=1, times=1)
     with pytest.raises(httpx.RemoteProtocolError):
         client.get("remotesnapshots/")
+
+
+def test_what_hangs_is_let_go_when_the_fault_is_switched_off(sandbox, client):
+    sandbox.faults.add("hang")
+    threading.Timer(0.2, sandbox.faults.clear).start()
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.get("remotesnapshots/")
+    assert client.get("remotesnapshots/").status_code == 200
 
 
 def test_the_body_ends_inside_gzip_and_the_framing_says_nothing(sandbox, client):
