@@ -23,7 +23,7 @@ from metering.planning.quote_request import QuoteRequest, make_quotes
 from metering.reporting.explain import explain_charge
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
-from metering.reporting.reports import BY, make_report, parse_by
+from metering.reporting.reports import BY, By, make_report, parse_by
 from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
@@ -242,12 +242,12 @@ class Meter:
         account: str | None = None,
         progress: Progress = _silent,
     ) -> Table:
-        """Make a report: `usage`, `burst`, `snapshots`, `subscriptions`, `coverage` or `statement`, as a table of exact values."""
+        """Make a report: one of `reports.BY`, as a table of exact values."""
         if name not in BY:
             raise MisuseError(f"there is no report {name!r}: choose from {', '.join(BY)}")
         parsed_by = parse_by(name, by)
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
-            return make_report(name, engine, computation, self.settings.locations, parsed_by, account)
+            return self._report(name, engine, computation, parsed_by, account)
 
     def report(self, name: str, period: str, **options: Any) -> "pd.DataFrame":
         """Make a report as a DataFrame with exact dtypes: money, bytes and byte-seconds are objects (Decimal, int), never floats.
@@ -291,9 +291,13 @@ class Meter:
             raise MisuseError(f"export takes statement or usage with a period, or facts, not {name!r}")
         format_of(place)
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
-            table = make_report(name, engine, computation, self.settings.locations, parse_by(name, None), account)
+            table = self._report(name, engine, computation, parse_by(name, None), account)
             write_table(engine, table, place)
         return {str(place): len(table.rows)}
+
+    def _report(self, name: str, engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
+        settings = self.settings
+        return make_report(name, engine, computation, by, account, locations=settings.locations, discounts=settings.discount_table)
 
     @contextlib.contextmanager
     def computed(

@@ -25,6 +25,7 @@ class Report(StrEnum):
     BURST = "burst"
     SNAPSHOTS = "snapshots"
     SUBSCRIPTIONS = "subscriptions"
+    COST = "cost"
     COVERAGE = "coverage"
     STATEMENT = "statement"
 
@@ -32,7 +33,9 @@ class Report(StrEnum):
 @with_common_options
 def report(
     common: Common,
-    name: Annotated[Report, typer.Argument(metavar="REPORT", help="usage, burst, snapshots, subscriptions, coverage, statement.")],
+    name: Annotated[
+        Report, typer.Argument(metavar="REPORT", help="usage, burst, snapshots, subscriptions, cost, coverage, statement.")
+    ],
     period: PeriodOption,
     by: Annotated[
         str | None,
@@ -40,7 +43,7 @@ def report(
             "--by",
             metavar="WHAT",
             help="Sum by account, location, day, hour (usage, burst, coverage); account, location, day, drive, snapshot "
-            "(snapshots); account, location (subscriptions); list each episode (burst) or interval (coverage).",
+            "(snapshots); account, location (subscriptions, cost); list each episode (burst) or interval (coverage).",
         ),
     ] = None,
     as_of: AsOfOption = None,
@@ -49,7 +52,8 @@ def report(
 ) -> None:
     """Tables of a period.
 
-    Who used what, who burst when, what each snapshot occupied, what was bought, what was observed, what is due.
+    Who used what, who burst when, what each snapshot occupied, what was bought, what it cost beside burst, what was observed, what
+    is due.
     """
     with meter(common) as opened, progress(common, "Computing") as show:
         table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)

@@ -301,7 +301,10 @@ def _state(resting: list[_Hold]) -> State:
     return "held" if "held" in states else "measured"
 
 
-_CONSTANT = ("state", "occupied_bytes", "entitled_bytes", "price", "snapshots", "subscriptions")
+def _constants(interval: ExplainedInterval) -> tuple[Any, ...]:
+    """Give what must not change within an interval: what counts, which endpoints are known, and how well each is."""
+    known = [(poll.endpoint, poll.state) for poll in interval.polls]
+    return interval.snapshots, interval.subscriptions, interval.price, known
 
 
 def _joined(intervals: list[ExplainedInterval]) -> list[ExplainedInterval]:
@@ -309,7 +312,7 @@ def _joined(intervals: list[ExplainedInterval]) -> list[ExplainedInterval]:
     found: list[list[ExplainedInterval]] = []
     for interval in intervals:
         last = found[-1][-1] if found else None
-        if last and last.end == interval.start and all(getattr(last, name) == getattr(interval, name) for name in _CONSTANT):
+        if last and last.end == interval.start and _constants(last) == _constants(interval):
             found[-1].append(interval)
         else:
             found.append([interval])

@@ -1,4 +1,4 @@
-"""The reports: usage, burst, snapshots, subscriptions, coverage, statement; each a table of exact values.
+"""The reports: usage, burst, snapshots, subscriptions, cost, coverage, statement; each a table of exact values.
 
 Parts add up to wholes: snapshots to accounts, days to the period, lines to the statement.
 """
@@ -11,12 +11,14 @@ from typing import Any
 
 from metering.billing.bill import make_bill
 from metering.billing.money import AMOUNT_PLACES, from_units, in_units, shown_amounts, spread, total
+from metering.billing.subscriptions import Discounts
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError
 from metering.model.period import SECONDS_PER_DAY
 from metering.model.records import Bill, ChargeLine, Episode
 from metering.model.tables import Column, Kind, Table, columns_of, table_of
+from metering.reporting.costs import bought_in_period, costs, subscriptions
 
 By = tuple[str, ...]
 
@@ -33,6 +35,7 @@ BY: dict[str, tuple[str, ...]] = {
     "burst": ("account", "location", "day", "hour", "episode"),
     "snapshots": ("account", "location", "day", "drive", "snapshot"),
     "subscriptions": ("account", "location"),
+    "cost": ("account", "location"),
     "coverage": ("account", "location", "day", "hour", "interval"),
     "statement": ("line",),
 }
@@ -41,6 +44,7 @@ DEFAULT_BY: dict[str, By] = {
     "burst": ("episode",),
     "snapshots": ("snapshot",),
     "subscriptions": (),
+    "cost": ("account", "location"),
     "coverage": ("account", "location"),
     "statement": ("line",),
 }
@@ -65,7 +69,14 @@ def parse_by(report: str, by: str | None) -> By:
 
 
 def make_report(
-    report: str, engine: Engine, computation: Computation, locations: frozenset[str], by: By, account: str | None
+    report: str,
+    engine: Engine,
+    computation: Computation,
+    by: By,
+    account: str | None,
+    *,
+    locations: frozenset[str],
+    discounts: Discounts,
 ) -> Table:
     """Make a report of a computed period.
 
@@ -73,9 +84,10 @@ def make_report(
         report: one of `BY`.
         engine: holds the computation's tables.
         computation: the period.
-        locations: the codes that are known.
         by: as `parse_by` gives it.
         account: only this account's rows; sums are then over this account alone.
+        locations: the codes that are known.
+        discounts: of subscriptions, by length.
     """
     if account is not None:
         _keep_account(engine, account)
@@ -83,7 +95,8 @@ def make_report(
         "usage": lambda: usage(engine, by),
         "burst": lambda: burst(engine, computation, make_bill(engine, computation, locations), by),
         "snapshots": lambda: snapshots(engine, computation, by, account),
-        "subscriptions": lambda: subscriptions(engine, computation, by, account),
+        "subscriptions": lambda: subscriptions(bought_in_period(engine, computation, discounts, account), by),
+        "cost": lambda: costs(engine, bought_in_period(engine, computation, discounts, account), computation, by),
         "coverage": lambda: coverage(engine, by),
         "statement": lambda: statement(make_bill(engine, computation, locations)),
     }
@@ -231,38 +244,6 @@ def snapshots(engine: Engine, computation: Computation, by: By, account: str | N
     else:
         measures = columns_of(snapshot_count="count", occupied_byte_seconds="byte_seconds")
     return Table("snapshots", (*_by_columns(names), *measures), rows)
-
-
-def subscriptions(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
-    """The subscriptions of the period, or what they add up to by account and location, observed or not.
-
-    What is entitled counts observed time only, so that it can be compared with what is occupied: that is in `usage`.
-    """
-    rows = [
-        row for row in engine.rows("reports/subscriptions_in_period", computation.parameters) if account in (None, row["account"])
-    ]
-    if by:
-        sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0])
-        for row in rows:
-            into = sums[tuple(row[name] for name in by)]
-            into[0] += 1
-            into[1] += int(row["subscribed_byte_seconds"])
-        columns = (*_by_columns(by), *columns_of(subscription_count="count", subscribed_byte_seconds="byte_seconds"))
-        return Table("subscriptions", columns, [(*key, *into) for key, into in sorted(sums.items())])
-    return Table(
-        "subscriptions",
-        columns_of(
-            account="text", location="text", id="text", amount_bytes="bytes", start="instant", end="instant",
-            subscribed_byte_seconds="byte_seconds", price="text", currency="text", auto_renew="text",
-        ),
-        [
-            (
-                row["account"], row["location"], row["id"], int(row["amount"]), row["start_s"], row["end_s"],
-                int(row["subscribed_byte_seconds"]), row["price"], row["currency"], row["auto_renew"],
-            )
-            for row in rows
-        ],
-    )  # fmt: skip
 
 
 def statement(bill: Bill) -> Table:

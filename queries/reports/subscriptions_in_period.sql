@@ -8,6 +8,8 @@ select
     location,
     id,
     amount,
+    nominal_seconds,
+    period,
     start_s,
     end_s,
     greatest(start_s, $start_s) as starts_at_s,

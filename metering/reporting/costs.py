@@ -1,0 +1,154 @@
+"""What subscriptions cost beside what burst costs: a subscription's price is spread by the second over its interval.
+
+Each subscription's part of a period is exact, and rounded once to 20 decimals as a charge is; sums are sums of these.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from metering.billing.bill import charge_lines
+from metering.billing.money import AMOUNT_PLACES, plain_decimal, round_ratio, total
+from metering.billing.rates import PriceBook
+from metering.billing.subscriptions import Discounts, amortised, subscription_cost
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+from metering.model.tables import Column, Table, columns_of
+
+SUBSCRIPTION_LEVEL = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A subscription of the period, what it costs, and the part of that which falls in the period.
+
+    `cost` is None where it is not known: nothing was told of it, and no subscription price was in force when it started.
+    """
+
+    row: dict[str, Any]
+    currency: str | None
+    cost_basis: str
+    cost: Fraction | None
+    discount_rate: Fraction | None
+    in_period: Decimal | None
+
+
+def bought_in_period(engine: Engine, computation: Computation, discounts: Discounts, account: str | None) -> list[Bought]:
+    """Give the subscriptions of a period with their costs.
+
+    What a subscription says that it cost (`price`, in all and in its `currency`, as the provider lists it) counts; else it costs
+    what the subscription price in force at its start, its length and its discount make.
+    """
+    parameters = computation.parameters
+    currencies = {row["account"]: row["currency"] for row in engine.rows("billing/known_accounts", parameters)}
+    prices = PriceBook(engine.rows("billing/known_prices", parameters))
+    rows = engine.rows("reports/subscriptions_in_period", parameters)
+    return [_bought(row, currencies, prices, discounts) for row in rows if account in (None, row["account"])]
+
+
+def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, discounts: Discounts) -> Bought:
+    currency = row["currency"] or currencies.get(row["account"])
+    source, cost, rate = "not known", None, None
+    if row["price"] is not None:
+        source, cost = "its own", Fraction(row["price"])
+    elif currency is not None:
+        price = prices.at(currency, row["location"], SUBSCRIPTION_LEVEL, row["start_s"])
+        if price is not None:
+            priced = subscription_cost(int(row["amount"]), row["start_s"], row["nominal_seconds"], price, discounts)
+            source, cost, rate = f"{price.text} per {price.unit}", priced.net, priced.discount_rate
+    in_period = None
+    if cost is not None:
+        part = amortised(cost, row["start_s"], row["end_s"], row["starts_at_s"], row["ends_at_s"])
+        in_period = round_ratio(part, AMOUNT_PLACES, "half-even")
+    return Bought(row, currency, source, cost, rate, in_period)
+
+
+def subscriptions(bought: list[Bought], by: tuple[str, ...]) -> Table:
+    """The subscriptions of the period and what they cost, or what they add up to by account and location, observed or not.
+
+    What is entitled counts observed time only, so that it can be compared with what is occupied: that is in `usage`.
+    """
+    if by:
+        return _summed(bought, by)
+    columns = columns_of(
+        account="text", location="text", id="text", amount_bytes="bytes", start="instant", end="instant", period="text",
+        subscribed_byte_seconds="byte_seconds", currency="text", cost_basis="text", discount_percent="text", cost="money",
+        cost_in_period="money", auto_renew="text",
+    )  # fmt: skip
+    rows: list[tuple[Any, ...]] = [
+        (
+            each.row["account"], each.row["location"], each.row["id"], int(each.row["amount"]), each.row["start_s"],
+            each.row["end_s"], each.row["period"], int(each.row["subscribed_byte_seconds"]), each.currency, each.cost_basis,
+            None if each.discount_rate is None else f"{plain_decimal(100 * each.discount_rate):f}",
+            None if each.cost is None else _shown(each.cost), each.in_period, each.row["auto_renew"],
+        )
+        for each in bought
+    ]  # fmt: skip
+    return Table("subscriptions", columns, rows)
+
+
+def _shown(cost: Fraction) -> Decimal:
+    """Give a cost with all its decimals; where these are more than 20, rounded to that many."""
+    exact = plain_decimal(cost)
+    is_short = exact is not None and -int(exact.as_tuple().exponent) <= AMOUNT_PLACES
+    return exact if exact is not None and is_short else round_ratio(cost, AMOUNT_PLACES, "half-even")
+
+
+def _summed(bought: list[Bought], by: tuple[str, ...]) -> Table:
+    groups: defaultdict[tuple[Any, ...], list[Bought]] = defaultdict(list)
+    for each in bought:
+        groups[*(each.row[name] for name in by), each.currency].append(each)
+    columns = columns_of(currency="text", subscription_count="count", subscribed_byte_seconds="byte_seconds", cost_in_period="money")
+    rows = [
+        (
+            *key,
+            len(members),
+            sum(int(each.row["subscribed_byte_seconds"]) for each in members),
+            _total([m.in_period for m in members]),
+        )
+        for key, members in sorted(groups.items(), key=_order)
+    ]
+    return Table("subscriptions", (*_by_columns(by), *columns), rows)
+
+
+def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tuple[str, ...]) -> Table:
+    """What was subscribed and what burst, and what each cost in the period, side by side and apart by currency.
+
+    A cost is empty where a part of it is not known: burst without a price, or a subscription of which nothing tells the cost.
+    """
+    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    lines = charge_lines(engine, computation.rates, accounts)
+    groups: defaultdict[tuple[Any, ...], tuple[list[Bought], list[Any]]] = defaultdict(lambda: ([], []))
+    for each in bought:
+        groups[*(each.row[name] for name in by), each.currency][0].append(each)
+    for line in lines:
+        groups[*(getattr(line, name) for name in by), line.currency][1].append(line)
+    rows: list[tuple[Any, ...]] = []
+    for key, (members, own_lines) in sorted(groups.items(), key=_order):
+        parts = (_total([each.in_period for each in members]), _total([line.amount for line in own_lines]))
+        rows.append(
+            (
+                *key, sum(int(each.row["subscribed_byte_seconds"]) for each in members), parts[0],
+                sum(line.burst_byte_seconds for line in own_lines), parts[1], _total(list(parts)),
+            )
+        )  # fmt: skip
+    columns = columns_of(
+        currency="text", subscribed_byte_seconds="byte_seconds", subscription_cost="money", burst_byte_seconds="byte_seconds",
+        burst_cost="money", total_cost="money",
+    )  # fmt: skip
+    return Table("cost", (*_by_columns(by), *columns), rows)
+
+
+def _total(amounts: list[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return total(known) if len(known) == len(amounts) else None
+
+
+def _order(item: tuple[tuple[Any, ...], Any]) -> tuple[str, ...]:
+    return tuple("" if part is None else part for part in item[0])
+
+
+def _by_columns(by: tuple[str, ...]) -> tuple[Column, ...]:
+    return tuple(Column(name, "text") for name in by)

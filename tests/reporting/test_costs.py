@@ -1,0 +1,110 @@
+"""What subscriptions cost beside burst: by the second over their interval, exact, and adding up."""
+
+from decimal import Decimal
+
+import pytest
+from small_world import GIB, meter_of, polls, price, subscription
+
+
+def documents(meter, name, period="2026-10", **options):
+    return meter.report_table(name, period, **options).documents()
+
+
+@pytest.fixture
+def meter(tmp_path):
+    """6 GiB occupied all October; 30 days of 4 GiB, half of them in October; and subscriptions that tell their own cost."""
+    return meter_of(
+        tmp_path,
+        samples=polls("2026-10-01", "2026-11-01T00:05:00Z", {"s": 6 * GIB}),
+        prices=[
+            price("0.10", level=0),
+            price("0.30", since="2020-01-01"),
+            price("0.5", level=0, location="FRA", since="2026-10-02"),
+        ],
+        subscriptions=[
+            subscription("half", 4 * GIB, "2026-10-17T00:00:00Z", "2026-11-16T00:00:00Z"),
+            subscription("own", GIB, "2026-10-01", "2026-10-31", price="7", currency="EUR"),
+            subscription("quarter", GIB, "2026-10-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+            subscription("early", GIB, "2026-10-01T12:00:00Z", "2026-10-02T12:00:00Z", location="FRA"),
+        ],
+    )
+
+
+def test_a_subscription_is_spread_by_the_second_over_its_interval(meter):
+    rows = {row["id"]: row for row in documents(meter, "subscriptions")}
+    half = rows["half"]
+    assert (half["cost"], half["currency"], half["cost_basis"], half["discount_percent"]) == (
+        "0.4",
+        "CHF",
+        "0.10 per GB/month",
+        "0",
+    )
+    assert half["cost_in_period"] == "0.20000000000000000000"
+    # 92 days of 1 GiB at 0.10, less 3 %; 31 of the 92 days are in October
+    assert rows["quarter"]["cost"] == "0.29746666666666666667"
+    assert rows["quarter"]["discount_percent"] == "3"
+    assert rows["quarter"]["cost_in_period"] == "0.10023333333333333333"
+
+
+def test_what_a_subscription_says_that_it_cost_counts_in_its_own_currency(meter):
+    own = next(row for row in documents(meter, "subscriptions") if row["id"] == "own")
+    assert (own["cost"], own["currency"], own["cost_basis"], own["discount_percent"]) == ("7", "EUR", "its own", None)
+    assert own["cost_in_period"] == "7.00000000000000000000"
+
+
+def test_the_price_is_the_one_in_force_when_the_subscription_starts(meter):
+    early = next(row for row in documents(meter, "subscriptions") if row["id"] == "early")
+    assert early["cost_basis"] == "0.10 per GB/month"
+
+
+def test_the_days_of_a_period_add_up_to_its_part_of_the_cost(meter):
+    days = [
+        Decimal(row["cost_in_period"])
+        for day in range(1, 32)
+        for row in documents(meter, "subscriptions", f"2026-10-{day:02}")
+        if row["id"] == "half"
+    ]
+    assert len(days) == 15
+    assert abs(sum(days) - Decimal("0.2")) <= 15 * Decimal("0.5E-20"), "each day is rounded once"
+
+
+def test_subscription_and_burst_cost_stand_side_by_side_apart_by_currency(meter):
+    rows = {(row["location"], row["currency"]): row for row in documents(meter, "cost")}
+    zurich = rows["ZRH", "CHF"]
+    # 2 GiB over 16 days with 5 entitled... worked by hand: 1–16 October 6 − 2 = 4, 17–30 October 6 − 6 = 0, 31 October 6 − 5 = 1
+    assert zurich["burst_byte_seconds"] == str((16 * 4 + 14 * 0 + 1 * 1) * GIB * 86_400)
+    assert zurich["burst_cost"] == "0.65000000000000000000"
+    assert zurich["subscription_cost"] == "0.30023333333333333333"
+    assert zurich["total_cost"] == "0.95023333333333333333"
+    assert rows["ZRH", "EUR"]["subscription_cost"] == "7.00000000000000000000"
+    assert rows["ZRH", "EUR"]["burst_cost"] == "0.00000000000000000000"
+    by_account = documents(meter, "cost", by="account")
+    assert {row["currency"] for row in by_account} == {"CHF", "EUR"}
+    for column in ("subscription_cost", "burst_cost", "total_cost"):
+        apart = sum(Decimal(row[column]) for (_, currency), row in rows.items() if currency == "CHF")
+        assert apart == next(Decimal(row[column]) for row in by_account if row["currency"] == "CHF")
+
+
+def test_a_cost_of_which_a_part_is_not_known_is_empty_never_zero(tmp_path):
+    meter = meter_of(
+        tmp_path,
+        samples=polls("2026-10-01", "2026-10-02", {"s": 6 * GIB}),
+        prices=[price("0.30")],
+        subscriptions=[
+            subscription("priceless", GIB, "2026-10-01", "2026-10-31"),
+            subscription("nobody", GIB, "2026-10-01", "2026-10-31", account="B"),
+        ],
+    )
+    by_id = {row["id"]: row for row in documents(meter, "subscriptions", "2026-10-01")}
+    assert (by_id["priceless"]["cost"], by_id["priceless"]["cost_basis"]) == (None, "not known")
+    assert (by_id["nobody"]["cost"], by_id["nobody"]["currency"]) == (None, None)
+    (row,) = (row for row in documents(meter, "cost", "2026-10-01") if row["account"] == "A")
+    assert (row["subscription_cost"], row["total_cost"]) == (None, None)
+    assert row["burst_cost"] == "0.05000000000000000000"
+
+
+def test_only_what_an_account_bought_and_burst_is_in_its_report(meter):
+    assert documents(meter, "cost", account="A") == documents(meter, "cost")
+    assert [row["cost_in_period"] for row in documents(meter, "subscriptions", by="account,location")] == [
+        "0.00333333333333333333", "0.30023333333333333333", "7.00000000000000000000",
+    ]  # fmt: skip
