@@ -100,7 +100,9 @@ def _summed(bought: list[Bought], by: tuple[str, ...]) -> Table:
     groups: defaultdict[tuple[Any, ...], list[Bought]] = defaultdict(list)
     for each in bought:
         groups[*(each.row[name] for name in by), each.currency].append(each)
-    columns = columns_of(currency="text", subscription_count="count", subscribed_byte_seconds="byte_seconds", cost_in_period="money")
+    columns = columns_of(
+        currency="text", subscription_count="count", subscribed_byte_seconds="byte_seconds", cost_in_period="money"
+    )
     rows = [
         (
             *key,

@@ -29,6 +29,7 @@ in_force as (
 
 select
     p.poll_key,
+    p.collection_key,
     p.endpoint,
     p.poll_s,
     coalesce(lead(p.poll_s) over (partition by p.collection_key order by p.poll_s), 253402300800) as next_s,

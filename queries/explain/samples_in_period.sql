@@ -1,6 +1,6 @@
 -- name   samples_in_period
 -- grain  one row a sample of one account in one location, in a poll whose time reaches into the period
--- reads  account_polls, samples, series, labels
+-- reads  account_polls, sample_runs, series, labels
 -- params location, start_s, stop_s
 -- why    What exactly was listed: the snapshots and drives that an occupied level is made of.
 select
@@ -10,14 +10,16 @@ select
     l.drive,
     l.name,
     l.status,
-    x.allocated_size
+    r.allocated_size
 from account_polls as p
-inner join samples as x
-    on p.poll_key = x.poll_key
 inner join series as s
-    on x.series_key = s.series_key
+    on p.collection_key = s.collection_key
+inner join sample_runs as r
+    on s.series_key = r.series_key
+    and p.poll_key >= r.first_poll_key
+    and p.poll_key <= r.last_poll_key
 inner join labels as l
-    on x.label_key = l.label_key
+    on r.label_key = l.label_key
 where
     s.location = $location
     and p.next_s > $start_s
