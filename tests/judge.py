@@ -29,6 +29,13 @@ def meter_of(world: World) -> Meter:
 
 def product_bill(world: World, directory: Path, *, layout: str | None = None, parts: int | None = None) -> Document:
     """Ingest a world's commands from files of random formats (or the given), bill it, and leave out what has no oracle."""
+    return product_bills(world, [world], directory, layout=layout, parts=parts)[0]
+
+
+def product_bills(
+    world: World, questions: list[World], directory: Path, *, layout: str | None = None, parts: int | None = None
+) -> list[Document]:
+    """Ingest a world's commands once and bill every question asked of its facts."""
     random = Random(world.seed)
     numbers = [0]
     with meter_of(world) as meter:
@@ -37,8 +44,8 @@ def product_bill(world: World, directory: Path, *, layout: str | None = None, pa
             write_tables(place, tables, layout or random.choice(LAYOUTS), parts or random.choice([1, 1, 2, 5]), random)
             outcome = take(meter, place, supersede=number in world.supersede)
             numbers.append(outcome.ingest_seq if outcome and outcome.ingest_seq else numbers[-1])
-        known_at = None if world.known_at is None else str(numbers[world.known_at])
-        return bill(meter, world.period, world.as_of, known_at)
+        known = [None if one.known_at is None else str(numbers[one.known_at]) for one in questions]
+        return [bill(meter, one.period, one.as_of, known_at) for one, known_at in zip(questions, known, strict=True)]
 
 
 def take(meter: Meter, place: Path, *, supersede: bool = False) -> Any:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from fact_files import Row, Tables
+from oracle_facts import bounds, sample_of
 
 DAY = 86_400
 GIB = 2**30
@@ -62,6 +63,21 @@ class World:
             for table, rows in command.items():
                 together[table] += rows
         return dict(together)
+
+    def asked(self, count: int) -> list["World"]:
+        """The same facts, asked for other periods beside their polls, at other clocks, and as they were known at other times."""
+        random = Random(self.seed + 1)
+        polls = sorted({key.second for key in (sample_of(row)[0] for row in self.tables.get("samples", ())) if key})
+        edges = polls or [bounds(self.period)[0]]
+        worlds = []
+        for _ in range(count):
+            steps = [0, 0, 1, -1, self.cycle, -self.cycle, self.max_hold, self.max_hold + 1, 3 * self.cycle // 2, DAY]
+            start, end = sorted(max(0, random.choice(edges) + random.choice(steps)) for _ in range(2))
+            as_of = random.choice([FAR, max(start + 1, random.choice(edges) + random.choice(steps))])
+            known_at = random.choice([None, None, random.randint(1, len(self.commands))])
+            period = f"{written(start)}..{written(max(end, start + 1))}"
+            worlds.append(replace(self, period=period, as_of=as_of, known_at=known_at))
+        return worlds
 
     def having(self, **tables: list[Row]) -> "World":
         """The same question asked of other facts: one command, in which some tables are replaced."""

@@ -9,7 +9,7 @@ EXAMPLES = int(os.environ.get("METERING_EXAMPLES", "0"))
 # Worlds are made and billed in some tenths of a second, so no deadline; a seed says all, so nothing is kept in a database.
 settings.register_profile(
     "worlds",
-    max_examples=EXAMPLES or 4,
+    max_examples=EXAMPLES or 3,
     deadline=None,
     database=None,
     print_blob=True,

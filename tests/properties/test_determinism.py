@@ -1,0 +1,62 @@
+"""The command prints the same bytes whatever process it runs in (ACCOUNTING §2, FAULTS G13)."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from fact_files import write_tables
+from judge import billed
+from oracle_facts import shown
+from worlds import World
+
+_WORLD = World.random(2026, clean=True)
+# Whether a purchase by period begins in the future depends on the day on which these tests are run.
+WORLD = _WORLD.having(subscriptions=[row for row in _WORLD.tables["subscriptions"] if not row["period"]])
+ELSEWHERE = {
+    "a far time zone": {"TZ": "Pacific/Kiritimati"},
+    "another locale": {"LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8"},
+    "another hash seed and more threads": {"PYTHONHASHSEED": "4711", "METERING_THREADS": "4"},
+}
+
+
+def printed(place, **environment):
+    command = [sys.executable, "-m", "metering", "run", "facts", "--period", WORLD.period, "--as-of", shown(WORLD.as_of)]
+    settings = {"METERING_CYCLE": str(WORLD.cycle), "METERING_MAX_HOLD": str(WORLD.max_hold), "METERING_THREADS": "1"}
+    run = subprocess.run(
+        [*command, "--format", "json", "--store", ":memory:", "-q"],
+        cwd=place, env=os.environ | {"PYTHONHASHSEED": "0"} | settings | environment, capture_output=True, check=True,
+    )  # fmt: skip
+    return run.stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    write_tables(folder / "facts", WORLD.tables)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(place):
+    return printed(place)
+
+
+def test_the_command_prints_what_the_library_gives(expected):
+    document = json.loads(expected)
+    for line in document["lines"]:
+        line.pop("charge_id")
+    own = billed(WORLD)
+    assert {part: document[part] for part in own} == own
+    assert own["lines"], "the world bursts"
+
+
+@pytest.mark.parametrize("environment", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_the_process_changes_no_byte(place, expected, environment):
+    assert printed(place, **environment) == expected
+
+
+def test_formats_and_numbers_of_files_change_no_byte(tmp_path, expected):
+    write_tables(tmp_path / "facts", {table: rows[::-1] for table, rows in WORLD.tables.items()}, "ndjson.zst", 50)
+    assert printed(tmp_path) == expected
