@@ -93,9 +93,17 @@ class Engine:
             connection.close()
 
     def drop(self, *tables: str) -> None:
-        """Drop temporary tables that are no longer needed, to give their memory back."""
-        for table in tables:
-            self.connection.execute(f"drop table if exists temp.main.{quoted_name(table)}")
+        """Drop temporary tables and views that are no longer needed, to give their memory back."""
+        kinds = {
+            name: "view" if is_view else "table"
+            for name, is_view in self.sql(
+                "select view_name, true from duckdb_views() where temporary and not internal "
+                "union all select table_name, false from duckdb_tables() where temporary and not internal"
+            )
+        }
+        for name in tables:
+            if name in kinds:
+                self.connection.execute(f"drop {kinds[name]} temp.main.{quoted_name(name)}")
 
 
 def _chosen(parameters: Parameters | None, names: Sequence[str]) -> dict[str, Any]:

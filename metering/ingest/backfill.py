@@ -91,8 +91,8 @@ async def _fill(targets: Targets, service: Service, spool: Spool, period: Period
     by_account: defaultdict[str, list[Collection]] = defaultdict(list)
     for collection in collections_of(targets):
         by_account[collection.source.account].append(collection)
-    tls = tls_context()
-    clients = {name: EndpointClient(endpoint, targets.collect, tls=tls) for name, endpoint in targets.endpoints.items()}
+    tls = tls_context(targets.endpoints.values())
+    clients = {name: EndpointClient(endpoint, targets.collect, tls) for name, endpoint in targets.endpoints.items()}
     try:
         for account, collections in by_account.items():
             with service.store(service.store_wait_s).reading() as engine:

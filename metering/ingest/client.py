@@ -10,7 +10,7 @@ import random
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -56,8 +56,7 @@ class EndpointClient:
     """The API of one endpoint; connections are kept and used again, for all its accounts."""
 
     def __init__(
-        self, endpoint: EndpointSettings, collect: CollectSettings, *, clock: Callable[[], int] = now_us,
-        tls: ssl.SSLContext | None = None,
+        self, endpoint: EndpointSettings, collect: CollectSettings, tls: ssl.SSLContext, *, clock: Callable[[], int] = now_us
     ) -> None:  # fmt: skip
         self._collect = collect
         self._clock = clock
@@ -67,7 +66,7 @@ class EndpointClient:
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
         self._http = httpx.AsyncClient(
             base_url=endpoint.url,
-            verify=tls or tls_context(),
+            verify=tls,
             trust_env=False,
             follow_redirects=False,
             cookies=cookies,
@@ -220,9 +219,14 @@ class _Unfolder:
         return b"".join(self._parts)
 
 
-def tls_context() -> ssl.SSLContext:
-    """Make the context that verifies every certificate; one is enough for all endpoints."""
-    return httpx.create_ssl_context(verify=True, trust_env=False)
+def tls_context(endpoints: Iterable[EndpointSettings]) -> ssl.SSLContext:
+    """Make the context that verifies every certificate; one is enough for all endpoints.
+
+    Where all are plain http, which settings allow on this machine only, it trusts nobody: to load the authorities takes time.
+    """
+    if any(endpoint.url.startswith("https:") for endpoint in endpoints):
+        return httpx.create_ssl_context(verify=True, trust_env=False)
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:

@@ -131,9 +131,9 @@ class Collector:
         self._asked_s = spool.read_state()
 
     async def __aenter__(self) -> Self:
-        tls = tls_context()
+        tls = tls_context(self._targets.endpoints.values())
         self._clients = {
-            name: EndpointClient(endpoint, self._settings, clock=self._clock, tls=tls)
+            name: EndpointClient(endpoint, self._settings, tls, clock=self._clock)
             for name, endpoint in self._targets.endpoints.items()
         }
         return self

@@ -240,9 +240,8 @@ def drop_staging(engine: Engine) -> None:
         "rejected_rows", "staged_keys", "staged_key_numbers", "staged_runs", "staged_phases", "staged_blocks", "staged_samples",
         "known_polls", "known_samples", "contradicting_listings", "staged_polls", "staged_shared_objects", "accepted_blocks",
         "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails",
+        "checked_samples", "raw_samples",
     )  # fmt: skip
-    engine.connection.execute("drop view if exists temp.main.checked_samples")
-    engine.connection.execute("drop view if exists temp.main.raw_samples")
 
 
 def _rejections(files: list[FactFile], rows: list[dict[str, Any]]) -> list[Rejection]:

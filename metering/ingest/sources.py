@@ -177,9 +177,11 @@ def _cells(record: Record) -> list[str | None]:
 
 def _numbered_lines(plain: Path) -> str:
     """Number the lines and tell which are JSON objects; where one is not, an empty object stands in, so that all SQL holds."""
+    # No line is longer than its file; a buffer for the longest that may be costs more than to read a collector's cycle.
+    longest = min(MAX_LINE_BYTES, max(plain.stat().st_size, FLAT_LINE_BYTES))
     source = (
         f"read_csv([{quoted(glob_escaped(plain))}], auto_detect=false, header=false, delim={quoted(_NO_DELIMITER)}, quote='', "
-        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={MAX_LINE_BYTES:d}, buffer_size={MAX_LINE_BYTES:d}, "
+        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={longest:d}, buffer_size={longest:d}, "
         "strict_mode=false, compression='none')"
     )
     return (
@@ -200,76 +202,86 @@ def _no_text(value: str) -> str:
     return f"({value} is not null and json_type({value}) not in ('VARCHAR', 'NULL'))"
 
 
+# What is read of a capture, and of each object that it lists; all at once, because each look at a JSON text reads it anew.
+_CAPTURE_PATHS = (
+    "poll_time", "endpoint", "account", "date", "response.meta.limit", "response.meta.offset", "response.meta.total_count",
+)  # fmt: skip
+_OBJECT_PATHS = (
+    "uuid", "location", "allocated_size", "drive.uuid", "drive_meta.src_uuid", "status", "name", "owner.uuid", "drive_meta.size",
+)  # fmt: skip
+
+
+def _picks(document: str, paths: tuple[str, ...]) -> str:
+    return f"json_extract({document}, [{', '.join(quoted('$.' + path) for path in paths)}])"
+
+
 def _captures(number: int, plain: Path) -> str:
     """Give each capture as a heartbeat, which makes its poll known, and one row an object that it lists."""
-    head = {
-        "listing": f"row_number + {number * _LISTINGS_PER_FILE:d}",
-        "poll_time": _text("json_extract(document, '$.poll_time')"),
-        "endpoint": _text("json_extract(document, '$.endpoint')"),
-        "account": _text("json_extract(document, '$.account')"),
-    }
-    objects = "json_extract(document, '$.response.objects')"
-    limit, offset, listed = (
-        f"try_cast({_text(f'json_extract(document, {quoted(path)})')} as bigint)"
-        for path in ("$.response.meta.limit", "$.response.meta.offset", "$.response.meta.total_count")
+    lines = (
+        f"(select row_number, line, problem, {_picks('document', _CAPTURE_PATHS)} as said, "
+        f"json_extract(document, '$.response.objects') as objects from {_numbered_lines(plain)})"
     )
-    count = f"json_array_length(document, '$.response.objects')"  # noqa: F541 -- reads like its neighbours
-    poll_problem = (
-        "coalesce(problem, case "
-        + " ".join(
-            f"when {_no_text(f'json_extract(document, {quoted(path)})')} then '{path[2:]}.no_text'"
-            for path in ("$.poll_time", "$.endpoint", "$.account")
-        )
-        + " when coalesce(json_extract_string(document, '$.endpoint'), '') = '' then 'endpoint.missing'"
-        f" when json_type({objects}) is distinct from 'ARRAY' then 'response.no_listing'"
+    return f"{_listings(number, lines)} union all by name {_listed_objects(number, lines)}"
+
+
+def _capture_head(number: int) -> dict[str, str]:
+    at = {path: f"said[{i}]" for i, path in enumerate(_CAPTURE_PATHS, start=1)}
+    head = {name: _text(at[name]) for name in ("poll_time", "endpoint", "account")}
+    return {"listing": f"row_number + {number * _LISTINGS_PER_FILE:d}", **head}
+
+
+def _listings(number: int, lines: str) -> str:
+    at = {path: f"said[{i}]" for i, path in enumerate(_CAPTURE_PATHS, start=1)}
+    limit, offset, listed = (
+        f"try_cast({_text(at[f'response.meta.{name}'])} as bigint)" for name in ("limit", "offset", "total_count")
+    )
+    count = "json_array_length(objects)"
+    wrong = " ".join(f"when {_no_text(at[name])} then '{name}.no_text'" for name in ("poll_time", "endpoint", "account"))
+    problem = (
+        f"coalesce(problem, case {wrong} when coalesce({_text(at['endpoint'])}, '') = '' then 'endpoint.missing'"
+        " when json_type(objects) is distinct from 'ARRAY' then 'response.no_listing'"
         # A page is no listing: it was cut at its limit, and the provider knows of more.
         f" when {limit} > 0 and {count} >= {limit} and {listed} > {count} or {offset} > 0 then 'response.incomplete' end)"
     )
-    lines = _numbered_lines(plain)
-    answered = _text("json_extract(document, '$.date')")
-    polls = _select(
-        number,
-        {**head, "answered_s": _answered_seconds(answered), "problem": poll_problem, "problem_value": "left(line, 200)"},
-        lines,
-    )
+    answered = {"answered_s": _answered_seconds(_text(at["date"]))}
+    return _select(number, {**_capture_head(number), **answered, "problem": problem, "problem_value": "left(line, 200)"}, lines)
 
-    def text_at(path: str) -> str:
-        return f"json_extract_string(object, '{path}')"
 
+def _listed_objects(number: int, lines: str) -> str:
+    at = {path: f"found[{i}]" for i, path in enumerate(_OBJECT_PATHS, start=1)}
     wrong = " ".join(
-        f"when {_no_text(f'json_extract(object, {quoted(path)})')} then '{column}.no_text'"
+        f"when {_no_text(at[path])} then '{column}.no_text'"
         for column, path in (
-            ("snapshot", "$.uuid"), ("location", "$.location"), ("owner", "$.owner.uuid"), ("status", "$.status"),
-            ("name", "$.name"), ("drive", "$.drive.uuid"),
+            ("snapshot", "uuid"), ("location", "location"), ("owner", "owner.uuid"), ("status", "status"), ("name", "name"),
+            ("drive", "drive.uuid"),
         )
     )  # fmt: skip
-    listed_objects = _select(
-        number,
-        {
-            **head,
-            "location": text_at("$.location"),
-            "snapshot": text_at("$.uuid"),
-            "allocated_size": text_at("$.allocated_size"),
-            # Deleting a drive leaves its snapshots: what drive it was is still known from their metadata.
-            "drive": f"coalesce({text_at('$.drive.uuid')}, {text_at('$.drive_meta.src_uuid')})",
-            "status": text_at("$.status"),
-            "name": text_at("$.name"),
-            "owner": text_at("$.owner.uuid"),
-            "drive_size": text_at("$.drive_meta.size"),
-            "problem": (
-                "case when json_type(object) <> 'OBJECT' then 'response.no_object' "
-                "when len(json_keys(object)) <> len(list_distinct(json_keys(object))) then 'response.key_twice' "
-                f"{wrong} when coalesce({text_at('$.owner.uuid')}, '') = '' then 'owner.missing' "
-                f"when coalesce({text_at('$.uuid')}, '') = '' then 'snapshot.missing' "
-                "when json_type(object, '$.allocated_size') not in ('UBIGINT', 'BIGINT', 'HUGEINT', 'NULL') "
-                "then 'allocated_size.no_integer' end"
-            ),
-            "problem_value": f"coalesce({text_at('$.allocated_size')}, left(cast(object as varchar), 200))",
-        },
-        f"(select row_number, document, unnest(cast({objects} as json[])) as object from {lines} "
-        f"where json_type({objects}) = 'ARRAY')",
+    owner, uuid, size = (_text(at[path]) for path in ("owner.uuid", "uuid", "allocated_size"))
+    problem = (
+        "case when json_type(object) <> 'OBJECT' then 'response.no_object' "
+        "when len(keys) <> len(list_distinct(keys)) then 'response.key_twice' "
+        f"{wrong} when coalesce({owner}, '') = '' then 'owner.missing' when coalesce({uuid}, '') = '' then 'snapshot.missing' "
+        f"when json_type({at['allocated_size']}) not in ('UBIGINT', 'BIGINT', 'HUGEINT', 'NULL') "
+        "then 'allocated_size.no_integer' end"
     )
-    return f"{polls} union all by name {listed_objects}"
+    values = {
+        "location": _text(at["location"]),
+        "snapshot": uuid,
+        "allocated_size": size,
+        # Deleting a drive leaves its snapshots: what drive it was is still known from their metadata.
+        "drive": f"coalesce({_text(at['drive.uuid'])}, {_text(at['drive_meta.src_uuid'])})",
+        "status": _text(at["status"]),
+        "name": _text(at["name"]),
+        "owner": owner,
+        "drive_size": _text(at["drive_meta.size"]),
+        "problem": problem,
+        "problem_value": f"coalesce({size}, left(cast(object as varchar), 200))",
+    }
+    objects = (
+        f"(select row_number, said, object, {_picks('object', _OBJECT_PATHS)} as found, json_keys(object) as keys from "
+        f"(select row_number, said, unnest(cast(objects as json[])) as object from {lines} where json_type(objects) = 'ARRAY'))"
+    )
+    return _select(number, {**_capture_head(number), **values}, objects)
 
 
 def _answered_seconds(text: str) -> str:

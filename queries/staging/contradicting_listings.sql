@@ -6,6 +6,20 @@
 --        not all of them list makes their poll a contradiction.
 with
 
+-- hardly ever: most batches have one listing of each poll
+listed_again as (
+    select
+        endpoint,
+        account,
+        poll_s
+    from checked_samples
+    where
+        problem is null
+        and not is_shared
+    group by endpoint, account, poll_s
+    having min(listing) < max(listing)
+),
+
 listed as (
     select
         n.collection_key,
@@ -15,6 +29,10 @@ listed as (
         k.allocated_size,
         k.listing
     from checked_samples as k
+    inner join listed_again as a
+        on k.endpoint = a.endpoint
+        and k.account = a.account
+        and k.poll_s = a.poll_s
     inner join staged_key_numbers as n
         on k.endpoint = n.endpoint
         and k.account = n.account

@@ -1,0 +1,198 @@
+"""What goes wrong out there (PROVIDER.md): a listing is taken whole, or the time is missing with its cause; nobody else suffers."""
+
+import json
+import logging
+
+import pytest
+from collect_help import Rig, causes
+from sandbox_help import account_of, ready_drive, running, small_world, taken, with_snapshots
+
+PLACES = ("ZRH", "GVA", "FRA")
+COUNT = 25
+
+
+@pytest.fixture
+def sandbox():
+    world = small_world(locations=PLACES)
+    with_snapshots(world, COUNT)
+    for email in ("ann@example.com", "ben@example.com"):
+        taken(world, ready_drive(world, email, "GVA"))
+    with running(world) as served:
+        yield served
+
+
+@pytest.fixture
+def rig(tmp_path, sandbox):
+    return Rig(tmp_path, sandbox)
+
+
+def levels(rig):
+    """Give the samples and bytes of each poll, by endpoint and account's name."""
+    names = {account.uuid: account.name for account in rig.world.accounts.values()}
+    rows = rig.rows(
+        "select c.endpoint, c.account, p.sample_count, coalesce(sum(l.occupied_bytes), 0) from polls as p "
+        "join collections as c on p.collection_key = c.collection_key left join poll_levels as l on p.poll_key = l.poll_key "
+        "group by all order by all"
+    )
+    return {(endpoint, names[account]): (count, int(size)) for endpoint, account, count, size in rows}
+
+
+def true_levels(rig):
+    found = {}
+    for account in rig.world.accounts.values():
+        for place in PLACES:
+            own = [snapshot for snapshot in rig.world.listing(account, place) if snapshot.owner == account.uuid]
+            found[place, account.name] = (len(own), sum(snapshot.size for snapshot in own))
+    return found
+
+
+def notes(rig):
+    return set(rig.rows("select endpoint, outcome, cause from poll_notes"))
+
+
+def test_without_faults_every_account_is_polled_everywhere_and_nothing_is_lost(rig):
+    report = rig.collect()
+    assert (report.polls, report.samples, report.failures, report.flags) == (6, COUNT + 2, [], [])
+    assert levels(rig) == true_levels(rig)
+    assert report.received_bytes > 0
+    assert report.waiting_files == 0
+
+
+@pytest.mark.parametrize("cap", [1, 2, 7, 24, 25])
+def test_a_server_that_caps_its_pages_is_paged_to_the_end(rig, cap):
+    rig.sandbox.faults.add("page_cap", value=cap)
+    assert rig.collect().failures == []
+    assert levels(rig) == true_levels(rig)
+
+
+@pytest.mark.parametrize("change", ["delete", "insert"])
+def test_a_list_that_changes_under_way_is_read_again(rig, change):
+    rig.sandbox.faults.add("page_cap", value=10)
+    rig.sandbox.faults.add("list_changes", value=change, times=1)
+    assert rig.collect().failures == []
+    assert levels(rig) == true_levels(rig)
+
+
+@pytest.mark.parametrize("kind", ["list_changes", "repeat_object"])
+def test_a_list_that_never_comes_to_rest_is_no_poll(rig, kind):
+    rig.sandbox.faults.add("page_cap", value=10)
+    rig.sandbox.faults.add(kind)
+    assert causes(rig.collect()) == {("ZRH", "incomplete")}
+    assert ("ZRH", "Ann AG") not in levels(rig)
+    assert len(levels(rig)) == 5
+    assert notes(rig) == {("ZRH", "failed", "incomplete")}
+
+
+def test_an_order_that_is_never_the_same_twice_gives_each_snapshot_once_or_none(rig):
+    rig.sandbox.faults.add("shuffle")
+    assert rig.collect().failures == []
+    assert levels(rig) == true_levels(rig)
+    rig.sandbox.faults.add("page_cap", value=10)
+    rig.sandbox.advance(300)
+    assert causes(rig.collect()) == {("ZRH", "incomplete")}
+
+
+def test_a_total_count_of_0_beside_a_full_list_is_flagged_and_the_list_is_kept(rig):
+    rig.sandbox.faults.add("total_count", value=0)
+    report = rig.collect()
+    assert {(flag.endpoint, flag.cause) for flag in report.flags} == {("ZRH", "total_count"), ("GVA", "total_count")}
+    assert levels(rig) == true_levels(rig)
+    assert notes(rig) == {("ZRH", "flagged", "total_count"), ("GVA", "flagged", "total_count")}
+
+
+def test_a_total_count_of_0_beside_a_full_page_does_not_hide_the_other_pages(rig):
+    rig.sandbox.faults.add("total_count", value=0)
+    rig.sandbox.faults.add("page_cap", value=5)
+    assert rig.collect().failures == []
+    assert levels(rig) == true_levels(rig)
+
+
+def test_a_total_count_that_is_never_reached_is_no_poll(rig):
+    rig.sandbox.faults.add("total_count", value=COUNT + 1, location="ZRH")
+    assert causes(rig.collect()) == {("ZRH", "incomplete")}
+    assert [key for key in levels(rig) if key[0] == "ZRH"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "cause"),
+    [
+        ("html", None, "malformed"), ("xml", None, "malformed"), ("error_object", None, "malformed"), ("empty", None, "malformed"),
+        ("cut_json", None, "malformed"), ("cut_gzip", None, "malformed"), ("cut", None, "malformed"),
+        ("duplicate_keys", None, "malformed"), ("deep", None, "malformed"), ("deep", 40, "malformed"),
+        ("bad_size", "NaN", "malformed"), ("bad_size", "1e400", "malformed"), ("bad_size", "true", "malformed"),
+        ("bad_size", '"12.0"', "malformed"), ("bad_size", "-1", "malformed"), ("bad_size", "9223372036854775808", "malformed"),
+        ("bomb", 200_000_000, "malformed"), ("flood", 200_000_000, "malformed"),
+        ("lost", None, "malformed"), ("hang", 30, "timeout"),
+        ("status", 401, "credential"), ("status", 403, "credential"), ("status", 402, "refused"), ("status", 404, "refused"),
+        ("status", 429, "refused"), ("status", 500, "refused"), ("status", 503, "refused"),
+        ("redirect", "http://127.0.0.1:1/elsewhere", "refused"),
+    ],
+)  # fmt: skip
+def test_what_is_no_listing_is_no_poll_and_its_cause_is_told(tmp_path, sandbox, kind, value, cause):
+    rig = Rig(tmp_path, sandbox, timeout=2 if kind == "hang" else 20, more="max_response_bytes = 1000000")
+    sandbox.faults.add(kind, location="GVA", value=value)
+    report = rig.collect()
+    assert causes(report) == {("GVA", cause)}
+    expected = {key: level for key, level in true_levels(rig).items() if key[0] != "GVA"}
+    assert levels(rig) == expected
+    assert notes(rig) == {("GVA", "failed", cause)}
+    assert rig.rows("select count(*) from rejections") == [(0,)]
+
+
+def test_a_fault_that_passes_is_tried_again_within_the_cycle(tmp_path, sandbox):
+    rig = Rig(tmp_path, sandbox, attempts=4)
+    for kind in ("status", "cut_gzip", "html"):
+        sandbox.faults.add(kind, location="GVA", times=1)
+    report = rig.collect()
+    assert report.failures == []
+    assert levels(rig) == true_levels(rig)
+
+
+def test_a_401_is_not_tried_again(rig):
+    rig.sandbox.faults.add("status", location="GVA", value=401)
+    rig.collect()
+    assert len(rig.sandbox.faults.hits) == 2  # once an account
+
+
+def test_a_retry_after_that_is_longer_than_the_cycle_ends_the_attempt(rig):
+    rig.sandbox.faults.add("status", location="GVA", value=429, retry_after=86_400)
+    report = rig.collect()
+    assert causes(report) == {("GVA", "refused")}
+    assert len(rig.sandbox.faults.hits) == 2
+    assert "asks to wait 86400 s" in report.failures[0].detail
+
+
+def test_a_snapshot_that_is_shared_with_a_second_polled_account_is_billed_once_to_its_owner(rig):
+    snapshot = next(iter(rig.world.snapshots.values()))
+    rig.world.share(snapshot, account_of(rig.world, "ben@example.com"))
+    report = rig.collect()
+    assert (report.samples, report.shared) == (COUNT + 2, 1)
+    assert levels(rig) == true_levels(rig)
+    assert rig.rows("select owner, snapshot from shared_objects") == [(snapshot.owner, snapshot.uuid)]
+
+
+def test_a_snapshot_whose_drive_is_gone_is_kept_with_the_drive_it_was_of(rig):
+    rig.sandbox.faults.add("drive_null")
+    assert rig.collect().failures == []
+    assert levels(rig) == true_levels(rig)
+    drives = {row[0] for row in rig.rows("select l.drive from samples as s join labels as l on s.label_key = l.label_key")}
+    assert drives == {snapshot.drive_meta["src_uuid"] for snapshot in rig.world.snapshots.values()}
+
+
+def test_no_password_is_ever_told(tmp_path, sandbox, caplog, capfd):
+    """Every fault at once, in turn: neither output, nor logs, nor the spool, nor the store hold a password."""
+    caplog.set_level(logging.DEBUG)
+    for account in sandbox.world.accounts.values():
+        account.password = "c4nary-s3cret"
+    rig = Rig(tmp_path, sandbox, attempts=1, timeout=2, more="max_response_bytes = 1000000")
+    for kind in ("html", "status", "redirect", "cut", "cut_gzip", "hang", "bad_size"):
+        sandbox.faults.clear()
+        sandbox.faults.add(kind, value={"status": 401, "redirect": "http://127.0.0.1:1/", "hang": 30}.get(kind))
+        sandbox.advance(300)
+        report = rig.collect()
+        assert "c4nary" not in repr(report)
+    out, err = capfd.readouterr()
+    assert "c4nary" not in out + err + caplog.text + "".join(rig.told)
+    for kind in ("capture", "answer"):
+        assert "c4nary" not in json.dumps(rig.spooled(kind))
+    assert b"c4nary" not in (tmp_path / "metering.duckdb").read_bytes()
