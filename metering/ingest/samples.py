@@ -223,9 +223,10 @@ def _keep_runs(engine: Engine) -> None:
         "delete from open_runs where series_key in "
         "(select s.series_key from series as s inner join new_tails as t on s.collection_key = t.collection_key)"
     )
+    # Written as a difference, the number is no key to join on: all collections of a cycle have the same.
     split = (
         "select r.* from new_runs as r inner join series as s on r.series_key = s.series_key "
-        "inner join new_tails as t on s.collection_key = t.collection_key where r.last_poll_key % 4294967296 {} t.last_number "
+        "inner join new_tails as t on s.collection_key = t.collection_key where r.last_poll_key % 4294967296 - t.last_number {} 0 "
         "order by r.series_key, r.first_poll_key"
     )
     engine.sql(f"insert into closed_runs by name {split.format('<>')}")
