@@ -1,6 +1,7 @@
 """The API itself, with its OpenAPI page: the routers, and refusals as the provider's lists of errors."""
 
 from http import HTTPStatus
+from typing import get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +12,23 @@ from metering import __version__
 from metering.sandbox import server_control, server_drives, server_money, server_schema, server_snapshots, server_usage
 from metering.sandbox.refusal import ErrorType, Refusal
 from metering.sandbox.server_call import reply
+
+# How the paths of validation errors name the alternatives that a body or a field has.
+_TYPES = ("one", "many", "str", "int", "constrained-str", "constrained-int", "Reference")
+_ERRORS = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "type": "object",
+        "required": ["error_type", "error_message", "error_point"],
+        "additionalProperties": False,
+        "properties": {
+            "error_type": {"type": "string", "enum": list(get_args(ErrorType))},
+            "error_message": {"type": "string"},
+            "error_point": {"type": ["string", "null"]},
+        },
+    },
+}
 
 
 def create_api() -> FastAPI:
@@ -30,7 +48,23 @@ def create_api() -> FastAPI:
     api.add_exception_handler(Refusal, _refused)
     api.add_exception_handler(RequestValidationError, _not_valid)
     api.add_exception_handler(HTTPException, _http_error)
+    _describe_refusals(api)
     return api
+
+
+def _describe_refusals(api: FastAPI) -> None:
+    """Write the provider's refusals into the OpenAPI page; FastAPI's own 422 is never answered here."""
+    document = api.openapi()
+    document["components"]["schemas"]["Errors"] = _ERRORS
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Errors"}}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            answers = operation["responses"]
+            answers.pop("422", None)
+            refusals = [400, 401, 403, 404, 406, 429]
+            if "subscriptions" in path and operation.get("requestBody"):
+                refusals.append(402)
+            answers |= {str(status): {"description": HTTPStatus(status).phrase, "content": content} for status in refusals}
 
 
 def _errors(status: int, errors: list[dict[str, str | None]], headers: dict[str, str] | None = None) -> Response:
@@ -46,11 +80,11 @@ async def _refused(_request: Request, error: Exception) -> Response:
 
 
 async def _not_valid(_request: Request, error: Exception) -> Response:
-    """Say what is wrong with each field; a union of bodies says it for each, so the same is said once."""
+    """Say what is wrong with each field; where a field may be of several types, the same is said once."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
     said: dict[tuple[str, str | None], None] = {}
     for each in found:
-        names = [str(part) for part in each["loc"][1:] if not (isinstance(part, str) and part.startswith(("New", "Snapshot")))]
+        names = [] if each["type"] == "json_invalid" else [str(part) for part in each["loc"][1:] if part not in _TYPES]
         said[each["msg"], ".".join(names) or None] = None
     return _errors(400, [{"error_type": "validation", "error_message": text, "error_point": point} for text, point in said])
 

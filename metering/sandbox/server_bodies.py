@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 
 class Sent(BaseModel):
@@ -101,6 +101,19 @@ class ProfileChanges(Sent):
     """What can be set in the profile."""
 
     clone_naming: str | None = None
+
+
+def _one_or_many(body: Any) -> str:
+    """Tell one object from several, so that what is wrong is said of what was meant."""
+    return "many" if isinstance(body, dict) and "objects" in body else "one"
+
+
+ONE_OR_MANY = Discriminator(_one_or_many)
+SnapshotOrSnapshots = Annotated[Annotated[NewSnapshot, Tag("one")] | Annotated[NewSnapshots, Tag("many")], ONE_OR_MANY]
+DriveOrDrives = Annotated[Annotated[NewDrive, Tag("one")] | Annotated[NewDrives, Tag("many")], ONE_OR_MANY]
+SubscriptionOrSubscriptions = Annotated[
+    Annotated[NewSubscription, Tag("one")] | Annotated[NewSubscriptions, Tag("many")], ONE_OR_MANY
+]
 
 
 def uuid_of(given: str | Reference) -> str:

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from metering.sandbox.refusal import not_there
-from metering.sandbox.server_bodies import NewDrive, NewDrives, uuid_of
+from metering.sandbox.server_bodies import DriveOrDrives, NewDrives, uuid_of
 from metering.sandbox.server_call import (
     DEFAULT_LIMIT,
     Call,
@@ -61,7 +61,7 @@ def _listed_drives(call: Call, limit: int, offset: int, fields: str | None, uuid
 
 @router.post("/drives/", tags=["drives"], status_code=201)
 @locked
-def create_drives(call: Caller, body: NewDrives | NewDrive, avoid: Text = None) -> Response:
+def create_drives(call: Caller, body: DriveOrDrives, avoid: Text = None) -> Response:
     """Create drives: one object, or several as `objects`."""
     del avoid  # there is one host
     wanted = body.objects if isinstance(body, NewDrives) else [body]

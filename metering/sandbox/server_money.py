@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Query, Request
 from fastapi.responses import Response
 
 from metering.sandbox.refusal import not_valid
-from metering.sandbox.server_bodies import Extension, NewSubscription, NewSubscriptions, ProfileChanges
+from metering.sandbox.server_bodies import Extension, NewSubscription, NewSubscriptions, ProfileChanges, SubscriptionOrSubscriptions
 from metering.sandbox.server_call import (
     DEFAULT_LIMIT,
     Call,
@@ -54,7 +54,7 @@ def _order(wish: NewSubscription) -> Order:
     )
 
 
-def _orders(body: NewSubscriptions | NewSubscription) -> list[Order]:
+def _orders(body: SubscriptionOrSubscriptions) -> list[Order]:
     wanted = body.objects if isinstance(body, NewSubscriptions) else [body]
     if len(wanted) > MAX_ORDERS:
         raise not_valid(f"at most {MAX_ORDERS} subscriptions can be bought in one request", "objects")
@@ -91,7 +91,7 @@ def list_subscriptions(
 
 @router.post("/subscriptions/", tags=["subscriptions"], status_code=201)
 @locked
-def buy_subscriptions(call: Caller, body: NewSubscriptions | NewSubscription) -> Response:
+def buy_subscriptions(call: Caller, body: SubscriptionOrSubscriptions) -> Response:
     """Buy subscriptions, all or none: one object, or several as `objects`."""
     bought = call.world.money.buy(call.account, call.location, _orders(body), call.world.now_s)
     return _sold(call, bought, 201)
@@ -99,7 +99,7 @@ def buy_subscriptions(call: Caller, body: NewSubscriptions | NewSubscription) ->
 
 @router.post("/subscriptioncalculator/", tags=["subscriptions"])
 @locked
-def calculate_subscriptions(call: Caller, body: NewSubscriptions | NewSubscription) -> Response:
+def calculate_subscriptions(call: Caller, body: SubscriptionOrSubscriptions) -> Response:
     """Quote subscriptions; nothing is bought."""
     money, now_s = call.world.money, call.world.now_s
     return _sold(call, [money.quote(call.account, call.location, order, now_s) for order in _orders(body)], 200)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
 
 from metering.sandbox.refusal import not_valid
-from metering.sandbox.server_bodies import CloneWish, NewSnapshot, NewSnapshots, References, SnapshotChanges, uuid_of
+from metering.sandbox.server_bodies import CloneWish, NewSnapshots, References, SnapshotChanges, SnapshotOrSnapshots, uuid_of
 from metering.sandbox.server_call import (
     DEFAULT_LIMIT,
     Call,
@@ -91,7 +91,7 @@ def list_snapshots_in_detail(
 
 @router.post("/remotesnapshots/", tags=["remotesnapshots"], status_code=201)
 @locked
-def create_snapshots(call: Caller, body: NewSnapshots | NewSnapshot) -> Response:
+def create_snapshots(call: Caller, body: SnapshotOrSnapshots) -> Response:
     """Take remote snapshots: one object, or several as `objects`."""
     wanted = body.objects if isinstance(body, NewSnapshots) else [body]
     taken = call.world.create_snapshots(

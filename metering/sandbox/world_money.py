@@ -5,13 +5,14 @@ force until it looks again, as one ledger line. All money is exact: Fractions, a
 PROVIDER.md "Money", ACCOUNTING.md §5 and §6.
 """
 
+import contextlib
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from metering.model.period import instant_text
+from metering.model.period import instant_seconds, instant_text
 from metering.model.terms import Interval, Term, parse_term, resolve_interval
 from metering.model.units import GIB_BYTES, shown_quotient
 from metering.sandbox.refusal import Refusal, not_there, not_valid
@@ -20,6 +21,7 @@ from metering.sandbox.world_things import RESOURCE, Account, LedgerLine, PriceRo
 PLACES = 20
 MAX_PLACES = 30
 DEFAULT_LEVEL = 1
+LAST_S = instant_seconds("9999-12-31")
 MAX_ORDERS = 500
 # A length in months, and what it saves.
 DISCOUNTS = (
@@ -151,12 +153,7 @@ class Money:
 
     def quote(self, account: Account, location: str, order: Order, now_s: int) -> Subscription:
         """Say what an order would become and cost; nothing is bought."""
-        try:
-            term = parse_term(order.period) if order.period else None
-            interval = resolve_interval(order.start_s, order.end_s, term, now_s)
-        except ValueError as error:
-            raise not_valid(str(error), "period") from None
-        return self._priced(account, location, order, interval, now_s)
+        return self._priced(account, location, order, _interval(order.start_s, order.end_s, order.period, now_s), now_s)
 
     def buy(self, account: Account, location: str, orders: Iterable[Order], now_s: int) -> list[Subscription]:
         """Buy, all or nothing."""
@@ -191,11 +188,8 @@ class Money:
         if period is not None and end_s is not None:
             raise not_valid("period and end_time together are ambiguous: leave one out", "period")
         wanted = Order(last.amount, last.resource, last.end_s, end_s, period, last.auto_renew)
-        try:
-            # The start is exact: it is where the one before ends, so it counts as now.
-            interval = resolve_interval(last.end_s, end_s, parse_term(period) if period else None, max(now_s, last.end_s))
-        except ValueError as error:
-            raise not_valid(str(error), "period" if period else "end_time") from None
+        # The start is exact: it is where the one before ends, so it counts as now.
+        interval = _interval(last.end_s, end_s, period, max(now_s, last.end_s))
         return self._priced(account, last.location, wanted, interval, now_s)
 
     def renew(self, accounts: dict[str, Account], now_s: int) -> None:
@@ -289,9 +283,23 @@ class Money:
         return str(self._last_id)
 
 
+def _interval(start_s: int | None, end_s: int | None, period: str | None, now_s: int) -> Interval:
+    """Resolve what was said of a subscription's time; refuse what makes no interval, or one that leaves the calendar."""
+    point = "end_time" if end_s is not None and not period else "period"
+    try:
+        interval = resolve_interval(start_s, end_s, parse_term(period) if period else None, now_s)
+    except ValueError as error:
+        raise not_valid(str(error), point) from None
+    if interval.end_s > LAST_S:
+        raise not_valid("leaves the calendar", point)
+    return interval
+
+
 def discount_of(interval: Interval) -> Fraction:
     """Give the discount of a length: the largest listed number of months it does not fall short of."""
     nominal_end_s = interval.start_s + interval.nominal_seconds
-    return next(
-        (saved for months, saved in DISCOUNTS if Term(months, "month").after(interval.start_s) <= nominal_end_s), Fraction(0)
-    )
+    for months, saved in DISCOUNTS:
+        with contextlib.suppress(ValueError):  # so many months would leave the calendar
+            if Term(months, "month").after(interval.start_s) <= nominal_end_s:
+                return saved
+    return Fraction(0)

@@ -8,11 +8,12 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from sandbox_help import START_S, client_of, ready_drive, running, small_world, taken, with_snapshots
 from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from metering.sandbox.server_api import create_api
 
 AUTH = ("ann@example.com", "ann's secret")
-EXAMPLES = int(os.environ.get("METERING_EXAMPLES", "12"))
+EXAMPLES = min(200, int(os.environ.get("METERING_EXAMPLES", "10")))
 
 schema = schemathesis.openapi.from_dict(create_api().openapi())
 
@@ -28,9 +29,11 @@ def fuzzed():
 
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, phases=(Phase.explicit, Phase.generate), suppress_health_check=list(HealthCheck))
-def test_generated_requests_find_no_500(fuzzed, case):
+def test_generated_requests_find_no_500_and_no_answer_that_is_not_described(fuzzed, case):
     answer = case.call(base_url=f"{fuzzed.url}", auth=AUTH, headers={"connection": "close"})
-    case.validate_response(answer, checks=[not_a_server_error])
+    # What is answered is also what the OpenAPI page says: the statuses, the type, the refusals as lists of errors.
+    checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    case.validate_response(answer, checks=checks)
 
 
 @pytest.fixture
@@ -90,6 +93,18 @@ def test_a_refusal_is_a_list_of_errors_with_the_right_status(client, method, pat
     assert {each["error_type"] for each in answer.json()} == {kind}
     assert all(each.keys() == {"error_type", "error_message", "error_point"} for each in answer.json())
     assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+def test_a_refusal_points_at_the_field_that_is_to_blame(client):
+    def points(path, body):
+        return [each["error_point"] for each in client.post(path, json=body).json()]
+
+    assert points("remotesnapshots/", {"location": "ZRH"}) == ["drive"]
+    assert points("remotesnapshots/", {"objects": [{"drive": "x"}, {"location": "ZRH"}]}) == ["objects.1.drive"]
+    assert points("remotesnapshots/", {"drive": "x", "name": 7}) == ["name"]
+    assert points("drives/", {"name": "x", "size": "12.0"}) == ["size"]
+    assert points("drives/", {"size": True}) == ["name", "size"]
+    assert points("subscriptions/", {"resource": "backup", "amount": "-1", "period": "1 day"})[0] == "amount"
 
 
 def test_a_location_that_is_none_is_not_found(sandbox):

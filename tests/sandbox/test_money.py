@@ -102,6 +102,10 @@ def test_a_subscription_begins_and_ends_as_the_table_says(given, start, end):
         ({"amount": "1"}, "period"),
         ({"amount": "1", "period": "a while"}, "period"),
         ({"amount": "1", "start_time": "yesterday", "period": "1 day"}, "start_time"),
+        ({"amount": "1", "start_time": "2026-10-05T00:00Z", "end_time": "2026-10-04T00:00Z"}, "end_time"),
+        ({"amount": "1", "period": "9000 years"}, "period"),
+        ({"amount": "1", "start_time": "9999-12-30T13:00Z", "period": "1 day"}, "period"),
+        ({"amount": "1", "end_time": "9999-12-31T23:59:59Z"}, "end_time"),
         ({"amount": "0", "period": "1 day"}, "amount"),
         ({"amount": "1", "period": "1 day", "resource": "moonlight"}, "resource"),
     ],
@@ -117,7 +121,7 @@ def test_a_field_that_is_missing_is_named():
     with running(small_world()) as sandbox, client_of(sandbox) as client:
         answer = client.post("subscriptions/", json={"amount": "1", "period": "1 day"})
     assert answer.status_code == 400
-    assert {"error_type": "validation", "error_message": "Field required", "error_point": "resource"} in answer.json()
+    assert answer.json() == [{"error_type": "validation", "error_message": "Field required", "error_point": "resource"}]
 
 
 def test_at_most_500_are_bought_at_once_and_all_or_none():
@@ -196,6 +200,15 @@ def test_what_has_an_end_is_extended_by_the_same_exact_interval():
         first = client.post("subscriptions/", json=wish).json()["objects"][0]
         second = client.post(f"subscriptions/{first['id']}/action/?do=extend", json={}).json()
         assert second["end_time"] == f"2027-03-29{NOON}"
+
+
+def test_an_extension_that_leaves_the_calendar_is_refused():
+    world = small_world()
+    account = account_of(world, "ann@example.com")
+    with running(world) as sandbox, client_of(sandbox) as client:
+        (first,) = world.money.buy(account, "ZRH", [Order(5, end_s=instant_seconds("9000-01-01"))], world.now_s)
+        answer = client.post(f"subscriptions/{first.id}/action/?do=extend")
+        assert (answer.status_code, answer.json()[0]["error_message"]) == (400, "leaves the calendar")
 
 
 def test_what_renews_itself_has_no_gap_and_what_does_not_ends():
