@@ -43,7 +43,14 @@ class Engine:
     def rows(self, query: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
         """Run a query of the SQL tree and give its rows by column name."""
         loaded = load_query(query)
-        cursor = self.connection.execute(loaded.sql, _chosen(parameters, loaded.params))
+        return self._named(self.connection.execute(loaded.sql, _chosen(parameters, loaded.params)))
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """Give the rows of a table that a query made, by column name."""
+        return self._named(self.connection.execute(f"from {quoted_name(name)}"))
+
+    @staticmethod
+    def _named(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

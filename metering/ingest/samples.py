@@ -25,19 +25,24 @@ REASONS = {
     "poll_time.no_instant": "is no instant such as 2026-10-01T00:00:00Z",
     "account.missing": "is missing",
     "account.long": "is longer than 128 characters",
+    "account.unseen": "holds a character that cannot be seen",
     "account.no_text": "is no text; identifiers are text, never numbers",
     "endpoint.missing": "is missing",
     "endpoint.long": "is longer than 128 characters",
+    "endpoint.unseen": "holds a character that cannot be seen",
     "endpoint.no_text": "is no text; identifiers are text, never numbers",
     "location.missing": "is missing",
     "location.long": "is longer than 128 characters",
+    "location.unseen": "holds a character that cannot be seen",
     "location.no_text": "is no text; identifiers are text, never numbers",
     "snapshot.missing": "is missing, but the row has a size: a heartbeat has none",
     "snapshot.long": "is longer than 128 characters",
+    "snapshot.unseen": "holds a character that cannot be seen",
     "snapshot.no_text": "is no text; identifiers are text, never numbers",
     "owner.missing": "is missing: whose snapshot it is cannot be told",
     "owner.no_text": "is no text; identifiers are text, never numbers",
     "drive.long": "is longer than 128 characters",
+    "drive.unseen": "holds a character that cannot be seen",
     "drive.no_text": "is no text; identifiers are text, never numbers",
     "status.no_text": "is no text",
     "name.no_text": "is no text",
@@ -138,9 +143,14 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     _define_raw(engine, in_place)
     checked = " union all by name ".join([load_query("staging/checked_samples").sql, *spooled])
     engine.connection.execute(f"create or replace temp view checked_samples as {checked}")
+    engine.create("staging/staged_keys")
+    engine.create("staging/unfit_keys")
+    if engine.sql("from unfit_keys limit 1"):
+        engine.connection.execute(f"create or replace temp view judged_samples as {checked}")
+        engine.connection.execute(f"create or replace temp view checked_samples as {load_query('staging/fit_samples').sql}")
+        engine.create("staging/staged_keys")
     engine.create("staging/rejected_rows")
     yield "checked"
-    engine.create("staging/staged_keys")
     engine.insert("collections", "staging/new_collections")
     engine.insert("series", "staging/new_series")
     engine.insert("labels", "staging/new_labels")
@@ -180,7 +190,7 @@ def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
         outcome.polls.add(row["outcome"], int(row["poll_count"]))
         outcome.rows.add(row["outcome"], int(row["distinct_row_count"]))
         outcome.rows.duplicate += int(row["row_count"] - row["distinct_row_count"])
-    rejected = engine.rows("staging/rejected_rows")
+    rejected = engine.table("rejected_rows")
     if rejected:
         rejected += engine.rows("staging/rejected_companions")
         outcome.rejections = _rejections(files, rejected)
@@ -241,7 +251,7 @@ def drop_staging(engine: Engine) -> None:
         "rejected_rows", "staged_keys", "staged_key_numbers", "staged_runs", "staged_phases", "staged_blocks", "staged_samples",
         "known_polls", "known_samples", "contradicting_listings", "staged_polls", "staged_shared_objects", "accepted_blocks",
         "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails",
-        "checked_samples", "raw_samples",
+        "unfit_keys", "checked_samples", "judged_samples", "raw_samples",
     )  # fmt: skip
 
 

@@ -1,0 +1,39 @@
+-- name   unfit_keys
+-- grain  one row a row of staged_keys with an identifier that holds a character that cannot be seen
+-- reads  staged_keys
+-- params none
+-- why    Two identifiers that look alike must be alike: control characters, marks of direction and of no width are refused.
+--        A name may hold whatever its owner typed; it identifies nothing, and is neutralised where it is shown.
+with
+
+told as (
+    select
+        *,
+        case
+            when regexp_matches(account, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'account'
+            when regexp_matches(endpoint, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'endpoint'
+            when regexp_matches(location, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'location'
+            when regexp_matches(snapshot, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'snapshot'
+            when regexp_matches(drive, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'drive'
+        end as field
+    from staged_keys
+)
+
+select
+    endpoint,
+    account,
+    location,
+    snapshot,
+    drive,
+    status,
+    name,
+    field || '.unseen' as problem,
+    case field
+        when 'account' then account
+        when 'endpoint' then endpoint
+        when 'location' then location
+        when 'snapshot' then snapshot
+        else drive
+    end as problem_value
+from told
+where field is not null
