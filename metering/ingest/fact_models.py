@@ -1,5 +1,6 @@
 """The small facts: what a row of each table must be, which fact it is (its key) and what it says (its content)."""
 
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -17,15 +18,20 @@ _MAX_TEXT_LENGTH = 1_000
 
 # A number of more digits than this is no price and no amount, and would only cost time.
 _MAX_DIGITS = 30
+_MAX_LEVEL = 2**63 - 1
+# The categories of Unicode that queries/staging/unfit_keys.sql refuses in samples.
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Co")
 
 
 def _identifier(value: Any) -> Any:
+    if value in (None, ""):
+        raise ValueError("is missing")
     if not isinstance(value, str) or isinstance(value, Number):
         raise ValueError("is no text; identifiers are text, never numbers")  # noqa: TRY004 -- pydantic wants ValueError
     if len(value) > MAX_IDENTIFIER_LENGTH:
         raise ValueError(f"is longer than {MAX_IDENTIFIER_LENGTH} characters")
-    if not value:
-        raise ValueError("is missing")
+    if any(unicodedata.category(character) in _UNSEEN for character in value):
+        raise ValueError("holds a character that cannot be seen")
     return str(value)
 
 
@@ -34,12 +40,15 @@ def _location(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    if value is None:
-        return ""
-    text = decimal_text(value)
-    if text is not None and len(text) > _MAX_TEXT_LENGTH:
+    if value is not None and (not isinstance(value, str) or isinstance(value, Number)):
+        raise ValueError("is no text")  # noqa: TRY004 -- pydantic wants ValueError
+    if value is not None and len(value) > _MAX_TEXT_LENGTH:
         raise ValueError(f"is longer than {_MAX_TEXT_LENGTH} characters")
-    return text
+    return value or ""
+
+
+def _flag(value: Any) -> Any:
+    return _text(decimal_text(value) if isinstance(value, bool) else value)
 
 
 def _whole(value: Any) -> int:
@@ -51,6 +60,13 @@ def _whole(value: Any) -> int:
     if len(text) > _MAX_DIGITS:
         raise ValueError(f"has more than {_MAX_DIGITS} digits")
     return int(text)
+
+
+def _level(value: Any) -> int:
+    level = _whole(value)
+    if level > _MAX_LEVEL:
+        raise ValueError(f"is above {_MAX_LEVEL}")
+    return level
 
 
 def _price(value: Any) -> str:
@@ -92,6 +108,7 @@ Identifier = Annotated[str, BeforeValidator(_identifier)]
 Location = Annotated[str, BeforeValidator(_location)]
 Text = Annotated[str, BeforeValidator(_text)]
 Whole = Annotated[int, BeforeValidator(_whole)]
+Level = Annotated[int, BeforeValidator(_level)]
 PriceText = Annotated[str, BeforeValidator(_price)]
 Instant = Annotated[int, BeforeValidator(_instant)]
 CurrencyCode = Annotated[str, BeforeValidator(_currency)]
@@ -135,7 +152,7 @@ class Subscription(Fact):
     resource: str = BILLED_RESOURCE
     price: Annotated[str | None, BeforeValidator(_optional(_price))] = None
     currency: Annotated[str | None, BeforeValidator(_optional(_currency))] = None
-    auto_renew: Annotated[str | None, BeforeValidator(_optional(_text))] = None
+    auto_renew: Annotated[str | None, BeforeValidator(_optional(_flag))] = None
 
     def stored(self, now_s: int) -> dict[str, Any]:
         """Give the row to store; raises ValueError where start, end and period do not make an interval."""
@@ -164,7 +181,7 @@ class PriceRow(Fact):
     location: Location = ""
     resource: Identifier
     currency: CurrencyCode
-    level: Whole
+    level: Level
     price: PriceText
     unit: Identifier
     multiplier: Whole
@@ -195,7 +212,7 @@ class BurstLevel(Fact):
 
     location: Location
     resource: Identifier
-    level: Whole
+    level: Level
     effective_from: Instant
 
     def stored(self, now_s: int) -> dict[str, Any]:

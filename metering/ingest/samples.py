@@ -276,7 +276,8 @@ def _rejections(files: list[FactFile], rows: list[dict[str, Any]]) -> list[Rejec
                 poll_s=row["poll_s"] if row["is_poll_known"] else None,
             )
         )
-    return sorted(rejections, key=lambda r: (r.file, r.line, r.field))
+    # What is wrong with a line itself comes before what it suffers with its poll.
+    return sorted(rejections, key=lambda r: (r.file, r.line, r.field == "poll", r.field))
 
 
 def _line_numbers(file: FactFile, wanted: set[int]) -> dict[int, int]:

@@ -44,6 +44,8 @@ def raw_source(engine: Engine, file: FactFile, number: int, spool: Path) -> str:
     plain = unpacked(file.path, spool / f"{number}.text")
     # Where lines stand before the header, DuckDB has been seen to lose rows of files with mixed line ends.
     if file.skipped > 1 or not _parsed(engine, _bulk(file, number, plain), target):
+        # A new place: a COPY that failed may still be about to remove what it wrote.
+        target = spool / f"{number}.lines.parquet"
         select = _line_by_line(file, number, spool / f"{number}.rows.csv", spool / f"{number}.mended")
         if not _parsed(engine, select, target):
             raise InputError(f"{file.shown} cannot be read: restore or convert it")
@@ -252,15 +254,17 @@ def _listed_objects(number: int, lines: str) -> str:
     wrong = " ".join(
         f"when {_no_text(at[path])} then '{column}.no_text'"
         for column, path in (
-            ("snapshot", "uuid"), ("location", "location"), ("owner", "owner.uuid"), ("status", "status"), ("name", "name"),
-            ("drive", "drive.uuid"),
+            ("snapshot", "uuid"), ("location", "location"), ("status", "status"), ("name", "name"), ("drive", "drive.uuid"),
         )
     )  # fmt: skip
     owner, uuid, size = (_text(at[path]) for path in ("owner.uuid", "uuid", "allocated_size"))
     problem = (
-        "case when json_type(object) <> 'OBJECT' then 'response.no_object' "
+        "case when json_type(object) is distinct from 'OBJECT' then 'response.no_object' "
         "when len(keys) <> len(list_distinct(keys)) then 'response.key_twice' "
-        f"{wrong} when coalesce({owner}, '') = '' then 'owner.missing' when coalesce({uuid}, '') = '' then 'snapshot.missing' "
+        f"when {_no_text(at['owner.uuid'])} then 'owner.no_text' when coalesce({owner}, '') = '' then 'owner.missing' "
+        # What belongs to another account is not billed from this poll, so nothing more is asked of it.
+        f"when {owner} <> {_capture_head(number)['account']} then null "
+        f"{wrong} when coalesce({uuid}, '') = '' then 'snapshot.missing' "
         f"when json_type({at['allocated_size']}) not in ('UBIGINT', 'BIGINT', 'HUGEINT', 'NULL') "
         "then 'allocated_size.no_integer' end"
     )
