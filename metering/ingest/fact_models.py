@@ -41,7 +41,7 @@ def _location(value: Any) -> Any:
 
 def _text(value: Any) -> Any:
     if value is not None and (not isinstance(value, str) or isinstance(value, Number)):
-        raise ValueError("is no text")  # noqa: TRY004 -- pydantic wants ValueError
+        raise ValueError("is no text")
     if value is not None and len(value) > _MAX_TEXT_LENGTH:
         raise ValueError(f"is longer than {_MAX_TEXT_LENGTH} characters")
     return value or ""
