@@ -23,6 +23,8 @@ from metering.planning.quote_request import QuoteRequest, make_quotes
 from metering.reporting.explain import explain_charge
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
+from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
+from metering.reporting.provider_files import provider_format, write_objects
 from metering.reporting.reports import BY, By, make_report, parse_by
 from metering.store import Store, ingest_known_at
 
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 PathLike = str | Path
 
+# What is exported in the provider's own shapes.
+_PROVIDER_SHAPED = {"ledger": ledger_objects, "dailyburst": daily_objects, "currentusage": current_objects}
 _CHARGE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{16}", re.ASCII)
 
 
@@ -272,7 +276,7 @@ class Meter:
     ) -> dict[str, int]:
         """Write `statement` or `usage` of a period to a file, or the `facts` in force to a new folder.
 
-        Gives the number of rows by place.
+        `ledger`, `dailyburst` and `currentusage` are written as the provider answers them. Gives the number of rows by place.
         """
         place = Path(path)
         if name == "facts":
@@ -287,8 +291,13 @@ class Meter:
                     parsed.end_s if parsed else None,
                 )
             return {str(place / table): count for table, count in counts.items()}
+        if name in _PROVIDER_SHAPED and period is not None:
+            provider_format(place)
+            with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
+                return {str(place): write_objects(name, _PROVIDER_SHAPED[name](engine, computation, account), place)}
         if name not in ("statement", "usage") or period is None:
-            raise MisuseError(f"export takes statement or usage with a period, or facts, not {name!r}")
+            kinds = ", ".join(("statement", "usage", *_PROVIDER_SHAPED))
+            raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")
         format_of(place)
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             table = self._report(name, engine, computation, parse_by(name, None), account)

@@ -23,6 +23,9 @@ class Export(StrEnum):
 
     STATEMENT = "statement"
     USAGE = "usage"
+    LEDGER = "ledger"
+    DAILYBURST = "dailyburst"
+    CURRENTUSAGE = "currentusage"
     FACTS = "facts"
 
 
@@ -37,9 +40,10 @@ class FactsFormat(StrEnum):
 @with_common_options
 def export(
     common: Common,
-    name: Annotated[Export, typer.Argument(metavar="WHAT", help="statement, usage or facts.")],
+    name: Annotated[Export, typer.Argument(metavar="WHAT", help="statement, usage, ledger, dailyburst, currentusage or facts.")],
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet); for facts a new folder.")
+        Path,
+        typer.Option("-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet, .json); for facts a new folder."),
     ],
     period: Annotated[str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")] = None,
     facts_format: Annotated[
@@ -52,7 +56,7 @@ def export(
     """Write files for other systems.
 
     A file is there whole, or as it was before. Facts are those in force; with a period, the samples that its bill looks at,
-    else all.
+    else all. ledger, dailyburst and currentusage are written as the provider answers them, in .json, .ndjson or .csv.
     """
     if name is not Export.FACTS and period is None:
         raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")

@@ -1,0 +1,155 @@
+"""One account and location as steps of time: what it occupied, was entitled to and burst, how well that is known, at what price.
+
+All intervals are half open, all instants whole seconds; an amount is an exact ratio until somebody rounds it.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from metering.billing.rates import Rate, RateBook
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+
+# The state of time of which the facts know nothing at all, such as before the first poll.
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`[start_s, end_s)` in which nothing changes; missing and unknown time has no burst, whatever the levels say."""
+
+    start_s: int
+    end_s: int
+    occupied_bytes: int
+    entitled_bytes: int
+    state: str
+    rate_key: int
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether the time is billed."""
+        return self.state not in ("missing", UNKNOWN)
+
+    @property
+    def burst_bytes(self) -> int:
+        """What is held beyond the entitlement, in time that is billed."""
+        return max(0, self.occupied_bytes - self.entitled_bytes) if self.is_observed else 0
+
+    @property
+    def seconds(self) -> int:
+        """Its length."""
+        return self.end_s - self.start_s
+
+    def clipped(self, start_s: int, end_s: int) -> "Step":
+        """Give the part of the step that lies in `[start_s, end_s)`."""
+        return replace(self, start_s=max(self.start_s, start_s), end_s=min(self.end_s, end_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """An account in a location, and the currency it is charged in; empty where the account is not known."""
+
+    account: str
+    location: str
+    currency: str
+
+
+class UnitSteps:
+    """The steps of one unit over a computed period, in order; between them, and around them, time is unknown."""
+
+    def __init__(self, unit: Unit, steps: list[Step], book: RateBook) -> None:
+        self.unit = unit
+        self.steps = steps
+        self._starts = [step.start_s for step in steps]
+        self._book = book
+        dated: defaultdict[int, int] = defaultdict(int)
+        for change in book.steps:
+            if (change.currency, change.location) == (unit.currency, unit.location):
+                dated[change.starts_at_s] = change.rate_key
+        self._rate_changes = sorted(dated.items())
+
+    def at(self, instant_s: int) -> Step | None:
+        """Give the step that holds an instant."""
+        index = bisect_right(self._starts, instant_s) - 1
+        if index >= 0 and instant_s < self.steps[index].end_s:
+            return self.steps[index]
+        return None
+
+    def bursts(self) -> Iterator[Step]:
+        """Give the steps that burst; adjoining ones of one burst and one price are one, however well each is known."""
+        run: Step | None = None
+        for step in self.steps:
+            if run and (run.end_s, run.burst_bytes, run.rate_key) == (step.start_s, step.burst_bytes, step.rate_key):
+                run = replace(run, end_s=step.end_s)
+                continue
+            if run and run.burst_bytes:
+                yield run
+            run = step
+        if run and run.burst_bytes:
+            yield run
+
+    def between(self, start_s: int, end_s: int) -> Iterator[Step]:
+        """Cut `[start_s, end_s)` into its steps without a break; what no step covers is unknown."""
+        at_s = start_s
+        for index in range(max(0, bisect_right(self._starts, start_s) - 1), len(self.steps)):
+            step = self.steps[index]
+            if step.start_s >= end_s:
+                break
+            if step.end_s <= at_s:
+                continue
+            if step.start_s > at_s:
+                yield Step(at_s, step.start_s, 0, 0, UNKNOWN, -1)
+            part = step.clipped(start_s, end_s)
+            yield part
+            at_s = part.end_s
+        if at_s < end_s:
+            yield Step(at_s, end_s, 0, 0, UNKNOWN, -1)
+
+    def charge(self, start_s: int, end_s: int) -> Fraction:
+        """Charge the burst of `[start_s, end_s)`, exactly; what is unpriced costs nothing here, and is told by others."""
+        return sum((self.rate_of(step) * step.seconds for step in self.between(start_s, end_s)), Fraction(0))
+
+    def rate_of(self, step: Step) -> Fraction:
+        """Give what a step costs in a second."""
+        if not step.burst_bytes:
+            return Fraction(0)
+        price = self._book.rates[step.rate_key].price
+        return step.burst_bytes * price.per_byte_second if price else Fraction(0)
+
+    def rate_at(self, instant_s: int) -> Rate | None:
+        """Give level and price of burst at an instant, observed or not; None outside the period."""
+        index = bisect_right(self._rate_changes, instant_s, key=lambda change: change[0])
+        return self._book.rates[self._rate_changes[index - 1][1]] if index else None
+
+    @property
+    def rates(self) -> list[Rate]:
+        """The levels and prices that burst has anywhere in the period."""
+        return [self._book.rates[key] for _, key in self._rate_changes]
+
+
+def units_of(engine: Engine) -> list[Unit]:
+    """List what a computed period meters, in order."""
+    return [Unit(*row) for row in engine.sql("select account, location, currency from units order by account, location")]
+
+
+def unit_steps(engine: Engine, computation: Computation, unit: Unit) -> UnitSteps:
+    """Read the steps of one unit; adjoining ones that agree in all but their time are one."""
+    steps: list[Step] = []
+    for row in engine.rows("reports/unit_steps", {"account": unit.account, "location": unit.location}):
+        step = Step(
+            row["starts_at_s"], row["ends_at_s"], int(row["occupied_bytes"]), int(row["entitled_bytes"]), row["state"],
+            row["rate_key"],
+        )  # fmt: skip
+        last = steps[-1] if steps else None
+        if last and last.end_s == step.start_s and _says(last) == _says(step):
+            steps[-1] = replace(last, end_s=step.end_s)
+        else:
+            steps.append(step)
+    return UnitSteps(unit, steps, computation.rates)
+
+
+def _says(step: Step) -> tuple[int, int, str, int]:
+    return step.occupied_bytes, step.entitled_bytes, step.state, step.rate_key
