@@ -35,9 +35,10 @@ def explain(
         Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a page that needs nothing else.")
     ] = None,
 ) -> None:
-    """One charge, so that it can be redone on paper: intervals, polls, snapshots, subscriptions, price, arithmetic.
+    """One charge, so that it can be redone on paper.
 
-    The amount is recomputed from the samples, apart from billing; should the two differ, the exit code is 3. -v lists every poll.
+    Its intervals, polls, snapshots, subscriptions, price and arithmetic. The amount is recomputed from the samples, apart
+    from billing; should the two differ, the exit code is 3. -v lists every poll.
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"{output} is no page: end it in .html", param_hint="-o")

@@ -16,6 +16,7 @@ from metering.cli.common import (
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 
 class Export(StrEnum):
@@ -66,4 +67,4 @@ def export(
             progress=show,
         )  # fmt: skip
     for place, count in rows.items():
-        message(common, f"{place}: {count} rows")
+        message(common, f"{place}: {counted(count, 'row')}")

@@ -1,0 +1,227 @@
+"""The manuals tell the truth: every command in them runs and prints what they show, and they miss no command, option or setting."""
+
+import doctest
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+import sessions
+import typer
+
+import metering
+from metering.cli.app import app
+from metering.config import Settings, load_settings
+from metering.engine.queries import load_query
+from metering.ingest.files import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from metering.model import records
+from metering.model.period import INSTANT_PATTERN
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+MANUALS = [README, ROOT / "sample_data" / "README.md", ROOT / "metering" / "README.md"]
+MODULES = sorted(
+    ".".join(("metering", *file.relative_to(ROOT / "metering").with_suffix("").parts)).removesuffix(".__init__")
+    for file in (ROOT / "metering").rglob("*.py")
+    if file.name != "__main__.py"
+)
+
+
+def commands() -> dict[str, typer.core.TyperCommand]:
+    """Give every command by its words, groups of commands included."""
+    found = {}
+
+    def walk(words: str, command) -> None:
+        found[words] = command
+        for name, inner in getattr(command, "commands", {}).items():
+            walk(f"{words} {name}", inner)
+
+    walk("metering", typer.main.get_command(app))
+    return found
+
+
+COMMANDS = commands()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Make a working directory with the sample month in it, as a new user has."""
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    return tmp_path
+
+
+def marked(marker: str) -> str:
+    """Give the command that the README gives under a marker, as .ci/run takes it."""
+    (found,) = re.findall(rf"<!-- ci: {marker} -->\n```sh\n(.*?)\n```", README.read_text(encoding="utf-8"), re.DOTALL)
+    return found
+
+
+CHAPTERS = [
+    pytest.param(manual, chapter, id=f"{manual.relative_to(ROOT)}: {chapter.title}")
+    for manual in MANUALS
+    if manual.exists()
+    for chapter in sessions.chapters(manual.read_text(encoding="utf-8"))
+    if chapter.has_sessions
+]
+
+
+@pytest.mark.parametrize(("manual", "chapter"), CHAPTERS)
+def test_every_command_in_a_manual_prints_what_the_manual_shows(manual, chapter, folder, request):
+    printed = sessions.replayed(chapter.text, folder)
+    if request.config.getoption("--update-docs"):
+        # Read again: another chapter may have been written since.
+        document = manual.read_text(encoding="utf-8")
+        manual.write_text(document.replace(chapter.text, printed), encoding="utf-8")
+    elif printed != chapter.text:
+        pytest.fail(
+            f"{manual.relative_to(ROOT)} shows something else than what is printed; if what is printed is right, run "
+            f"pytest tests/test_docs.py --update-docs\n{sessions.difference(chapter.text, printed)}"
+        )
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_readme_shows_the_help_of_every_command_and_so_every_option(words):
+    assert f"$ {words} --help\n" in README.read_text(encoding="utf-8"), (
+        f"add a ```console block with `$ {words} --help` to README.md, then run pytest tests/test_docs.py --update-docs"
+    )
+
+
+def test_the_readme_begins_with_two_commands_one_that_bills_and_one_that_tests():
+    sets_up = "python3 -m venv .venv && .venv/bin/pip install -q"
+    assert marked("run") == f"{sets_up} . && .venv/bin/metering run sample_data"
+    assert re.fullmatch(rf"{re.escape(sets_up)} -e '\.\[dev\]' && \.venv/bin/pytest( -n 2)?", marked("test"))
+
+
+def test_ci_takes_the_two_commands_from_the_readme_and_has_no_words_of_its_own():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+    assert "by_the_readme run" in script
+    assert "by_the_readme test" in script
+    assert "pip install" not in script
+    assert "venv .venv" not in script
+
+
+def example_of(words: str) -> str:
+    """Give the example at the end of a command's help."""
+    found = re.findall(r"^Example:\n\s+(metering .+)$", COMMANDS[words].epilog or "", re.MULTILINE)
+    assert len(found) == 1, f"`{words} --help` ends with one example"
+    return found[0]
+
+
+# These run until they are stopped, or need a provider: tests of their own start them.
+NEED_A_PROVIDER = ("metering collect", "metering reconcile", "metering sandbox")
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_help_of_every_command_ends_with_an_example_that_runs(words, folder):
+    example = example_of(words)
+    assert example.startswith(words)
+    if words.startswith(NEED_A_PROVIDER):
+        pytest.skip("needs a provider")
+    environment = sessions.environment(folder)
+    for command in ("metering ingest sample_data --quiet >taken.json", example):
+        done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_takes_the_common_options(words):
+    if getattr(COMMANDS[words], "commands", None) and words != "metering":
+        pytest.skip("a group of commands")
+    options = {name for parameter in COMMANDS[words].params for name in parameter.opts}
+    assert {"--store", "--config", "--format", "-q", "--quiet", "-v", "--verbose", "--version"} <= options
+
+
+def test_the_list_of_commands_cuts_no_sentence_short():
+    help_text = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "metering", "--help"],
+        env=sessions.environment(ROOT), capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "..." not in help_text.split("Commands:")[1]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_in_docstrings_run(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_sql_and_python_read_the_same_texts_as_instants():
+    assert f"'^{INSTANT_PATTERN}$'" in load_query("staging/checked_samples").sql
+
+
+def table_after(heading: str) -> dict[str, str]:
+    """Give the first table under a heading of the README: the rest of each row, by its first cell."""
+    chapter = next(c.text for c in sessions.chapters(README.read_text(encoding="utf-8")) if c.title == heading)
+    rows = [line.strip("| ").split(" | ", 1) for line in chapter.splitlines() if line.startswith("| ")]
+    return {row[0].strip("`"): row[1] for row in rows[1:]}
+
+
+def test_the_readme_names_the_columns_of_every_fact_file_the_required_ones_in_bold():
+    for table, words in table_after("Fact files").items():
+        assert tuple(re.findall(r"\*\*([a-z_]+)\*\*", words)) == REQUIRED_COLUMNS[table]
+        plain = re.sub(r"\*\*[a-z_]+\*\*|\([^)]*\)|`[^`]*`", "", words)
+        assert sorted(re.findall(r"[a-z_]+", plain)) == sorted(OPTIONAL_COLUMNS[table])
+    assert set(table_after("Fact files")) == set(REQUIRED_COLUMNS)
+
+
+def test_the_readme_names_every_field_of_a_bill_in_order():
+    shown = {part: re.sub(r" \([^)]*\)|; .*$", "", words).split(", ") for part, words in table_after("Results as JSON").items()}
+    models = {
+        "period": records.BilledPeriod, "usage": records.UsageRow, "lines": records.ChargeLine, "episodes": records.Episode,
+        "statements": records.Statement,
+    }  # fmt: skip
+    assert set(shown) == set(records.Bill.model_fields)
+    assert {part: shown[part] for part in models} == {part: list(model.model_fields) for part, model in models.items()}
+
+
+def test_the_readme_names_every_setting():
+    assert set(table_after("Settings")) == set(Settings.model_fields)
+
+
+def test_the_example_of_a_settings_file_is_one(tmp_path):
+    (example,) = re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "metering.toml").write_text(example, encoding="utf-8")
+    assert load_settings(tmp_path / "metering.toml").store == "october.duckdb"
+
+
+def test_the_changelog_is_the_last_chapter_and_begins_with_the_version_of_the_package():
+    last = sessions.chapters(README.read_text(encoding="utf-8"))[-1]
+    assert last.title == "Changelog"
+    versions = re.findall(r"^### (.+)$", last.text, re.MULTILINE)
+    assert versions[0] == metering.__version__
+    assert versions == sorted(versions, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
+
+
+def test_links_and_anchors_in_the_manuals_lead_somewhere():
+    for manual in MANUALS:
+        text = manual.read_text(encoding="utf-8")
+        anchors = {
+            re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        }
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            path, _, anchor = target.partition("#")
+            if "://" in target:
+                continue
+            assert not path or (manual.parent / path).exists(), f"{manual.relative_to(ROOT)}: {target}"
+            assert path or anchor in anchors, f"{manual.relative_to(ROOT)}: {target}"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_options(shell, tmp_path):
+    script = Path(sysconfig.get_path("scripts")) / "metering"
+    environment = sessions.environment(tmp_path)
+
+    def completed(line: str) -> str:
+        asked = {
+            "_METERING_COMPLETE": f"complete_{shell}", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")),
+            "_TYPER_COMPLETE_ARGS": line, "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_WORD_TO_COMPLETE": "",
+        }  # fmt: skip
+        return subprocess.run([script], env=environment | asked, capture_output=True, text=True, check=False).stdout
+
+    assert "report" in completed("metering re")
+    assert "coverage" in completed("metering report cov")
+    assert "--period" in completed("metering report --per")
