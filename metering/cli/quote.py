@@ -32,10 +32,10 @@ def quote(
         str | None, typer.Option("--now", metavar="T", help="The time of the purchase; the clock's unless given.")
     ] = None,
 ) -> None:
-    """What a subscription would cost, to the last digit, and when it ends; nothing is bought.
+    """What a subscription would cost, and when it would end.
 
-    Say any two of start, end and period, or one of end and period from now. A subscription that renews by itself is quoted with its
-    next three renewals.
+    Computed to the last digit; nothing is bought. Say any two of start, end and period, or one of end and period from now. A
+    subscription that renews by itself is quoted with its next three renewals.
     """
     with meter(common) as opened:
         quotes = opened.quote(
