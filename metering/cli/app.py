@@ -29,13 +29,11 @@ def metering(common: Common) -> None:
 
 app.command(epilog=example("metering run sample_data --period 2026-10 --format table"))(bill.run)
 app.command(epilog=example("metering ingest sample_data/samples sample_data/prices.csv"))(facts.ingest)
-app.command(epilog=example("metering collect --every 5m --metrics /var/lib/node_exporter/metering.prom"))(collect.collect)
+app.command(epilog=example("metering collect --every 5m"))(collect.collect)
 app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
 app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
 app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)
-app.command(
-    epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --account 0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01")
-)(quote.quote)
+app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(quote.quote)
 app.command(epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)
 
 practice = typer.Typer(name="sandbox", help=sandbox.__doc__, no_args_is_help=True, rich_markup_mode=None)
