@@ -36,7 +36,13 @@ app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o char
 app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(quote.quote)
 app.command(epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)
 
-practice = typer.Typer(name="sandbox", help=sandbox.__doc__, no_args_is_help=True, rich_markup_mode=None)
+practice = typer.Typer(
+    name="sandbox",
+    help=sandbox.__doc__,
+    epilog=example("metering sandbox facts -o practice --period 2026-10-05"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 practice.command(epilog=example("metering sandbox serve --port 8600 --speed 60"))(sandbox.serve)
-practice.command(epilog=example("metering sandbox facts -o practice --period 2026-10 --missed 2"))(sandbox.facts)
+practice.command(epilog=example("metering sandbox facts -o practice --period 2026-10-01..2026-10-03 --missed 2"))(sandbox.facts)
 app.add_typer(practice)

@@ -76,10 +76,11 @@ def collect(
         Path | None, typer.Option("--metrics", metavar="FILE", help="After each cycle, write its figures for Prometheus.")
     ] = None,
 ) -> None:
-    """Poll every configured endpoint and account into the spool, then the store.
+    """Poll the provider into the spool, then the store.
 
-    A listing is taken complete or not at all; what fails is reported with its cause, and kept as missing time. Answers are
-    durable in the spool before anything else: a crash, a full disk or a busy store loses none. Exits 1 if anything failed.
+    Every configured endpoint and account. A listing is taken complete or not at all; what fails is reported with its cause,
+    and kept as missing time. Answers are durable in the spool before anything else: a crash, a full disk or a busy store
+    loses none. Exits 1 if anything failed.
     """
     if sum(map(bool, (once, every, backfill, check, init))) > 1:
         raise typer.BadParameter("--once, --every, --backfill, --check and --init exclude each other")

@@ -1,4 +1,7 @@
-"""The emulated provider: a server to collect from, or a facts directory whose bill is known."""
+"""An emulated provider, and facts whose bill is known.
+
+A server to collect from, or a facts directory from a seeded world.
+"""
 
 import contextlib
 import time
@@ -68,9 +71,10 @@ def serve(
         Path | None, typer.Option("--write", metavar="DIR", help="Write a metering.toml there that points metering collect here.")
     ] = None,
 ) -> None:
-    """Serve the provider's API of six locations from a seeded world, until Ctrl-C or SIGTERM.
+    """Serve the provider's API from a seeded world.
 
-    The world has lived for some days and its clock stands at now; it runs on as fast as --speed says. Nothing is kept.
+    All six locations, until Ctrl-C or SIGTERM. The world has lived for some days and its clock stands at now; it runs on as
+    fast as --speed says. Nothing is kept.
     """
     with _one_line_errors():
         import asyncio  # noqa: PLC0415 -- `--help` must not wait for them
@@ -135,9 +139,10 @@ def facts(
     ] = 0,
     elsewhere: ElsewhereOption = False,
 ) -> None:
-    """Write a seeded world as a facts directory, with the bill that it knows by construction in expected/bill.json.
+    """Write a seeded world as a facts directory.
 
-    The same options give the same bytes. Bill it with `metering run DIR --period P --as-of END`: all but findings and ids is equal.
+    The bill that it knows by construction is in expected/bill.json. The same options give the same bytes. Bill it with
+    `metering run DIR --period P --as-of END`: all but findings and ids is equal.
     """
     with _one_line_errors():
         from metering.model.period import parse_period  # noqa: PLC0415 -- `--help` must not wait for them
