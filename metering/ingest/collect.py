@@ -156,19 +156,19 @@ class Collector:
         for endpoint in self._targets.endpoints:
             here = [collection for collection in collections if collection.source.endpoint == endpoint]
             tasks.append(asyncio.create_task(self._collect_prices(here, until, report)))
-        stopped = asyncio.ensure_future(stop.wait())
-        asked: asyncio.Future[Any] = asyncio.gather(*tasks)
-        both: set[asyncio.Future[Any]] = {asked, stopped}
+        stopped = asyncio.create_task(stop.wait())
+        answered = asyncio.create_task(asyncio.wait(tasks))
         try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((stopped, answered), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stopped.cancel()
-            if not asked.done():
-                asked.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for task in (stopped, answered, *tasks):
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
             await self._keeper.flush()
-        if not stop.is_set():
-            await asked
+        # What may go wrong is a failure in the report; anything else is a defect of ours, and must not go by unseen.
+        for end in ends:
+            if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
+                raise end
         with contextlib.suppress(OSError):
             self._spool.write_state(self._asked_s)
         report.elapsed_ms = (time.monotonic_ns() - begun) // 1_000_000

@@ -30,8 +30,8 @@ def levels(rig):
     """Give the samples and bytes of each poll, by endpoint and account's name."""
     names = {account.uuid: account.name for account in rig.world.accounts.values()}
     rows = rig.rows(
-        "select c.endpoint, c.account, p.sample_count, coalesce(sum(l.occupied_bytes), 0) from polls as p "
-        "join collections as c on p.collection_key = c.collection_key left join poll_levels as l on p.poll_key = l.poll_key "
+        "select c.endpoint, c.account, count(s.series_key), coalesce(sum(s.allocated_size), 0) from polls as p "
+        "join collections as c on p.collection_key = c.collection_key left join samples as s on p.poll_key = s.poll_key "
         "group by all order by all"
     )
     return {(endpoint, names[account]): (count, int(size)) for endpoint, account, count, size in rows}

@@ -1,0 +1,122 @@
+"""Gaps filled from the provider's own samples: none lost, none doubled, and never a poll of our own overridden."""
+
+import pytest
+import stamina
+from collect_help import Rig
+from hypothesis import given
+from hypothesis import strategies as st
+from sandbox_help import START_S
+
+from metering.ingest.backfill import gaps_between
+from metering.model.period import Period
+from metering.sandbox import running
+from metering.sandbox.world_bill import every_cycle, world_bill
+from metering.sandbox.world_life import seeded_world
+
+CYCLE_S = 300
+
+
+@pytest.fixture
+def rig(tmp_path):
+    world = seeded_world(23, start_s=START_S, elsewhere=True, accounts=2)
+    world.advance(86_400)  # by now both have snapshots: of an account that has none the provider's samples say nothing
+    assert all(world.occupied[account, location] for account, location in list(world.occupied))
+    with running(world) as served:
+        yield Rig(tmp_path, served)
+
+
+def backfill(rig, start_s, end_s):
+    with stamina.set_testing(True, attempts=3, cap=True), rig.meter() as meter:
+        return meter.backfill(Period(start_s, end_s).text, tell=rig.told.append)
+
+
+def usage(rig, start_s, end_s):
+    with rig.meter() as meter:
+        document = meter.bill(Period(start_s, end_s).text, as_of=Period(start_s, rig.world.now_s).text.split("..")[1]).document()
+    return document["usage"]
+
+
+def test_a_gap_of_hours_is_filled_as_if_it_had_been_polled(rig):
+    start_s = rig.world.now_s
+    for steps in (1, 1, 30, 1, 1):
+        assert rig.collect().failures == []
+        rig.sandbox.advance(steps * CYCLE_S)
+    end_s = rig.world.now_s
+    assert sum(row["missing_seconds"] for row in usage(rig, start_s, end_s)) > 0
+    done = backfill(rig, start_s, end_s)
+    assert (done.failures, rig.told) == ([], [])
+    assert (done.gaps, done.polls) == (12, 12 * 29)  # 2 accounts at 6 endpoints; 29 instants strictly inside
+    polls = every_cycle(rig.world, start_s, end_s)
+    truth = world_bill(rig.world, start_s, end_s, polls=polls)
+    assert usage(rig, start_s, end_s) == truth["usage"]
+    assert sum(row["missing_seconds"] for row in truth["usage"]) == 0
+
+
+def test_filled_once_there_is_no_gap_left_and_nothing_is_doubled(rig):
+    start_s = rig.world.now_s
+    for steps in (12, 1):
+        rig.collect()
+        rig.sandbox.advance(steps * CYCLE_S)
+    end_s = rig.world.now_s
+    backfill(rig, start_s, end_s)
+    before = rig.polls()
+    again = backfill(rig, start_s, end_s)
+    assert (again.gaps, again.polls) == (0, 0)
+    assert rig.polls() == before
+    assert all(len(times) == len(set(times)) for times in before.values())
+    assert rig.rows("select count(*) from conflicting_samples") == [(0,)]
+
+
+def test_no_poll_of_our_own_is_overridden(rig):
+    start_s = rig.world.now_s
+    for steps in (3, 1, 7):
+        rig.collect()
+        rig.sandbox.advance(steps * CYCLE_S)
+    own = rig.polls()
+    backfill(rig, start_s, rig.world.now_s)
+    assert rig.rows("select count(*) from superseded_polls") == [(0,)]
+    assert all(set(own[key]) < set(times) for key, times in rig.polls().items())
+
+
+def test_a_location_that_does_not_answer_leaves_the_gap_as_it_was(rig):
+    start_s = rig.world.now_s
+    for steps in (12, 1):
+        rig.collect()
+        rig.sandbox.advance(steps * CYCLE_S)
+    before = rig.polls()
+    rig.sandbox.faults.add("status", location="FRA", path="/usage/", value=503)
+    done = backfill(rig, start_s, rig.world.now_s)
+    assert {(failure.endpoint, failure.cause) for failure in done.failures} == {("FRA", "refused")}
+    assert rig.polls() == before
+
+
+def test_a_window_that_is_too_large_is_asked_for_in_halves(tmp_path, rig):
+    start_s = rig.world.now_s
+    for steps in (40, 1):
+        rig.collect()
+        rig.sandbox.advance(steps * CYCLE_S)
+    small = Rig(tmp_path, rig.sandbox, more="max_response_bytes = 20000")
+    done = backfill(small, start_s, rig.world.now_s)
+    assert (done.failures, done.polls) == ([], 12 * 39)
+
+
+def test_before_the_first_poll_too_what_was_asked_for_is_filled(rig):
+    start_s = rig.world.now_s
+    rig.sandbox.advance(6 * CYCLE_S)
+    rig.collect()
+    rig.sandbox.advance(CYCLE_S)
+    done = backfill(rig, start_s, rig.world.now_s)
+    assert done.polls == 12 * 6
+
+
+@given(st.sets(st.integers(0, 40_000), max_size=12), st.integers(0, 30_000), st.integers(1, 10_000))
+def test_gaps_hold_no_poll_and_what_is_no_gap_is_observed(polls, start_s, length_s):
+    period = Period(start_s, start_s + length_s)
+    gaps = list(gaps_between(sorted(polls), period, CYCLE_S))
+    assert all(start_s <= a < b <= period.end_s for a, b in gaps)
+    assert not [poll for poll in polls for a, b in gaps if a <= poll < b]
+    for second in {*range(start_s, period.end_s, 97)} - polls:
+        before = max((poll for poll in polls if poll < second), default=None)
+        after = min((poll for poll in polls if poll > second), default=max(polls | {period.end_s}))
+        is_gap = before is None or 2 * (after - before) > 3 * CYCLE_S
+        assert any(a <= second < b for a, b in gaps) == is_gap

@@ -1,0 +1,184 @@
+"""Crashes, full disks and busy stores: what was durable is in the store once, at the latest after the next run."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import duckdb
+import pytest
+from collect_help import Rig
+from sandbox_help import running, small_world, with_snapshots
+
+from metering.ingest.spool import Spool
+from metering.model.errors import StoreError
+
+# Runs a collector that is killed at its n-th call of what changes a disk: an fsync, a rename, an unlink, a commit of the store.
+KILLED_AT = textwrap.dedent(
+    """
+    import os, signal, sys
+    from pathlib import Path
+    import metering.store
+    left = [int(sys.argv[2])]
+    def counted(original):
+        def call(*values, **named):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*values, **named)
+        return call
+    os.fsync = counted(os.fsync)
+    Path.rename = counted(Path.rename)
+    Path.unlink = counted(Path.unlink)
+    metering.store.record_ingest = counted(metering.store.record_ingest)
+    import metering.ingest.ingest as ingest
+    ingest.record_ingest = counted(ingest.record_ingest)
+    ingest.drop_staging = counted(ingest.drop_staging)
+    from metering.api import Meter
+    from metering.config import load_settings
+    with Meter(load_settings(Path(sys.argv[1]))) as meter:
+        meter.collect()
+    print("ended")
+    """
+)
+
+
+@pytest.fixture
+def rig(tmp_path):
+    world = small_world(locations=("ZRH", "GVA"))
+    with_snapshots(world, 3)
+    with running(world) as served:
+        yield Rig(tmp_path, served)
+
+
+def durable_polls(rig):
+    """Give what the sealed files of the spool hold: endpoint, account and instant of each poll."""
+    return sorted((line["endpoint"], line["account"], line["poll_time"][:19]) for line in rig.spooled("capture"))
+
+
+def stored_polls(rig):
+    return sorted(
+        rig.rows(
+            "select c.endpoint, c.account, strftime(make_timestamp(p.poll_s * 1000000), '%Y-%m-%dT%H:%M:%S') from polls as p "
+            "join collections as c on p.collection_key = c.collection_key"
+        )
+    )
+
+
+def test_killed_at_any_step_nothing_durable_is_lost_and_nothing_doubled(rig):
+    ended, step, durable = False, 0, set()
+    while not ended:
+        step += 1
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED_AT, str(rig.config), str(step)], capture_output=True, text=True, check=False
+        )
+        ended = "ended" in done.stdout
+        assert ended or done.returncode == -signal.SIGKILL, done.stderr
+        durable |= set(durable_polls(rig))
+        rig.sandbox.advance(300)
+    assert step > 6
+    assert durable <= set(stored_polls(rig))
+    assert stored_polls(rig) == sorted(set(stored_polls(rig))) == durable_polls(rig)
+    assert Spool(rig.folder / "spool").waiting() == []
+    assert rig.rows("select count(*) from conflicting_samples") == [(0,)]
+
+
+def test_a_reader_of_the_store_only_makes_files_wait(rig):
+    rig.collect()
+    rig.sandbox.advance(300)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "import duckdb, sys, time; c = duckdb.connect(sys.argv[1], read_only=True); print(1, flush=True); "
+         "time.sleep(60)", str(rig.folder / "metering.duckdb")], stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert holder.stdout.readline()
+        report = rig.collect()
+        assert report.polls == 4
+        assert report.waiting_files > 0
+        assert "is held by process" in report.store_trouble
+    finally:
+        holder.kill()
+        holder.communicate()
+    rig.sandbox.advance(300)
+    report = rig.collect()
+    assert (report.store_trouble, report.waiting_files) == (None, 0)
+    assert stored_polls(rig) == durable_polls(rig)
+    assert len(stored_polls(rig)) == 12
+
+
+def test_a_full_disk_fails_the_polls_and_tells_so(rig, monkeypatch):
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("metering.ingest.spool.os.fsync", full)
+        report = rig.collect()
+    assert report.polls == 0
+    assert {failure.cause for failure in report.failures} == {"spool"}
+    assert "No space left" in report.failures[0].detail
+    assert list((rig.folder / "spool" / "new").iterdir()) == []
+    assert rig.collect().polls == 4
+
+
+def test_a_store_that_cannot_be_written_leaves_everything_in_the_spool(rig, monkeypatch):
+    def full(*_values, **_named):
+        raise duckdb.IOException("Could not write all bytes to file: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("metering.ingest.spool_ingest.ingest", full)
+        report = rig.collect()
+    assert (report.polls, report.failures) == (4, [])
+    assert "No space left" in report.store_trouble
+    assert report.waiting_files == len(Spool(rig.folder / "spool").waiting()) > 0
+    rig.sandbox.advance(300)
+    rig.collect()
+    assert stored_polls(rig) == durable_polls(rig)
+
+
+def test_a_damaged_spool_file_is_set_aside_and_stops_no_other(rig):
+    with Spool(rig.folder / "spool").held():
+        (rig.folder / "spool" / "new" / "20260101T000000000000-1-000001.capture.ndjson.gz").write_bytes(b"\x1f\x8b torn")
+    report = rig.collect()
+    assert (report.polls, report.waiting_files) == (4, 0)
+    assert [path.name for path in (rig.folder / "spool" / "bad").iterdir()] == ["20260101T000000000000-1-000001.capture.ndjson.gz"]
+    assert "set aside" in rig.told[0]
+    assert len(stored_polls(rig)) == 4
+
+
+def test_two_collectors_never_run_on_one_spool(rig):
+    with Spool(rig.folder / "spool").held(), pytest.raises(StoreError, match=r"collects into .* already"):
+        rig.collect()
+    assert rig.collect().polls == 4
+
+
+def test_the_spool_alone_rebuilds_every_number(rig):
+    for _ in range(3):
+        rig.collect()
+        rig.sandbox.advance(300)
+    with rig.meter() as meter:
+        before = meter.bill("2026-10-01").document()
+    (rig.folder / "metering.duckdb").unlink()
+    with rig.meter() as meter:
+        meter.ingest(rig.folder / "spool" / "done")
+        assert meter.bill("2026-10-01").document() == before
+    assert before["usage"]
+
+
+def test_told_to_stop_it_ends_cleanly_with_what_it_has(rig):
+    rig.sandbox.faults.add("hang", location="GVA", value=3600)
+    program = [sys.executable, "-m", "metering", "collect", "--every", "1h", "--format", "table", "--config", str(rig.config)]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        while not any((rig.folder / "spool").rglob("*.capture.ndjson.gz")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0, err
+    assert "2 polls, 3 samples" in out
+    assert "Traceback" not in err
+    assert stored_polls(rig) == durable_polls(rig)

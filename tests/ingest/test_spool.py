@@ -1,0 +1,115 @@
+"""The spool: lines are durable together, days become one file of each kind, and a crash between any two steps loses no line."""
+
+import contextlib
+import gzip
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from metering.ingest.spool import KINDS, Spool
+
+DAY_US = 86_400 * 1_000_000
+
+
+class Clock:
+    def __init__(self):
+        self.now_us = 20_000 * DAY_US
+
+    def __call__(self):
+        self.now_us += 1
+        return self.now_us
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def spool(tmp_path, clock):
+    spool = Spool(tmp_path / "spool", clock=clock)
+    with spool.held():
+        yield spool
+
+
+def write(spool, *lines):
+    batch = spool.batch()
+    for number, line in enumerate(lines):
+        batch.append(KINDS[number % 2], line)
+    return batch.seal()
+
+
+def lines_in(spool):
+    """Give every line in the spool, wherever it is, hidden files of days that are being put together left out once done."""
+    return sorted(line for path in spool.folder.rglob("*.ndjson.gz") for line in gzip.open(path, "rt").read().splitlines())
+
+
+def test_what_is_not_sealed_does_not_exist(tmp_path, clock):
+    before = Spool(tmp_path / "spool", clock=clock)
+    with before.held():
+        (before.new / ".20241004T000000000000-1-000001.capture.tmp").write_bytes(b"cut off")
+        assert before.waiting() == []
+    after = Spool(tmp_path / "spool", clock=clock)
+    with after.held():
+        assert list(after.new.iterdir()) == []
+
+
+def test_lines_of_both_kinds_are_sealed_together_and_wait_in_order(spool):
+    first, second = write(spool, "a", "b"), write(spool, "c")
+    assert spool.waiting() == sorted([*first, *second])
+    assert lines_in(spool) == ["a", "b", "c"]
+
+
+def test_days_that_are_over_become_one_file_of_each_kind(spool, clock):
+    spool.archive(write(spool, "a", "b") + write(spool, "c"))
+    assert spool.compact() == []
+    clock.now_us += DAY_US
+    made = spool.compact()
+    assert [path.name for path in made] == ["2024-10-04-1.capture.ndjson.gz", "2024-10-04-1.answer.ndjson.gz"]
+    assert lines_in(spool) == ["a", "b", "c"]
+    assert spool.compact() == []
+
+
+def test_what_comes_late_for_a_day_becomes_a_file_of_its_own(spool, clock):
+    early, late = write(spool, "a"), write(spool, "b")
+    spool.archive(early)
+    clock.now_us += DAY_US
+    spool.compact()
+    spool.archive(late)
+    assert [path.name for path in spool.compact()] == ["2024-10-04-2.capture.ndjson.gz"]
+    assert lines_in(spool) == ["a", "b"]
+
+
+class CrashError(BaseException):
+    """Ends the work between two steps, as a crash does."""
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_crash_while_a_day_is_put_together_loses_no_line_and_doubles_none(spool, clock, monkeypatch, step):
+    spool.archive(write(spool, "a", "b") + write(spool, "c", "d"))
+    clock.now_us += DAY_US
+    steps = itertools.count()
+
+    def crashing(original):
+        def call(*values, **named):
+            if next(steps) == step:
+                raise CrashError
+            return original(*values, **named)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr("metering.ingest.spool.os.fsync", crashing(os.fsync))
+        patch.setattr("metering.ingest.spool.Path.rename", crashing(Path.rename))
+        patch.setattr("os.unlink", crashing(os.unlink))
+        patch.setattr("os.rmdir", crashing(os.rmdir))
+        with contextlib.suppress(CrashError):
+            spool.compact()
+    spool._tidy()
+    spool.compact()
+    assert lines_in(spool) == ["a", "b", "c", "d"]
+    assert sorted(path.name for path in spool.done.iterdir()) == [
+        "2024-10-04-1.answer.ndjson.gz", "2024-10-04-1.capture.ndjson.gz",
+    ]  # fmt: skip
