@@ -23,6 +23,7 @@ from metering.model.period import instant_seconds, instant_text
 SCHEMA_VERSION = 1
 MEMORY = ":memory:"
 DEFAULT_WAIT_SECONDS = 30
+_NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
 
 _SCHEMA = """
 create table store_info (key varchar not null, value varchar not null);
@@ -194,7 +195,9 @@ class Store:
                 engine = Engine(connection)
                 self._check_schema(engine, read_only=read_only)
                 yield engine
-            except duckdb.FatalException as error:
+            except duckdb.Error as error:
+                if not _is_damage(error, self.path):
+                    raise
                 raise StoreError(f"{self.shown} is damaged ({_first_line(error)}); restore it from a backup") from None
             finally:
                 connection.close()
@@ -210,6 +213,9 @@ class Store:
         # DuckDB takes an empty file for a new database; to us it is what a crash or a full disk left of a store.
         if self.path.exists() and self.path.stat().st_size == 0:
             raise StoreError(f"{self.shown} is empty, which no store is: restore it from a backup, or remove it to begin anew")
+        # Asked to open another program's database, DuckDB would look for an extension that reads it.
+        if self.path.is_file() and not _is_duckdb(self.path):
+            raise StoreError(f"{self.shown} cannot be opened as a store: {_NO_DUCKDB}")
         while True:
             try:
                 return self._connect(read_only=read_only, spill_folder=spill_folder)
@@ -303,6 +309,19 @@ def ingested_at(engine: Engine, ingest_seq: int) -> str:
     return instant_text(rows[0][0]) if rows else "never"
 
 
+def _is_duckdb(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
+
+
+def _is_damage(error: duckdb.Error, path: Path) -> bool:
+    """Tell whether an error says that the store's file is not what was once written to it."""
+    text = str(error)
+    if isinstance(error, (duckdb.FatalException, duckdb.SerializationException)) or "Corrupt database file" in text:
+        return True
+    return isinstance(error, duckdb.IOException) and str(path) in text and "lock" not in text
+
+
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
@@ -310,7 +329,7 @@ def _first_line(error: Exception) -> str:
 def _reason(error: Exception) -> str:
     text = str(error)
     if "not a valid DuckDB database" in text or isinstance(error, UnicodeError):
-        return "it is no DuckDB file; name another file, or restore it from a backup"
+        return _NO_DUCKDB
     if "newer version" in text or "storage version" in text or "version number" in text:
         return "it was written by a newer DuckDB; update the duckdb package"
     if "No such file" in text or "Cannot open file" in text:
