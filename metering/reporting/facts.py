@@ -45,7 +45,8 @@ _SAMPLES = (
 def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_s: int | None, end_s: int | None) -> dict[str, int]:
     """Write the facts in force into a folder, one file a table, and give the number of rows of each.
 
-    With a period, samples are those that its bill looks at: of the period, and of the polls next to it on both sides.
+    With a period, samples are those that its bill rests on: of the polls of the period, of those next to it on both sides, and
+    of those that tell what feeds which location. What was kept aside (conflicts, rejected rows, shared snapshots) stays.
 
     Raises:
         MisuseError: the format is none that is written.
@@ -63,9 +64,13 @@ def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_
     if start_s is not None and end_s is not None:
         wanted = parameters | {"start_s": start_s, "stop_s": end_s}
         parameters |= engine.rows("reports/neighbouring_polls", wanted)[0]
+    engine.create("reports/exported_polls", parameters)
+    if start_s is not None:
+        engine.insert("exported_polls", "reports/witness_polls", parameters)
     counts = {"samples": _export(engine, "reports/exported_samples", _SAMPLES, folder / f"samples.{form}", form, parameters)}
     for table, (query, select) in _SELECTS.items():
         counts[table] = _export(engine, query, select, folder / f"{table}.{form}", form, parameters)
+    engine.drop("exported_polls")
     return counts
 
 

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from metering.model.errors import InputError, MisuseError
 from metering.model.tables import Kind, Table, plain_text
 from metering.model.units import shown_gib, shown_gib_months
 
-# What a spreadsheet may take for a formula, also behind white space; the quote in front makes it text.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet may take for a formula, also behind white space and what cannot be seen, and in the full width of East Asia;
+# the quote in front makes it text.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NO_START = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*")
 # A spreadsheet keeps 15 digits: beside each figure that can be longer stands one in the unit people think in.
 _BESIDE = {"bytes": ("_gib", shown_gib), "byte_seconds": ("_gib_months", shown_gib_months)}
 
@@ -28,7 +31,7 @@ _PARQUET_TYPES: dict[Kind, str] = {
 
 def spreadsheet_text(text: str) -> str:
     """Neutralise text from outside that a spreadsheet would run as a formula."""
-    bare = text.lstrip(" \u00a0\n\u200b\ufeff")
+    bare = text[_NO_START.match(text).end() :]  # type: ignore[union-attr]  # the pattern fits everywhere
     return "'" + text if text.startswith(_FORMULA_STARTS) or bare.startswith(_FORMULA_STARTS) else text
 
 

@@ -1,28 +1,22 @@
 -- name   exported_samples
 -- grain  one row a sample or heartbeat of a poll in force
--- reads  polls, superseded_polls, collections, samples, series, labels
--- params known_seq, start_s, stop_s
--- why    The polls of [start_s, stop_s) as rows of a samples file, so that what is exported can be ingested again and says
---        the same. A poll that listed nothing is a heartbeat.
+-- reads  exported_polls, polls, collections, samples, series, labels
+-- params none
+-- why    The chosen polls as rows of a samples file, so that what is exported can be ingested again and says the same. A poll
+--        that listed nothing is a heartbeat.
 with
 
-in_force as (
+chosen as (
     select
         p.poll_key,
         p.poll_s,
         c.endpoint,
         c.account
-    from polls as p
+    from exported_polls as e
+    inner join polls as p
+        on e.poll_key = p.poll_key
     inner join collections as c
         on p.collection_key = c.collection_key
-    left join superseded_polls as s
-        on p.poll_key = s.poll_key
-        and s.ingest_seq <= $known_seq
-    where
-        p.ingest_seq <= $known_seq
-        and s.poll_key is null
-        and p.poll_s >= $start_s
-        and p.poll_s < $stop_s
 )
 
 select
@@ -35,7 +29,7 @@ select
     l.drive,
     l.status,
     l.name
-from in_force as p
+from chosen as p
 inner join samples as x
     on p.poll_key = x.poll_key
 inner join series as s
@@ -53,6 +47,6 @@ select
     '' as drive,
     '' as status,
     '' as name
-from in_force
+from chosen
 where poll_key not in (select poll_key from samples)
 order by poll_s, endpoint, account, location, snapshot
