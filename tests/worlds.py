@@ -108,10 +108,12 @@ class _Maker:
     clean: bool
     cycle: int = 300
     max_hold: int = 900
+    is_dense: bool = False  # hours of steady polls in which little changes, as real life has them
     polls: dict[tuple[str, str, int], list[Row]] = field(default_factory=dict)
 
     def world(self) -> World:
         random = self.random
+        self.is_dense = random.random() < 0.25
         if random.random() < 0.3:
             self.cycle = random.choice([1, 60, 299, 301, 600, 3_600])
             self.max_hold = random.choice([self.cycle, self.cycle + 1, 3 * self.cycle, 3 * self.cycle // 2, 10 * self.cycle])
@@ -173,13 +175,15 @@ class _Maker:
                     self._row(second, endpoint, account, snapshot, *at)
                     for snapshot, at in snapshots.items()
                     if at[1] == endpoint or snapshot in everywhere
-                    if random.random() < 0.95
+                    if random.random() < (0.998 if self.is_dense else 0.95)
                 ]
                 self.polls[endpoint, account, second] = rows or [self._heartbeat(second, endpoint, account)]
 
     def _poll_seconds(self) -> list[int]:
         """Instants of polls, around the period's begin, its end, or anywhere, with gaps beside every boundary."""
         random = self.random
+        if self.is_dense:
+            return self._steady_seconds()
         half, hold = 3 * self.cycle // 2, self.max_hold
         gaps = [self.cycle] * 8 + [1, self.cycle - 1, self.cycle + 1, half - 1, half, half + 1, hold - 1, hold, hold + 1, 2 * hold]
         gaps += [DAY, DAY // 2 + 1]
@@ -195,10 +199,23 @@ class _Maker:
         self.moments |= seconds
         return sorted(second for second in seconds if second >= 0)
 
+    def _steady_seconds(self) -> list[int]:
+        """Polls every cycle, over several hours: to the second, or jittering; a few left out, a few twice in a cycle."""
+        random = self.random
+        first = random.choice([self.start, self.end]) - random.randrange(100) * self.cycle + random.choice([0, 0, 7, 299])
+        jitter = random.choice([1, 1, 1, 3, 60])
+        seconds = set()
+        for number in range(random.choice([49, 97, 150])):
+            second = first + number * self.cycle + random.randrange(jitter)
+            seconds |= {second} if random.random() < 0.98 else set()
+            seconds |= {second + random.choice([1, 100, 299])} if random.random() < 0.01 else set()
+        self.moments |= set(random.sample(sorted(seconds), 5))
+        return sorted(second for second in seconds if second >= 0)
+
     def _drift(self, snapshots: dict[str, tuple[str, str, int]], endpoints: list[str]) -> None:
         random = self.random
         for snapshot, (location, endpoint, size) in list(snapshots.items()):
-            chance = random.random()
+            chance = random.random() * (20 if self.is_dense else 1)
             if chance < 0.12:
                 size = random.choice([*SIZES, size + 1, size // 2, size * 2])  # noqa: PLW2901 -- it drifts
             elif chance < 0.15:
@@ -214,6 +231,8 @@ class _Maker:
             "snapshot": snapshot, "allocated_size": str(size), "drive": random.choice(["", "d1", "002"]) if self.clean else "d1",
             "status": random.choice(STATUSES), "name": random.choice(NAMES),
         }  # fmt: skip
+        if self.is_dense and random.random() < 0.99:
+            row |= {"drive": "d1", "status": "available", "name": snapshot}
         if endpoint == location and random.random() < 0.5:
             row["endpoint"] = ""
         return row
@@ -302,19 +321,23 @@ class _Maker:
         """Spread the facts over commands, polls whole; then repeat, contradict and break some."""
         random = self.random
         count = random.choice([1, 1, 2, 3])
+        rare = 0.05 if self.is_dense else 1
         commands: list[Tables] = [defaultdict(list) for _ in range(count)]
-        for (endpoint, account, _second), rows in self.polls.items():
-            command = random.randrange(count)
-            if random.random() < 0.15 and all(row["snapshot"] for row in rows):
+        seconds = sorted(second for _, _, second in self.polls)
+        # Day after day, the last day first, or anyhow.
+        order = random.choice([list(range(count)), list(range(count))[::-1], None])
+        for (endpoint, account, second), rows in self.polls.items():
+            command = order[seconds.index(second) * count // len(seconds)] if order else random.randrange(count)
+            if random.random() < 0.15 * rare and all(row["snapshot"] for row in rows):
                 commands[command]["captures"].append(self._capture(endpoint, account, rows))
             else:
                 commands[command]["samples"] += [dict(row) for row in rows]
-            if random.random() < 0.1:  # the same poll again: as it was, in part, or with another content
+            if random.random() < 0.1 * rare:  # the same poll again: as it was, in part, or with another content
                 again = [dict(row) for row in random.sample(rows, random.choice([len(rows), len(rows), 1]))]
                 if random.random() < 0.4 and again[0]["snapshot"]:
                     again[0][random.choice(["allocated_size", "status", "drive"])] = "7"
                 commands[random.randrange(count)]["samples"] += again
-            if random.random() < 0.04:  # broken rows spoil their poll, if they name it, and nothing else
+            if random.random() < 0.04 * rare:  # broken rows spoil their poll, if they name it, and nothing else
                 broken = random.choice([{"allocated_size": random.choice(BROKEN_SIZES)}, {"poll_time": random.choice(BROKEN_TIMES)},
                                         {"account": ""}, {"snapshot": "x" * 129}, {"drive": "d" * 129}])  # fmt: skip
                 commands[random.randrange(count)]["samples"].append({**rows[0], "snapshot": "new", "allocated_size": "5", **broken})
@@ -322,8 +345,10 @@ class _Maker:
             for row in tables[table]:
                 for command in random.sample(range(count), random.choice([1, 1, min(2, count)])):
                     commands[command][table].append(dict(row))
-        if count > 1 and random.random() < 0.5 and commands[-1]["subscriptions"]:
-            commands[-1]["subscriptions"][0]["amount"] = "77"
+        changes = {"subscriptions": ("amount", "77"), "prices": ("price", "0.77"), "accounts": ("currency", "CHF")}
+        for table, (column, value) in changes.items():
+            if count > 1 and random.random() < 0.5 and commands[-1][table]:
+                commands[-1][table][0][column] = value
         supersede = frozenset(number for number in range(1, count) if random.random() < 0.3)
         return tuple(dict(command) for command in commands), supersede
 
