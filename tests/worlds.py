@@ -332,15 +332,7 @@ class _Maker:
                 commands[command]["captures"].append(self._capture(endpoint, account, rows))
             else:
                 commands[command]["samples"] += [dict(row) for row in rows]
-            if random.random() < 0.1 * rare:  # the same poll again: as it was, in part, or with another content
-                again = [dict(row) for row in random.sample(rows, random.choice([len(rows), len(rows), 1]))]
-                if random.random() < 0.4 and again[0]["snapshot"]:
-                    again[0][random.choice(["allocated_size", "status", "drive"])] = "7"
-                commands[random.randrange(count)]["samples"] += again
-            if random.random() < 0.04 * rare:  # broken rows spoil their poll, if they name it, and nothing else
-                broken = random.choice([{"allocated_size": random.choice(BROKEN_SIZES)}, {"poll_time": random.choice(BROKEN_TIMES)},
-                                        {"account": ""}, {"snapshot": "x" * 129}, {"drive": "d" * 129}])  # fmt: skip
-                commands[random.randrange(count)]["samples"].append({**rows[0], "snapshot": "new", "allocated_size": "5", **broken})
+            commands[random.randrange(count)]["samples"] += self._again_or_broken(rows, rare)
         for table in ("subscriptions", "prices", "burst_levels", "accounts"):
             for row in tables[table]:
                 for command in random.sample(range(count), random.choice([1, 1, min(2, count)])):
@@ -351,6 +343,19 @@ class _Maker:
                 commands[-1][table][0][column] = value
         supersede = frozenset(number for number in range(1, count) if random.random() < 0.3)
         return tuple(dict(command) for command in commands), supersede
+
+    def _again_or_broken(self, rows: list[Row], rare: float) -> list[Row]:
+        """Some rows of a poll again: as they were or with another content; or a broken one, which spoils the poll that it names."""
+        random, more = self.random, []
+        if random.random() < 0.1 * rare:
+            more = [dict(row) for row in random.sample(rows, random.choice([len(rows), len(rows), 1]))]
+            if random.random() < 0.4 and more[0]["snapshot"]:
+                more[0][random.choice(["allocated_size", "status", "drive"])] = "7"
+        if random.random() < 0.04 * rare:
+            broken = random.choice([{"allocated_size": random.choice(BROKEN_SIZES)}, {"poll_time": random.choice(BROKEN_TIMES)},
+                                    {"account": ""}, {"snapshot": "x" * 129}, {"drive": "d" * 129}])  # fmt: skip
+            more.append({**rows[0], "snapshot": "new", "allocated_size": "5", **broken})
+        return more
 
     def _capture(self, endpoint: str, account: str, rows: list[Row]) -> Row:
         def listed(row: Row, owner: str) -> Row:

@@ -7,13 +7,18 @@ import sys
 
 import pytest
 from fact_files import write_tables
-from judge import billed
+from judge import billed, oracle_bill
 from oracle_facts import shown
 from worlds import World
 
-_WORLD = World.random(2026, clean=True)
-# Whether a purchase by period begins in the future depends on the day on which these tests are run.
-WORLD = _WORLD.having(subscriptions=[row for row in _WORLD.tables["subscriptions"] if not row["period"]])
+
+def plain(seed):
+    """A world without purchases by period: whether one begins in the future depends on the day on which these tests are run."""
+    world = World.random(seed, clean=True)
+    return world.having(subscriptions=[row for row in world.tables["subscriptions"] if not row["period"]])
+
+
+WORLD = next(world for world in map(plain, range(2026, 3000)) if len(oracle_bill(world)["lines"]) > 5)
 ELSEWHERE = {
     "a far time zone": {"TZ": "Pacific/Kiritimati"},
     "another locale": {"LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8"},
