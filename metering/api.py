@@ -58,7 +58,13 @@ class Meter:
     def __init__(self, settings: Settings, *, clock: Callable[[], int] = lambda: int(time.time())) -> None:
         self.settings = settings
         self._clock = clock
-        self._store = Store(settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=settings.store_wait)
+        self._store = Store(
+            settings.store,
+            memory=settings.memory,
+            threads=settings.threads,
+            wait_seconds=settings.store_wait,
+            clock=settings.clock,
+        )
 
     @classmethod
     def opened(cls, store: str | None = None, **settings: Any) -> Self:
@@ -145,7 +151,9 @@ class Meter:
         settings = self.settings
 
         def store(wait_s: int) -> Store:
-            return Store(settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=wait_s)
+            return Store(
+                settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=wait_s, clock=settings.clock
+            )
 
         return Service(store, settings.store_wait, tell_cycle, tell)
 
@@ -191,7 +199,10 @@ class Meter:
             account: only this account's rows.
             progress: called with each stage, how many are done and how many there are.
         """
-        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
+        with self.computed(period, as_of=as_of, known_at=known_at, account=account, is_at_a_glance=True, progress=progress) as (
+            engine,
+            computation,
+        ):
             bill = make_bill(engine, computation, self.settings.locations)
         return bill if account is None else only_account(bill, account)
 
@@ -316,9 +327,12 @@ class Meter:
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
+        is_at_a_glance: bool = False,
         progress: Progress = _silent,
     ) -> Iterator[tuple[Engine, Computation]]:
         """Open the store with a period computed in it: what bills and reports read.
+
+        At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs.
 
         Raises:
             NoDataError: nothing was observed in the period, or the account has no usage in it.
@@ -333,6 +347,7 @@ class Meter:
                 now_s=self._clock(),
                 known_seq=ingest_known_at(engine, None if known_at is None else str(known_at)),
                 clock=self.settings.clock,
+                is_at_a_glance=is_at_a_glance,
                 progress=progress,
             )
             if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):

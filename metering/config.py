@@ -11,8 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from metering.billing.money import plain_decimal
 from metering.billing.subscriptions import DISCOUNTS, Discounts
-from metering.billing.usage import Clock
 from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, Targets, assert_targets_fit
+from metering.model.clock import Clock
 from metering.model.errors import MisuseError
 from metering.model.terms import parse_term
 

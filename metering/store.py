@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted
+from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError
 from metering.model.period import instant_seconds, instant_text
 
@@ -64,7 +65,21 @@ select
     unnest(generate_series(first_poll_key, last_poll_key)) as poll_key, series_key, allocated_size, label_key
 from sample_runs;
 -- how far each collection is known: the last number given to a poll of it, and the instant of its latest poll
-create table collection_tails (collection_key bigint not null, last_number bigint not null, last_poll_s bigint not null);
+create table collection_tails (
+    collection_key bigint not null, last_number bigint not null, last_poll_s bigint not null, kept_until_s bigint not null,
+    changed_seq bigint not null
+);
+-- kept levels (metering/levels.py): what can be made again from polls and runs, so that bills read days
+create table feeds (feed_key bigint not null, collection_key bigint not null, location varchar not null);
+create table level_steps (
+    feed_key bigint not null, starts_at_s bigint not null, ends_at_s bigint not null, occupied_bytes decimal(38, 0) not null,
+    held_count bigint not null, missing_count bigint not null
+);
+create table level_days (
+    feed_key bigint not null, day_s bigint not null, starts_at_s bigint not null, ends_at_s bigint not null,
+    occupied_byte_seconds decimal(38, 0) not null, least_occupied_bytes decimal(38, 0), peak_occupied_bytes decimal(38, 0),
+    measured_seconds bigint not null, held_seconds bigint not null, missing_seconds bigint not null
+);
 -- a poll that was replaced on purpose, and the ingest that did it
 create table superseded_polls (poll_key bigint not null, ingest_seq bigint not null);
 
@@ -139,10 +154,12 @@ class Store:
         memory: str = DEFAULT_MEMORY,
         threads: int | None = None,
         wait_seconds: int = DEFAULT_WAIT_SECONDS,
+        clock: Clock = Clock(),  # noqa: B008 -- it is frozen
     ) -> None:
         self.shown = str(path)
         self.is_memory = self.shown == MEMORY
         self.path = Path(path)
+        self.clock = clock
         self._memory = memory
         self._threads = threads
         self._wait_seconds = wait_seconds

@@ -1,9 +1,10 @@
-"""From facts to usage steps: the stages of a computation, in order, as tables of the engine.
+"""From facts to usage: the stages of a computation, in order, as tables of the engine.
 
-used_polls ─> listed_locations ─> ignored_series ─> counted_levels ─> feeds ─> units
-feed_steps ─> occupied_changes ┐
-known_subscriptions ─> entitled_changes ├─> usage_steps
-known_prices, known_burst_levels ─> rate_steps ┘
+collections_in_doubt ─> level_scope ─> seen_series ─> ignored_series ─> fed_units ─> units
+scope_feeds ─> (levels) ─> scope_steps ┐
+level_days ─> unit_days ───────────────┴─> feed_steps ─> occupied_changes ┐
+known_subscriptions ─> entitled_changes ─> entitled_steps                 ├─> usage_steps ─┬─> usage_parts
+known_prices, known_burst_levels ─> rate_steps                            ┘    unit_days ──┘
 """
 
 from collections.abc import Callable
@@ -12,38 +13,35 @@ from typing import Any
 
 from metering.billing.rates import RateBook, rate_book
 from metering.engine.duckdb import Engine
+from metering.levels import compute_levels, is_kept_by
+from metering.model.clock import Clock
 from metering.model.errors import NoDataError
 from metering.model.period import SECONDS_PER_DAY, Period, instant_text, month_start
 
 Progress = Callable[[str, int, int], None]
 
 STAGES = (
-    "billing/used_polls",
-    "billing/poll_levels",
-    "billing/listed_locations",
+    "billing/collections_in_doubt",
+    "billing/level_scope",
+    "billing/seen_series",
     "billing/ignored_series",
-    "billing/ignored_levels",
-    "billing/counted_levels",
-    "billing/feeds",
+    "billing/fed_units",
     "billing/known_accounts",
     "billing/units",
-    "billing/feed_steps",
-    "billing/occupied_changes",
+    "billing/scope_feeds",
+    "levels",
     "billing/known_subscriptions",
     "billing/entitled_changes",
+    "billing/entitled_steps",
     "rates",
+    "billing/unit_days",
+    "billing/feed_steps",
+    "billing/occupied_changes",
     "billing/usage_steps",
+    "billing/usage_parts",
 )
 # What only later stages of usage read; reports read the others.
-_SCRATCH = ("feed_steps", "occupied_changes", "entitled_changes", "ignored_levels")
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """The seconds that decide how polls are classed: the poll cycle, and how long a poll holds at the most."""
-
-    cycle_s: int = 300
-    max_hold_s: int = 900
+_SCRATCH = ("level_scope", "seen_series", "scope_feeds", "scope_steps", "feed_steps", "occupied_changes", "entitled_changes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +73,13 @@ def compute_usage(
     now_s: int,
     known_seq: int,
     clock: Clock,
+    is_at_a_glance: bool = False,
     progress: Progress = _silent,
 ) -> Computation:
     """Make the usage steps of a period, and every table on the way, from the facts known by ingest `known_seq`.
 
-    Time ends at `as_of_s` (`now_s` unless given), and polls at or after it are not used.
+    Time ends at `as_of_s` (`now_s` unless given), and polls at or after it are not used. `is_at_a_glance` leaves days whose burst
+    their kept sums tell out of `usage_steps`: bills need no more, reports by the hour do.
 
     Raises:
         NoDataError: no second of the period is in any state, or all polls are from earlier months.
@@ -88,22 +88,43 @@ def compute_usage(
     stop_s = min(period.end_s, clock_s)
     if stop_s <= period.start_s:
         raise NoDataError(f"{period.text} has not begun at {instant_text(clock_s)}: bill an earlier period, or give --as-of")
-    parameters = _parameters(period, stop_s, clock_s, known_seq, clock)
+    parameters = _parameters(period, stop_s, clock_s, known_seq, clock) | {
+        "is_kept": is_kept_by(engine, clock),
+        "is_at_a_glance": is_at_a_glance,
+    }
     book = RateBook()
     for done, stage in enumerate(STAGES, start=1):
         if stage == "rates":
             book = _load_rates(engine, parameters)
+        elif stage == "levels":
+            compute_levels(engine, parameters)
+        elif stage == "billing/usage_parts":
+            engine.define(stage)
         else:
             engine.create(stage, parameters)
         progress(stage.rpartition("/")[2], done, len(STAGES))
     engine.drop(*_SCRATCH)
-    if _is_silent(engine, period):
+    last_poll_s = _last_poll(engine, parameters)
+    if _is_silent(engine, period, last_poll_s):
         raise NoDataError(f"nothing was observed in {period.text}: {_span(engine)}")
     if as_of_s is None:
         # The earliest clock that gives these same figures, so that the same facts give the same bytes tomorrow.
-        last_poll_s = engine.scalar("select max(poll_s) from used_polls")
         clock_s = min(clock_s, max(period.end_s, last_poll_s + 1))
     return Computation(period, stop_s, clock_s, known_seq, clock, book)
+
+
+def _last_poll(engine: Engine, parameters: dict[str, Any]) -> int:
+    """Give the instant of the latest poll used; that of kept collections is known, the others' polls are looked through."""
+    return int(
+        engine.scalar(
+            "select greatest("
+            "coalesce((select max(t.last_poll_s) from collection_tails as t "
+            "where t.collection_key not in (select collection_key from collections_in_doubt)), -1), "
+            "coalesce((select max(p.poll_s) from polls as p inner join collections_in_doubt as d "
+            "on p.collection_key = d.collection_key where p.ingest_seq <= $known_seq and p.poll_s < $as_of_s), -1))",
+            {name: parameters[name] for name in ("known_seq", "as_of_s")},
+        )
+    )
 
 
 def _parameters(period: Period, stop_s: int, as_of_s: int, known_seq: int, clock: Clock) -> dict[str, Any]:
@@ -135,16 +156,18 @@ def _load_rates(engine: Engine, parameters: dict[str, Any]) -> RateBook:
     return book
 
 
-def _is_silent(engine: Engine, period: Period) -> bool:
+def _is_silent(engine: Engine, period: Period, last_poll_s: int) -> bool:
     """Tell whether a period has no data at all.
 
     Missing time between polls, or behind the last poll of the month, is time that was not observed: it is reported, so that the
     parts of a period add up to the whole. A month that begins after the last poll is no gap; nobody polls any more.
     """
-    states = {row[0] for row in engine.sql("select distinct state from usage_steps")}
-    if states != {"missing"}:
-        return not states
-    return bool(engine.scalar("select max(poll_s) from used_polls") < month_start(period.start_s))
+    observed, missing = engine.sql(
+        "select sum(measured_seconds + held_seconds + partial_seconds), sum(missing_seconds) from usage_parts"
+    )[0]
+    if observed or not missing:
+        return not observed
+    return last_poll_s < month_start(period.start_s)
 
 
 def _span(engine: Engine) -> str:

@@ -22,13 +22,14 @@ from metering.ingest.samples import (
     stage_samples,
     write_samples,
 )
+from metering.model.clock import Clock
 from metering.model.errors import InputError
 from metering.model.units import counted
 from metering.store import Store, record_ingest, transaction
 
 Progress = Callable[[str, int, int], None]
 
-_STAGING_STEPS = 6
+_STAGING_STEPS = 8
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ def ingest(
     with store.writing() as engine, tempfile.TemporaryDirectory(prefix="metering-") as spool:
         files, notes = find_files(engine, paths)
         with transaction(engine):
-            outcome = _ingest(engine, files, Path(spool), strict, supersede, allow_useless, now_s, progress)
+            outcome = _ingest(engine, files, Path(spool), strict, supersede, allow_useless, store.clock, now_s, progress)
             # After an error there is nothing to drop: staging goes with the transaction that made it.
             drop_staging(engine)
         outcome.notes = notes
@@ -100,6 +101,7 @@ def _ingest(
     strict: bool,
     supersede: bool,
     allow_useless: bool,
+    clock: Clock,
     now_s: int,
     progress: Progress,
 ) -> IngestOutcome:
@@ -130,7 +132,7 @@ def _ingest(
         outcome.polls = samples.polls
         outcome.rejections = samples.rejections + outcome.rejections
     _assert_acceptable(outcome, strict=strict, allow_useless=allow_useless)
-    _write(engine, outcome, sample_files, facts, samples, now_s, progress, done, steps)
+    _write(engine, outcome, sample_files, facts, samples, clock, now_s, progress, done, steps)
     for file in sample_files:
         file.assert_unchanged()
     return outcome
@@ -142,6 +144,7 @@ def _write(
     sample_files: list[FactFile],
     facts: dict[str, FactOutcome],
     samples: SampleOutcome,
+    clock: Clock,
     now_s: int,
     progress: Progress,
     done: int,
@@ -156,7 +159,7 @@ def _write(
     for table, fact in facts.items():
         write_facts(engine, table, fact.accepted, ingest_seq)
     if samples.polls.accepted or aside:
-        for step in write_samples(engine, sample_files, ingest_seq):
+        for step in write_samples(engine, sample_files, clock, ingest_seq):
             progress(step, done := done + 1, steps)
     _write_rejections(engine, rejections, settled, ingest_seq)
     outcome.ingest_seq = ingest_seq

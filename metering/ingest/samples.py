@@ -15,6 +15,8 @@ from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
 from metering.ingest.sources import raw_source
 from metering.ingest.text import LINE_PROBLEMS
+from metering.levels import keep_levels
+from metering.model.clock import Clock
 
 REASONS = {
     **LINE_PROBLEMS,
@@ -201,7 +203,7 @@ def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
     return outcome
 
 
-def write_samples(engine: Engine, files: list[FactFile], ingest_seq: int) -> Iterator[str]:
+def write_samples(engine: Engine, files: list[FactFile], clock: Clock, ingest_seq: int) -> Iterator[str]:
     """Append the accepted polls and samples to the store, and keep the conflicting ones aside."""
     parameters = {"ingest_seq": ingest_seq}
     names = ((ingest_seq, number, file.shown) for number, file in enumerate(files, start=1))
@@ -221,6 +223,8 @@ def write_samples(engine: Engine, files: list[FactFile], ingest_seq: int) -> Ite
     engine.create("staging/new_runs")
     engine.create("staging/new_tails")
     _keep_runs(engine)
+    yield "runs"
+    keep_levels(engine, clock, ingest_seq)
     if any(file.table == "captures" for file in files):
         engine.insert("poll_answers", "staging/new_poll_answers", parameters)
         engine.insert("drive_sizes", "staging/new_drive_sizes", parameters)
@@ -228,7 +232,7 @@ def write_samples(engine: Engine, files: list[FactFile], ingest_seq: int) -> Ite
 
 
 def _keep_runs(engine: Engine) -> None:
-    """Append the runs that ended, and put those that may go on, and how far their collections are known, in the old ones' place."""
+    """Append the runs that ended, and put those that may go on in the place of the old ones."""
     engine.sql(
         "delete from open_runs where series_key in "
         "(select s.series_key from series as s inner join new_tails as t on s.collection_key = t.collection_key)"
@@ -241,8 +245,6 @@ def _keep_runs(engine: Engine) -> None:
     )
     engine.sql(f"insert into closed_runs by name {split.format('<>')}")
     engine.sql(f"insert into open_runs by name {split.format('=')}")
-    engine.sql("delete from collection_tails where collection_key in (select collection_key from new_tails)")
-    engine.sql("insert into collection_tails by name from new_tails")
 
 
 def drop_staging(engine: Engine) -> None:

@@ -15,8 +15,9 @@ from typing import Any, Literal
 from metering.billing.bill import charge_lines
 from metering.billing.money import Price, charge_amount, cut_text, plain_decimal
 from metering.billing.rates import DEFAULT_BURST_LEVEL
-from metering.billing.usage import Clock, Computation
+from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
+from metering.model.clock import Clock
 from metering.model.errors import NoDataError
 from metering.model.explanation import (
     Arithmetic,

@@ -212,6 +212,7 @@ def _burst_hours(engine: Engine, computation: Computation, lines: Sequence[Charg
 
 def snapshots(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
     """What each snapshot occupied, or snapshots summed by account, location, day or drive."""
+    engine.create("billing/used_polls", computation.parameters)
     days = [row for row in engine.rows("reports/snapshot_days", computation.parameters) if account in (None, row["account"])]
     is_each = "snapshot" in by
     names = tuple(name for name in ("account", "location", "drive", "snapshot", "day") if name in by or (is_each and name != "day"))

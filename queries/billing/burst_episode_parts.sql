@@ -1,6 +1,6 @@
 -- name   burst_episode_parts
 -- grain  one row a burst episode and rate
--- reads  usage_steps
+-- reads  usage_parts
 -- params none
 -- why    An episode is a maximal interval with burst > 0 without a break; missing time, and time in no state, is a break. Its
 --        parts differ in rate, so that it can be priced exactly.
@@ -13,17 +13,15 @@ bursts as (
         location,
         starts_at_s,
         ends_at_s,
-        step_seconds,
-        burst_bytes,
+        burst_byte_seconds,
+        peak_burst_bytes,
         rate_key,
         case
             when lag(ends_at_s) over (partition by unit_key order by starts_at_s) = starts_at_s then 0
             else 1
         end as is_first
-    from usage_steps
-    where
-        burst_bytes > 0
-        and state <> 'missing'
+    from usage_parts
+    where burst_seconds > 0
 ),
 
 numbered as (
@@ -41,8 +39,8 @@ select
     rate_key,
     min(starts_at_s) as starts_at_s,
     max(ends_at_s) as ends_at_s,
-    max(burst_bytes) as peak_burst_bytes,
-    sum(burst_bytes * step_seconds) as burst_byte_seconds
+    max(peak_burst_bytes) as peak_burst_bytes,
+    sum(burst_byte_seconds) as burst_byte_seconds
 from numbered
 group by unit_key, episode_number, account, location, rate_key
 order by unit_key, episode_number, rate_key

@@ -1,6 +1,6 @@
 -- name   units
 -- grain  one row an account and location that is fed
--- reads  feeds, known_accounts
+-- reads  fed_units, known_accounts
 -- params none
 -- why    What is metered, numbered, with the currency it is charged in; empty where the account is not known.
 select
@@ -8,6 +8,6 @@ select
     f.account,
     f.location,
     coalesce(a.currency, '') as currency
-from (select distinct account, location from feeds) as f
+from (select distinct account, location from fed_units) as f
 left join known_accounts as a
     on f.account = a.account

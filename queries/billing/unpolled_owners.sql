@@ -1,6 +1,6 @@
 -- name   unpolled_owners
 -- grain  one row an owner and location
--- reads  shared_objects, used_polls, collections
+-- reads  shared_objects, fed_units
 -- params known_seq, as_of_s
 -- why    Snapshots that were seen in somebody else's listing, and whose owner is polled nowhere: nobody pays for them.
 select
@@ -8,12 +8,7 @@ select
     s.location,
     count(distinct s.snapshot) as snapshot_count
 from shared_objects as s
-left join (
-    select distinct c.account
-    from used_polls as p
-    inner join collections as c
-        on p.collection_key = c.collection_key
-) as c
+left join (select distinct account from fed_units) as c
     on s.owner = c.account
 where
     s.ingest_seq <= $known_seq

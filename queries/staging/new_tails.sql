@@ -8,21 +8,26 @@ with
 latest as (
     select
         collection_key,
-        max(last_poll_s) as last_poll_s
+        max(last_poll_s) as last_poll_s,
+        min(first_poll_s) as first_poll_s,
+        max(case when first_poll_s is not null then last_poll_s end) as latest_new_poll_s
     from (
         select
             collection_key,
+            first_poll_s,
             last_poll_s
         from staged_blocks
         where not is_looked_into
         union all
         select
             collection_key,
+            poll_s as first_poll_s,
             poll_s as last_poll_s
         from looked_into_keys
         union all
         select
             collection_key,
+            null as first_poll_s,
             last_poll_s
         from collection_tails
     ) as ends
@@ -40,7 +45,9 @@ numbered as (
 select
     n.collection_key,
     n.last_number,
-    l.last_poll_s
+    l.last_poll_s,
+    l.first_poll_s,
+    l.latest_new_poll_s
 from numbered as n
 inner join latest as l
     on n.collection_key = l.collection_key

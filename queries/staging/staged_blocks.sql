@@ -84,6 +84,7 @@ select
     b.slots,
     b.row_count,
     b.distinct_row_count,
+    b.first_poll_s,
     b.last_poll_s,
     b.phase_s,
     b.phase_s <> b.greatest_phase_s as is_jittering,

@@ -1,0 +1,90 @@
+"""Levels: what each collection says of each location it feeds, as steps, computed from polls and runs of samples.
+
+    scope_polls ─> scope_segments ─> scope_pieces ─┐
+              └────────────────────────────────────┴─> scope_changes ─> scope_steps ─> day_levels
+
+Ingest keeps the levels of every whole UTC day, so that a bill reads days, not polls; a late poll costs the days that it touches
+of its own collection. A day is whole where no later poll can change it: where the collection was polled in a later one, or its
+last poll is measured to the day's end anyway. What comes behind the kept days, and what looks back at what was known before, is
+computed from the polls by the same queries. Everything kept here can be dropped and made again from the facts.
+"""
+
+from typing import Any
+
+from metering.engine.duckdb import Engine
+from metering.model.clock import Clock
+
+_STAGES = ("scope_polls", "scope_segments", "scope_pieces", "scope_changes", "scope_steps")
+_END_OF_TIME_S = 253_402_300_800
+
+
+def compute_levels(engine: Engine, parameters: dict[str, Any]) -> None:
+    """Make `scope_steps` from `level_scope`, `scope_feeds` and `ignored_series`, and drop what only it reads.
+
+    Args:
+        engine: holds these three tables, and the facts.
+        parameters: `known_seq`, `as_of_s`, `cycle_s`, `max_hold_s`.
+    """
+    for stage in _STAGES:
+        engine.create(f"levels/{stage}", parameters)
+    engine.drop(*_STAGES[:-1])
+
+
+def is_kept_by(engine: Engine, clock: Clock) -> bool:
+    """Tell whether the kept days were computed with these seconds, so that they hold for a computation with them."""
+    rows = engine.sql("select value from store_info where key = 'kept_clock'")
+    return [row[0] for row in rows] == [_clock_text(clock)]
+
+
+def keep_levels(engine: Engine, clock: Clock, ingest_seq: int) -> None:
+    """Keep the days that the polls of an ingest made whole, and make those again that they changed.
+
+    Args:
+        engine: holds `new_tails` and `new_runs` of the ingest, whose facts are in the store already.
+        clock: the seconds to class polls by; where they are others than before, all days are made again.
+        ingest_seq: the ingest.
+    """
+    parameters = {"known_seq": ingest_seq, "as_of_s": _END_OF_TIME_S, "cycle_s": clock.cycle_s, "max_hold_s": clock.max_hold_s}
+    engine.insert("feeds", "levels/new_feeds")
+    if not is_kept_by(engine, clock):
+        for statement in (
+            "delete from level_days",
+            "delete from level_steps",
+            "update collection_tails set kept_until_s = 0",
+            "delete from store_info where key = 'kept_clock'",
+        ):
+            engine.sql(statement)
+        engine.sql("insert into store_info values ('kept_clock', $text)", {"text": _clock_text(clock)})
+    engine.create("levels/kept_scope", parameters)
+    engine.sql(
+        "create or replace temp table level_scope as select collection_key, from_s, until_s from kept_scope where until_s > from_s"
+    )
+    if engine.scalar("select count(*) from level_scope"):
+        _keep_scope(engine, parameters)
+    engine.sql("delete from collection_tails where collection_key in (select collection_key from kept_scope)")
+    engine.sql(
+        "insert into collection_tails select collection_key, last_number, last_poll_s, kept_until_s, $ingest_seq from kept_scope",
+        {"ingest_seq": ingest_seq},
+    )
+    engine.drop("kept_scope", "level_scope")
+
+
+def _keep_scope(engine: Engine, parameters: dict[str, Any]) -> None:
+    engine.sql(
+        "create or replace temp table scope_feeds as select f.feed_key, f.collection_key, f.location "
+        "from feeds as f inner join level_scope as w on f.collection_key = w.collection_key"
+    )
+    engine.load("ignored_series", {"series_key": "bigint"}, [])
+    compute_levels(engine, parameters)
+    for table in ("level_days", "level_steps"):
+        engine.sql(
+            f"delete from {table} using scope_feeds as f, level_scope as w where {table}.feed_key = f.feed_key "
+            f"and f.collection_key = w.collection_key and {table}.starts_at_s >= w.from_s and {table}.starts_at_s < w.until_s"
+        )
+    engine.insert("level_days", "levels/day_levels")
+    engine.sql("insert into level_steps by name from scope_steps order by feed_key, starts_at_s")
+    engine.drop("scope_steps", "scope_feeds", "ignored_series")
+
+
+def _clock_text(clock: Clock) -> str:
+    return f"{clock.cycle_s}/{clock.max_hold_s}"

@@ -1,0 +1,81 @@
+-- name   scope_steps
+-- grain  one row a feed and interval [starts_at_s, ends_at_s), within one UTC day, in which its level and its state are constant
+-- reads  scope_changes, scope_polls, scope_feeds, level_scope
+-- params none
+-- why    What each feed says, from its collection's first poll on. Missing time counts nothing.
+with
+
+begins as (
+    select
+        f.feed_key,
+        greatest(min(p.poll_s), max(w.from_s)) as begins_at_s,
+        max(w.until_s) as until_s
+    from scope_polls as p
+    inner join level_scope as w
+        on p.collection_key = w.collection_key
+    inner join scope_feeds as f
+        on p.collection_key = f.collection_key
+    group by f.feed_key
+),
+
+changes as (
+    select
+        c.feed_key,
+        greatest(c.changes_at_s, b.begins_at_s) as changes_at_s,
+        c.occupied_change,
+        c.held_change,
+        c.missing_change,
+        0 as is_cut
+    from scope_changes as c
+    inner join begins as b
+        on c.feed_key = b.feed_key
+    where c.changes_at_s < b.until_s
+    union all
+    select
+        feed_key,
+        unnest(generate_series(begins_at_s - begins_at_s % 86400, until_s - 1, 86400)) as changes_at_s,
+        cast(0 as decimal(38, 0)) as occupied_change,
+        0 as held_change,
+        0 as missing_change,
+        1 as is_cut
+    from begins
+),
+
+instants as (
+    select
+        c.feed_key,
+        greatest(c.changes_at_s, b.begins_at_s) as starts_at_s,
+        b.until_s,
+        sum(c.occupied_change) as occupied_change,
+        sum(c.held_change) as held_change,
+        sum(c.missing_change) as missing_change
+    from changes as c
+    inner join begins as b
+        on c.feed_key = b.feed_key
+    group by c.feed_key, greatest(c.changes_at_s, b.begins_at_s), b.until_s
+    having
+        sum(c.occupied_change) <> 0
+        or sum(c.held_change) <> 0
+        or sum(c.missing_change) <> 0
+        or max(c.is_cut) = 1
+),
+
+levels as (
+    select
+        feed_key,
+        starts_at_s,
+        lead(starts_at_s, 1, until_s) over (partition by feed_key order by starts_at_s) as ends_at_s,
+        sum(occupied_change) over (partition by feed_key order by starts_at_s rows unbounded preceding) as occupied_bytes,
+        sum(held_change) over (partition by feed_key order by starts_at_s rows unbounded preceding) as held_count,
+        sum(missing_change) over (partition by feed_key order by starts_at_s rows unbounded preceding) as missing_count
+    from instants
+)
+
+select
+    feed_key,
+    starts_at_s,
+    ends_at_s,
+    case when missing_count > 0 then 0 else occupied_bytes end as occupied_bytes,
+    held_count,
+    missing_count
+from levels
