@@ -15,6 +15,10 @@ from metering.engine.duckdb import Engine
 from metering.model.clock import Clock
 
 _STAGES = ("scope_polls", "scope_segments", "scope_pieces", "scope_changes", "scope_steps")
+_STEP_COLUMNS = {
+    "feed_key": "bigint", "starts_at_s": "bigint", "ends_at_s": "bigint", "occupied_bytes": "decimal(38, 0)",
+    "held_count": "bigint", "missing_count": "bigint",
+}  # fmt: skip
 _END_OF_TIME_S = 253_402_300_800
 
 
@@ -25,6 +29,10 @@ def compute_levels(engine: Engine, parameters: dict[str, Any]) -> None:
         engine: holds these three tables, and the facts.
         parameters: `known_seq`, `as_of_s`, `cycle_s`, `max_hold_s`.
     """
+    if not engine.scalar("select count(*) from level_scope"):
+        # The windows over all polls are not free even where they give nothing.
+        engine.load("scope_steps", _STEP_COLUMNS, [])
+        return
     for stage in _STAGES:
         engine.create(f"levels/{stage}", parameters)
     engine.drop(*_STAGES[:-1])
