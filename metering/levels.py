@@ -14,7 +14,9 @@ from typing import Any
 from metering.engine.duckdb import Engine
 from metering.model.clock import Clock
 
-_STAGES = ("scope_polls", "scope_segments", "scope_pieces", "scope_changes", "scope_steps")
+_STAGES = (
+    "levels/scope_polls", "levels/scope_segments", "levels/scope_pieces", "levels/scope_changes", "levels/scope_steps",
+)  # fmt: skip
 _STEP_COLUMNS = {
     "feed_key": "bigint", "starts_at_s": "bigint", "ends_at_s": "bigint", "occupied_bytes": "decimal(38, 0)",
     "held_count": "bigint", "missing_count": "bigint",
@@ -34,8 +36,8 @@ def compute_levels(engine: Engine, parameters: dict[str, Any]) -> None:
         engine.load("scope_steps", _STEP_COLUMNS, [])
         return
     for stage in _STAGES:
-        engine.create(f"levels/{stage}", parameters)
-    engine.drop(*_STAGES[:-1])
+        engine.create(stage, parameters)
+    engine.drop(*(stage.removeprefix("levels/") for stage in _STAGES[:-1]))
 
 
 def is_kept_by(engine: Engine, clock: Clock) -> bool:
