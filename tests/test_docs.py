@@ -204,9 +204,9 @@ def test_sql_and_python_read_the_same_texts_as_instants():
     assert f"'^{INSTANT_PATTERN}$'" in load_query("staging/checked_samples").sql
 
 
-def table_after(heading: str) -> dict[str, str]:
-    """Give the first table under a heading of the README: the rest of each row, by its first cell."""
-    chapter = next(c.text for c in sessions.chapters(README.read_text(encoding="utf-8")) if c.title == heading)
+def table_after(heading: str, manual: Path = README) -> dict[str, str]:
+    """Give the first table under a heading of a manual: the rest of each row, by its first cell."""
+    chapter = next(c.text for c in sessions.chapters(manual.read_text(encoding="utf-8")) if c.title == heading)
     rows = [line.strip("| ").split(" | ", 1) for line in chapter.splitlines() if line.startswith("| ")]
     return {row[0].strip("`"): row[1] for row in rows[1:]}
 
@@ -240,6 +240,15 @@ def test_the_settings_to_begin_with_are_settings_and_say_what_counts_anyway(fold
     assert {name: begun[name] for name in ("store", "store_wait", "cycle", "max_hold", "collect")} == {
         name: Settings().model_dump()[name] for name in ("store", "store_wait", "cycle", "max_hold", "collect")
     }
+
+
+def test_the_architecture_names_every_part_of_the_package():
+    parts = {
+        f"{place.name}/" if place.is_dir() else place.name
+        for place in (ROOT / "metering").iterdir()
+        if place.suffix == ".py" or (place / "__init__.py").exists()
+    }
+    assert set(table_after("Layers", ROOT / "metering" / "README.md")) == parts - {"__init__.py", "__main__.py"}
 
 
 def test_the_changelog_is_the_last_chapter_and_begins_with_the_version_of_the_package():
