@@ -16,32 +16,45 @@ from sandbox_help import running, small_world, with_snapshots
 from metering.ingest.spool import Spool
 from metering.model.errors import StoreError
 
-# Runs a collector that is killed at its n-th call of what changes a disk: an fsync, a rename, an unlink, a commit of the store.
+# Every which step is one at which a collector is killed: 1 for all of them, which takes a minute.
+STRIDE = int(os.environ.get("METERING_KILL_STRIDE", "4"))
+
+# For each number that it reads, forks a collector that is killed at its n-th call of what changes a disk: an fsync, a rename, an
+# unlink, a step of the store's transaction. Forked, because to load the libraries takes longer than to collect.
 KILLED_AT = textwrap.dedent(
     """
     import os, signal, sys
     from pathlib import Path
-    import metering.store
-    left = [int(sys.argv[2])]
-    def counted(original):
-        def call(*values, **named):
-            left[0] -= 1
-            if left[0] == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return original(*values, **named)
-        return call
-    os.fsync = counted(os.fsync)
-    Path.rename = counted(Path.rename)
-    Path.unlink = counted(Path.unlink)
-    metering.store.record_ingest = counted(metering.store.record_ingest)
     import metering.ingest.ingest as ingest
-    ingest.record_ingest = counted(ingest.record_ingest)
-    ingest.drop_staging = counted(ingest.drop_staging)
+    import metering.ingest.metrics, metering.ingest.service
     from metering.api import Meter
     from metering.config import load_settings
-    with Meter(load_settings(Path(sys.argv[1]))) as meter:
-        meter.collect()
-    print("ended")
+
+    def collect(step):
+        left = [step]
+        def counted(original):
+            def call(*values, **named):
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return original(*values, **named)
+            return call
+        os.fsync = counted(os.fsync)
+        Path.rename = counted(Path.rename)
+        Path.unlink = counted(Path.unlink)
+        for name in ("record_ingest", "write_facts", "drop_staging"):
+            setattr(ingest, name, counted(getattr(ingest, name)))
+        with Meter(load_settings(Path(sys.argv[1]))) as meter:
+            meter.collect()
+
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            try:
+                collect(int(line))
+            finally:
+                os._exit(0)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     """
 )
 
@@ -69,17 +82,18 @@ def stored_polls(rig):
 
 
 def test_killed_at_any_step_nothing_durable_is_lost_and_nothing_doubled(rig):
-    ended, step, durable = False, 0, set()
-    while not ended:
-        step += 1
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED_AT, str(rig.config), str(step)], capture_output=True, text=True, check=False
-        )
-        ended = "ended" in done.stdout
-        assert ended or done.returncode == -signal.SIGKILL, done.stderr
-        durable |= set(durable_polls(rig))
-        rig.sandbox.advance(300)
-    assert step > 6
+    durable, ends = set(), []
+    program = [sys.executable, "-c", KILLED_AT, str(rig.config)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forks:
+        while not ends or ends[-1] != 0:
+            forks.stdin.write(f"{len(ends) * STRIDE + 1}\n")
+            forks.stdin.flush()
+            ends.append(int(forks.stdout.readline()))
+            durable |= set(durable_polls(rig))
+            rig.sandbox.advance(300)
+        forks.stdin.close()
+    assert set(ends[:-1]) == {-signal.SIGKILL}
+    assert len(ends) * STRIDE > 30
     assert durable <= set(stored_polls(rig))
     assert stored_polls(rig) == sorted(set(stored_polls(rig))) == durable_polls(rig)
     assert Spool(rig.folder / "spool").waiting() == []
