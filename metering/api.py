@@ -16,10 +16,11 @@ from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.explanation import Explanation
 from metering.model.period import Period, instant_seconds, moment, month_start, next_month_start, parse_period
-from metering.model.records import Bill
+from metering.model.records import Bill, Finding
 from metering.model.tables import Table
 from metering.planning.quote import Quote
 from metering.planning.quote_request import QuoteRequest, make_quotes
+from metering.reporting.audit import audit_findings
 from metering.reporting.explain import explain_charge
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
@@ -234,6 +235,23 @@ class Meter:
             billed = Period(max(asked.start_s, day.start_s), min(asked.end_s, day.end_s))
         with self.computed(billed.text, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
             return explain_charge(engine, computation, charge_id)
+
+    def audit(
+        self,
+        period: str | None = None,
+        *,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> list[Finding]:
+        """Run every check of a period (unless given the last full month); no finding means that nothing is known to be wrong.
+
+        Takes as_of, known_at and progress as `bill` does. Sorted by check, account and location.
+        """
+        named = self.last_full_month()[0] if period is None else period
+        with self.computed(named, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
+            bill = make_bill(engine, computation, self.settings.locations)
+            return audit_findings(engine, computation, bill, self.settings.audit)
 
     def quote(self, **asked: Any) -> list[Quote]:
         """Quote a subscription and what follows it; nothing is bought and nothing is written.

@@ -14,6 +14,7 @@ from metering.billing.subscriptions import DISCOUNTS, Discounts
 from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, Targets, assert_targets_fit
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError
+from metering.model.limits import AuditLimits
 from metering.model.terms import parse_term
 
 CONFIG_FILE = "metering.toml"
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     endpoints: dict[str, EndpointSettings] = {}
     accounts: dict[str, AccountSettings] = {}
     collect: CollectSettings = CollectSettings()
+    audit: AuditLimits = AuditLimits()
 
     @field_validator("locations", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import bill, collect, explain, export, facts, quote, report, sandbox
+from metering.cli import audit, bill, collect, explain, export, facts, quote, report, sandbox
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command(epilog=example("metering collect --every 5m"))(collect.collect)
 app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
 app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
 app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)
+app.command(epilog=example("metering audit --period 2026-10 --format table"))(audit.audit)
 app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(quote.quote)
 app.command(epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)
 

@@ -44,7 +44,7 @@ def print_bill(common: Common, bill: Bill) -> None:
     if not is_exact:
         terminal.print(Text("\n" + EXACT_HINT, style="dim"), soft_wrap=True)
     if bill.findings:
-        _print_findings(terminal, common, bill.findings, names)
+        print_findings(terminal, common, bill.findings, names)
         if any(row.missing_seconds or row.partial_seconds for row in bill.usage):
             terminal.print(Text(f"when: `metering report coverage --period {period} --by interval`", style="dim"), soft_wrap=True)
 
@@ -182,7 +182,7 @@ def _statement_lines(table: Table, *, exact: bool) -> Sheet:
     return Sheet([_ACCOUNT, Field("charge", is_key=True), *fields], rows, grouped=1)
 
 
-def _print_findings(terminal: Console, common: Common, findings: list[Finding], names: dict[str, str]) -> None:
+def print_findings(terminal: Console, common: Common, findings: list[Finding], names: dict[str, str]) -> None:
     """Print findings, the worst first; what is only for information is counted unless every message is asked for."""
     order = list(_STYLES)
     counts = Counter(finding.severity for finding in findings)

@@ -106,6 +106,11 @@ class Finding(Row):
     count: int | None = None
     seconds: int | None = None
 
+    def document(self) -> dict[str, Any]:
+        """Give the JSON object; one without count or seconds does not name them."""
+        document = self.model_dump(mode="json")
+        return {name: value for name, value in document.items() if value is not None or name not in ("count", "seconds")}
+
 
 class Bill(Row):
     """What `run` and `bill` print; rows are sorted by their key, so the same facts give the same bytes."""
@@ -118,10 +123,5 @@ class Bill(Row):
     findings: list[Finding]
 
     def document(self) -> dict[str, Any]:
-        """Give the JSON document; a finding without count or seconds does not name them."""
-        document = self.model_dump(mode="json")
-        for finding in document["findings"]:
-            for measure in ("count", "seconds"):
-                if finding[measure] is None:
-                    del finding[measure]
-        return document
+        """Give the JSON document."""
+        return self.model_dump(mode="json") | {"findings": [finding.document() for finding in self.findings]}

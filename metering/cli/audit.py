@@ -1,0 +1,66 @@
+"""`metering audit`: every check of a period, as findings."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metering.cli.common import (
+    EXIT_FOUND,
+    AsOfOption,
+    Common,
+    Format,
+    KnownAtOption,
+    meter,
+    progress,
+    with_common_options,
+)
+
+if TYPE_CHECKING:
+    from metering.model.records import Finding
+
+
+@with_common_options
+def audit(
+    common: Common,
+    period: Annotated[
+        str | None,
+        typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given."),
+    ] = None,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
+    list_checks: Annotated[bool, typer.Option("--list", help="List the checks, what each means and what to do.")] = False,
+) -> None:
+    """Every check of a period, as findings.
+
+    What is missing, wrong, unlikely, or does not add up: usage is added up again from the samples, apart from
+    billing. -v shows what is for information only, too. Limits are set under [audit] in metering.toml.
+    """
+    if list_checks:
+        from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for them
+        from metering.reporting.audit import checks_table  # noqa: PLC0415
+
+        print_table(common, checks_table())
+        return
+    with meter(common) as opened, progress(common, "Auditing") as show:
+        found = opened.audit(period, as_of=as_of, known_at=known_at, progress=show)
+    _print(common, found)
+    if check and any(finding.severity != "info" for finding in found):
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _print(common: Common, found: "list[Finding]") -> None:
+    from metering.cli.bill_view import print_findings  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.render import console, print_json, print_table  # noqa: PLC0415
+    from metering.model.records import Finding  # noqa: PLC0415
+    from metering.model.tables import table_of  # noqa: PLC0415
+    from metering.reporting.checks import CHECKS  # noqa: PLC0415
+
+    if common.format is Format.JSON:
+        print_json([finding.document() for finding in found])
+    elif common.format is Format.CSV:
+        print_table(common, table_of("findings", Finding, found))
+    elif found:
+        print_findings(console(), common, found, {})
+    else:
+        console().print(f"no findings: {len(CHECKS)} checks, and nothing is known to be wrong")

@@ -1,0 +1,97 @@
+"""An audit: every check of a computed period, as findings; none of them means that nothing is known to be wrong."""
+
+from collections import defaultdict
+from typing import Any
+
+from metering.billing.money import total
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+from metering.model.limits import AuditLimits
+from metering.model.period import date_text, instant_text
+from metering.model.records import Bill, Finding
+from metering.model.tables import Table, columns_of
+from metering.model.units import shown_gib, shown_gib_months
+from metering.reporting.checks import CHECKS, LINE_SUMS, QUERY_CHECKS, Check
+
+# What the checks read, made from the facts apart from billing, in this order.
+EVIDENCE = (
+    "audited/audited_polls", "audited/audited_series", "audited/audited_spans", "audited/audited_runs", "audited/size_changes",
+    "audited/drive_limits", "billing/known_prices", "reports/snapshot_days",
+)  # fmt: skip
+
+_OWN_COLUMNS = ("account", "location", "finding_count", "finding_seconds")
+
+
+def audit_findings(engine: Engine, computation: Computation, bill: Bill, limits: AuditLimits) -> list[Finding]:
+    """Run every check of a computed period.
+
+    Args:
+        engine: holds the tables of `computation`.
+        computation: the period.
+        bill: its bill, whose own findings are part of the audit.
+        limits: what the checks put up with.
+    """
+    parameters = computation.parameters | limits.model_dump()
+    for query in EVIDENCE:
+        engine.create(query, parameters)
+    found = [*bill.findings, *_sums(bill)]
+    for check in QUERY_CHECKS:
+        rows = engine.rows(check.source, parameters)
+        found += [_finding(check, row) for row in rows if check.keep is None or check.keep(row, limits)]
+    engine.drop(*(query.rpartition("/")[2] for query in EVIDENCE))
+    return sorted(found, key=lambda finding: (finding.check, finding.account or "", finding.location or "", finding.message))
+
+
+def _finding(check: Check, row: dict[str, Any]) -> Finding:
+    told = check.told.format_map({name: _shown(name, value) for name, value in row.items()})
+    count, seconds = row.get("finding_count"), row.get("finding_seconds")
+    return Finding(
+        check=check.name,
+        severity=check.severity,
+        account=row.get("account") or None,
+        location=row.get("location") or None,
+        message=f"{told}: {check.means}; {check.do}",
+        count=None if count is None else int(count),
+        seconds=None if seconds is None else int(seconds),
+    )
+
+
+def _shown(name: str, value: Any) -> str:
+    """Write a value by the unit that its column's name ends in."""
+    if name == "date_s":
+        return date_text(value)
+    if name.endswith("_byte_seconds"):
+        return f"{shown_gib_months(int(value))} GiB-months ({value} byte-seconds)"
+    if name.endswith("_bytes"):
+        return f"{shown_gib(int(value))} GiB ({value} bytes)"
+    return instant_text(value) if name.endswith("_s") else str(value)
+
+
+def _sums(bill: Bill) -> list[Finding]:
+    """Hold lines against the usage that they are of, and against their statement."""
+    burst: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for line in bill.lines:
+        if line.kind == "burst":
+            burst[line.account, line.location] += line.burst_byte_seconds
+    used = {(row.account, row.location): row.burst_byte_seconds for row in bill.usage}
+    rows: list[dict[str, Any]] = [
+        {
+            "account": key[0],
+            "location": key[1],
+            "lines": f"{burst[key]} byte-seconds of burst",
+            "other": f"usage has {used.get(key, 0)}",
+        }
+        for key in sorted({*burst, *used})
+        if burst[key] != used.get(key, 0)
+    ]
+    for due in bill.statements:
+        amount = total([line.amount for line in bill.lines if line.account == due.account and line.amount is not None])
+        if amount != due.burst_amount:
+            rows.append({"account": due.account, "lines": f"{amount:f}", "other": f"the statement says {due.burst_amount:f}"})
+    return [_finding(LINE_SUMS, row) for row in rows]
+
+
+def checks_table() -> Table:
+    """Every check that an audit makes, what it means and what to do."""
+    columns = columns_of(check="text", severity="text", means="text", do="text")
+    return Table("checks", columns, [(check.name, check.severity, check.means, check.do) for check in CHECKS])

@@ -1,0 +1,107 @@
+-- name   sums_that_differ
+-- grain  one row an account, location and UTC date whose usage is not what its samples make
+-- reads  audited_spans, known_subscriptions, usage_steps
+-- params start_s, stop_s, first_midnight_s
+-- why    The whole usage again, from the samples and apart from the billing path: a step function as its changes, burst taken at
+--        every instant. Any difference, by as little as a byte-second, is a defect of this program or of its store.
+with
+
+changes as (
+    select account, location, starts_at_s as instant_s, 1 as observed_count, occupied_bytes, cast(0 as decimal(38, 0)) as entitled_bytes
+    from audited_spans
+    union all
+    select account, location, ends_at_s as instant_s, -1 as observed_count, -occupied_bytes as occupied_bytes, 0 as entitled_bytes
+    from audited_spans
+    union all
+    select s.account, s.location, greatest(s.start_s, $start_s) as instant_s, 0 as observed_count, 0 as occupied_bytes, s.amount as entitled_bytes
+    from known_subscriptions as s
+    where
+        s.start_s < $stop_s
+        and s.end_s > $start_s
+    union all
+    select s.account, s.location, least(s.end_s, $stop_s) as instant_s, 0 as observed_count, 0 as occupied_bytes, -s.amount as entitled_bytes
+    from known_subscriptions as s
+    where
+        s.start_s < $stop_s
+        and s.end_s > $start_s
+    union all
+    select u.account, u.location, d.midnight_s as instant_s, 0 as observed_count, 0 as occupied_bytes, 0 as entitled_bytes
+    from (select distinct account, location from audited_spans) as u
+    cross join (select unnest(generate_series($first_midnight_s, $stop_s - 1, 86400)) as midnight_s) as d
+),
+
+instants as (
+    select
+        account,
+        location,
+        instant_s,
+        sum(observed_count) as observed_count,
+        sum(occupied_bytes) as occupied_bytes,
+        sum(entitled_bytes) as entitled_bytes
+    from changes
+    group by account, location, instant_s
+),
+
+levels as (
+    select
+        account,
+        location,
+        instant_s,
+        lead(instant_s, 1, $stop_s) over (partition by account, location order by instant_s) - instant_s as step_seconds,
+        sum(observed_count) over (partition by account, location order by instant_s rows unbounded preceding) as observed_count,
+        sum(occupied_bytes) over (partition by account, location order by instant_s rows unbounded preceding) as occupied_bytes,
+        sum(entitled_bytes) over (partition by account, location order by instant_s rows unbounded preceding) as entitled_bytes
+    from instants
+),
+
+recomputed as (
+    select
+        account,
+        location,
+        instant_s - instant_s % 86400 as date_s,
+        sum(step_seconds) as observed_seconds,
+        sum(occupied_bytes * step_seconds) as occupied_byte_seconds,
+        sum(entitled_bytes * step_seconds) as entitled_byte_seconds,
+        sum(greatest(occupied_bytes - entitled_bytes, 0) * step_seconds) as burst_byte_seconds
+    from levels
+    where
+        observed_count > 0
+        and step_seconds > 0
+    group by account, location, instant_s - instant_s % 86400
+),
+
+billed as (
+    select
+        account,
+        location,
+        starts_at_s - starts_at_s % 86400 as date_s,
+        sum(step_seconds) as observed_seconds,
+        sum(occupied_bytes * step_seconds) as occupied_byte_seconds,
+        sum(entitled_bytes * step_seconds) as entitled_byte_seconds,
+        sum(burst_bytes * step_seconds) as burst_byte_seconds
+    from usage_steps
+    where state <> 'missing'
+    group by account, location, starts_at_s - starts_at_s % 86400
+)
+
+select
+    coalesce(b.account, r.account) as account,
+    coalesce(b.location, r.location) as location,
+    coalesce(b.date_s, r.date_s) as date_s,
+    coalesce(b.observed_seconds, 0) as billed_seconds,
+    coalesce(r.observed_seconds, 0) as recomputed_seconds,
+    coalesce(b.occupied_byte_seconds, 0) as billed_occupied_byte_seconds,
+    coalesce(r.occupied_byte_seconds, 0) as recomputed_occupied_byte_seconds,
+    coalesce(b.burst_byte_seconds, 0) as billed_burst_byte_seconds,
+    coalesce(r.burst_byte_seconds, 0) as recomputed_burst_byte_seconds
+from billed as b
+full outer join recomputed as r
+    on b.account = r.account
+    and b.location = r.location
+    and b.date_s = r.date_s
+where
+    coalesce(b.observed_seconds, 0) <> coalesce(r.observed_seconds, 0)
+    or coalesce(b.occupied_byte_seconds, 0) <> coalesce(r.occupied_byte_seconds, 0)
+    or coalesce(b.entitled_byte_seconds, 0) <> coalesce(r.entitled_byte_seconds, 0)
+    or coalesce(b.burst_byte_seconds, 0) <> coalesce(r.burst_byte_seconds, 0)
+order by account, location, date_s

@@ -1,0 +1,357 @@
+"""Every check of an audit: a planted error yields exactly its finding, and a clean month yields none."""
+
+import json
+
+import pytest
+from small_world import GIB, meter_of, polls, price, subscription, write
+
+from metering.billing.bill import make_bill
+from metering.engine.queries import queries_folder
+from metering.model.limits import AuditLimits
+from metering.model.period import instant_seconds, instant_text
+from metering.reporting.audit import audit_findings, checks_table
+from metering.reporting.checks import BILL_CHECKS, CHECKS, QUERY_CHECKS
+
+START, END = "2026-09-30T23:55:00Z", "2026-10-04T00:05:00Z"
+PERIOD = "2026-10-01..2026-10-04"
+DAYS = ("2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z")
+FOREVER = ("2026-01-01T12:00:00Z", "2027-01-01T12:00:00Z")
+
+
+def world(tmp_path, **tables):
+    clean = {
+        "samples": polls(START, END, {"s": 3 * GIB, "t": GIB}),
+        "subscriptions": [subscription("base", 2 * GIB, *FOREVER)],
+    }
+    return meter_of(tmp_path, **(clean | tables))
+
+
+def found(meter, period=PERIOD, **options):
+    return [(f.check, f.severity, f.account, f.location, f.count, f.seconds) for f in meter.audit(period, **options)]
+
+
+def changing(*steps):
+    """Samples of one snapshot `s` that is as each step says from its instant on, up to the next: (instant, size[, status])."""
+    ends = [step[0] for step in steps[1:]] + [END]
+    rows = []
+    for (start, size, *status), end in zip(steps, ends, strict=True):
+        rows += polls(start, end, {"s": size}, status=(status or ["available"])[0])
+    return rows
+
+
+def captured(tmp_path, *, drive_size=10 * GIB, grown=GIB, skew=0, owner="A"):
+    """Captures of three days, with what only these tell; from the second day on the snapshot is as large as it has `grown`."""
+    lines = []
+    for poll in polls(START, END, {"s": GIB}):
+        allocated = GIB if poll["poll_time"] < DAYS[1] else grown
+        listed = {
+            "uuid": "s", "name": "n", "status": "available", "allocated_size": allocated, "location": "ZRH",
+            "drive": {"uuid": "d-s"}, "owner": {"uuid": "A"}, "drive_meta": {"size": drive_size},
+        }  # fmt: skip
+        shared = [] if owner == "A" else [listed | {"uuid": "shared", "owner": {"uuid": owner}}]
+        line = {"poll_time": poll["poll_time"], "endpoint": "ZRH", "account": "A", "response": {"objects": [listed, *shared]}}
+        answered = instant_text(instant_seconds(poll["poll_time"]) + skew)
+        lines.append(json.dumps(line | {"date": answered}))
+    path = tmp_path / "polls.capture.ndjson"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def with_captures(tmp_path, **told):
+    meter = world(tmp_path, samples=[])
+    meter.ingest(captured(tmp_path, **told))
+    return meter
+
+
+def test_a_clean_month_has_no_finding(tmp_path):
+    assert found(world(tmp_path)) == []
+
+
+def test_clean_captures_have_no_finding(tmp_path):
+    assert found(with_captures(tmp_path, skew=5)) == []
+
+
+# --- what every bill finds ---
+
+
+def test_time_in_which_nobody_looked(tmp_path):
+    samples = [*polls(START, "2026-10-02T00:00:00Z", {"s": GIB}), *polls("2026-10-02T01:00:00Z", END, {"s": GIB})]
+    meter = world(tmp_path, samples=samples)
+    assert found(meter) == [
+        ("held_time", "info", "A", "ZRH", None, 600),
+        ("missing_time", "warning", "A", "ZRH", None, 3_000),
+    ]
+
+
+def test_a_poll_that_came_late_is_held_time_alone(tmp_path):
+    late = [*polls(START, "2026-10-02T00:00:00Z", {"s": GIB}), *polls("2026-10-02T00:05:00Z", END, {"s": GIB})]
+    assert found(world(tmp_path, samples=late)) == [("held_time", "info", "A", "ZRH", None, 300)]
+
+
+def test_time_in_which_one_of_two_feeding_endpoints_was_missing(tmp_path):
+    there = [
+        row
+        for row in polls(START, END, {"far": GIB}, endpoint="FRA", location="ZRH")
+        if not DAYS[1] <= row["poll_time"] < "2026-10-02T00:20:00Z"
+    ]
+    meter = world(tmp_path, samples=[*polls(START, END, {"s": GIB}), *there], subscriptions=[])
+    assert found(meter) == [
+        ("held_time", "info", "A", "FRA", None, 600),
+        ("held_time", "info", "A", "ZRH", None, 600),
+        ("missing_time", "warning", "A", "FRA", None, 600),
+        ("partial_time", "warning", "A", "ZRH", None, 600),
+    ]
+
+
+def test_burst_without_a_price_parks_the_statement(tmp_path):
+    assert found(world(tmp_path, prices=[price("0.1", level=0)])) == [("unpriced_burst", "error", "A", "ZRH", 3, None)]
+
+
+def test_a_location_that_nobody_knows(tmp_path):
+    meter = world(tmp_path, samples=polls(START, END, {"s": GIB}, endpoint="ATLANTIS"), subscriptions=[])
+    assert found(meter) == [("unknown_location", "warning", "A", "ATLANTIS", None, None)]
+
+
+def test_a_row_that_is_no_sample(tmp_path):
+    meter = world(tmp_path)
+    broken = [{**row, "allocated_size": "many"} for row in polls(DAYS[1], "2026-10-02T00:05:00Z", {"s": 1}, endpoint="GVA")]
+    with pytest.raises(Exception, match="none of the"):
+        meter.ingest(write(tmp_path / "broken", samples=broken) / "samples.csv")
+    good = polls("2026-10-09T00:00:00Z", "2026-10-09T00:05:00Z", {"s": 1})
+    meter.ingest(write(tmp_path / "mixed", samples=[*broken, *good]) / "samples.csv")
+    assert found(meter) == [("rejected_rows", "error", "A", None, 1, None)]
+
+
+def test_a_fact_that_came_again_with_other_content(tmp_path):
+    meter = world(tmp_path)
+    other = write(tmp_path / "other", prices=[price("0.9"), price("0.1", currency="EUR", level=0)])
+    meter.ingest(other / "prices.csv")
+    assert found(meter) == [("conflicting_facts", "error", None, None, 1, None)]
+
+
+def test_a_poll_that_came_again_with_other_content(tmp_path):
+    meter = world(tmp_path)
+    again = polls(DAYS[1], "2026-10-02T00:10:00Z", {"s": 7 * GIB})
+    meter.ingest(write(tmp_path / "again", samples=again) / "samples.csv")
+    assert found(meter) == [("conflicting_polls", "error", "A", None, 2, None)]
+
+
+def test_a_shared_snapshot_whose_owner_nobody_polls(tmp_path):
+    assert found(with_captures(tmp_path, owner="stranger")) == [("owner_not_polled", "warning", "stranger", "ZRH", 1, None)]
+
+
+def test_a_snapshot_that_two_endpoints_list(tmp_path):
+    samples = [*polls(START, END, {"s": GIB}), *polls(START, END, {"s": GIB}, endpoint="FRA", location="ZRH")]
+    assert found(world(tmp_path, samples=samples)) == [("listed_twice", "info", "A", "ZRH", 1, None)]
+
+
+# --- what an audit finds besides ---
+
+
+def test_two_polls_of_one_instant_in_force(tmp_path):
+    meter = world(tmp_path)
+    with meter._store.writing() as engine:
+        engine.sql(
+            "insert into polls by name select poll_key + 1000000 as poll_key, collection_key, poll_s, file_number, ingest_seq "
+            "from polls where poll_s = 1790899200"
+        )
+    checks = found(meter)
+    assert ("duplicate_polls", "error", "A", None, 1, None) in checks
+    assert {check for check, *_ in checks} <= {"duplicate_polls", "sums_that_differ", "snapshot_sums_that_differ"}
+
+
+def test_a_snapshot_that_is_larger_than_its_drive(tmp_path):
+    assert found(with_captures(tmp_path, drive_size=GIB - 1)) == [("snapshots_above_drive", "warning", "A", "ZRH", None, None)]
+
+
+def test_a_snapshot_may_be_as_large_as_its_drive(tmp_path):
+    assert found(with_captures(tmp_path, drive_size=GIB)) == []
+
+
+@pytest.mark.parametrize("status", ["creating", "transferring"])
+def test_a_snapshot_that_stays_in_the_making(tmp_path, status):
+    samples = changing((START, GIB), (DAYS[0], GIB, status), (DAYS[1], 2 * GIB, status), ("2026-10-02T00:10:00Z", 2 * GIB))
+    meter = world(tmp_path, samples=samples, subscriptions=[])
+    assert found(meter) == [("stuck_snapshots", "warning", "A", "ZRH", None, 86_400 + 300)]
+
+
+def test_a_day_in_the_making_is_none_too_long(tmp_path):
+    samples = changing((START, GIB), (DAYS[0], GIB, "creating"), ("2026-10-02T00:05:00Z", GIB))
+    assert found(world(tmp_path, samples=samples, subscriptions=[])) == []
+
+
+def test_clocks_that_differ(tmp_path):
+    assert found(with_captures(tmp_path, skew=-61)) == [("clock_skew", "warning", "A", None, 864, 61)]
+
+
+def test_a_size_that_grows_beyond_belief(tmp_path):
+    jump = changing((START, GIB), (DAYS[1], 10 * GIB + 1))
+    assert found(world(tmp_path, samples=jump, subscriptions=[])) == [("sizes_that_jump", "warning", "A", "ZRH", None, None)]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(START, GIB), (DAYS[1], 10 * GIB)],
+        [(START, GIB - 1), (DAYS[1], 100 * GIB)],
+        [(START, GIB, "transferring"), (DAYS[0], 100 * GIB)],
+    ],
+)
+def test_a_size_may_grow_tenfold_or_from_little_or_while_it_is_copied(tmp_path, steps):
+    assert found(world(tmp_path, samples=changing(*steps), subscriptions=[])) == []
+
+
+def test_a_size_that_grows_by_more_than_its_drive_which_it_then_is_larger_than(tmp_path):
+    assert found(with_captures(tmp_path, drive_size=2 * GIB, grown=3 * GIB + 1)) == [
+        ("sizes_that_jump", "warning", "A", "ZRH", None, None),
+        ("snapshots_above_drive", "warning", "A", "ZRH", None, None),
+    ]
+
+
+def test_a_size_that_falls_to_nothing_and_comes_back(tmp_path):
+    samples = changing((START, GIB), (DAYS[1], 0), ("2026-10-02T00:10:00Z", GIB))
+    assert found(world(tmp_path, samples=samples, subscriptions=[])) == [("sizes_that_vanish", "warning", "A", "ZRH", None, None)]
+
+
+def test_a_size_may_fall_to_nothing_and_stay(tmp_path):
+    assert found(world(tmp_path, samples=changing((START, GIB), (DAYS[1], 0)), subscriptions=[])) == []
+
+
+@pytest.mark.parametrize("amount", ["0.85", "0.09"])
+def test_a_price_that_is_many_times_the_one_before(tmp_path, amount):
+    meter = world(tmp_path, prices=[price("0.28"), price(amount, since=DAYS[1])])
+    assert found(meter) == [("price_changes", "warning", None, None, None, None)]
+
+
+def test_a_price_may_change_threefold_or_its_unit_or_out_of_the_period(tmp_path):
+    gb_hour = {"unit": "GB/hour", "multiplier": 2**30 * 3_600}
+    prices = [
+        price("0.28"), price("0.84", since=DAYS[1]), price("0.0015", since=DAYS[2], **gb_hour), price("9", since="2026-10-04"),
+    ]  # fmt: skip
+    assert found(world(tmp_path, prices=prices)) == []
+
+
+def test_subscriptions_of_one_amount_that_overlap(tmp_path):
+    bought = [
+        subscription("old", 2 * GIB, "2026-09-01T12:00:00Z", "2026-10-02T12:00:00Z"),
+        subscription("new", 2 * GIB, "2026-10-01T12:00:00Z", "2027-10-01T12:00:00Z"),
+        subscription("more", GIB, *FOREVER),
+    ]
+    assert found(world(tmp_path, subscriptions=bought)) == [("overlapping_subscriptions", "info", "A", "ZRH", None, 86_400)]
+
+
+def test_a_subscription_that_ends_soon(tmp_path):
+    bought = [subscription("soon", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z")]
+    assert found(world(tmp_path, subscriptions=bought)) == [("expiring_subscriptions", "info", "A", "ZRH", None, None)]
+
+
+@pytest.mark.parametrize(
+    "bought",
+    [
+        [subscription("itself", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z", auto_renew="true")],
+        [
+            subscription("old", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z"),
+            subscription("next", 2 * GIB, "2026-10-10T12:00:00Z", "2026-11-10T12:00:00Z"),
+        ],
+        [subscription("later", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-18T00:00:00Z")],
+    ],
+)
+def test_one_that_renews_or_is_followed_or_ends_much_later_does_not(tmp_path, bought):
+    assert found(world(tmp_path, subscriptions=bought)) == []
+
+
+def test_subscriptions_that_are_hardly_used(tmp_path):
+    bought = [subscription("vast", 40 * GIB + 1, *FOREVER)]
+    assert found(world(tmp_path, subscriptions=bought)) == [("unused_subscriptions", "info", "A", "ZRH", None, None)]
+    assert AuditLimits().used_percent == 10, "4 of 40 GiB are just enough"
+
+
+def test_subscriptions_where_nobody_polls(tmp_path):
+    bought = [subscription("base", 2 * GIB, *FOREVER), subscription("lost", GIB, *FOREVER, location="GVA")]
+    assert found(world(tmp_path, subscriptions=bought)) == [("unpolled_subscriptions", "warning", "A", "GVA", 1, None)]
+
+
+# --- sums, recomputed apart from billing ---
+
+
+def sums_found(meter, tamper="", spoil=lambda bill: bill):
+    with meter.computed(PERIOD) as (engine, computation):
+        bill = spoil(make_bill(engine, computation, meter.settings.locations))
+        if tamper:
+            engine.sql(tamper)
+        return [(f.check, f.severity, f.account) for f in audit_findings(engine, computation, bill, meter.settings.audit)]
+
+
+def test_usage_that_is_one_byte_off_what_the_samples_make(tmp_path):
+    step = "starts_at_s = (select min(starts_at_s) from usage_steps)"
+    tampered = f"update usage_steps set occupied_bytes = occupied_bytes + 1, burst_bytes = burst_bytes + 1 where {step}"
+    assert sums_found(world(tmp_path), tampered) == [
+        ("snapshot_sums_that_differ", "error", "A"), ("sums_that_differ", "error", "A"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    ["set burst_bytes = burst_bytes - 1", "set step_seconds = step_seconds + 1", "set entitled_bytes = entitled_bytes + 1"],
+)
+def test_burst_or_time_or_entitlement_that_is_off(tmp_path, tamper):
+    assert ("sums_that_differ", "error", "A") in sums_found(world(tmp_path), f"update usage_steps {tamper}")
+
+
+def test_snapshots_that_do_not_add_up_to_usage(tmp_path, monkeypatch):
+    meter = world(tmp_path)
+    with meter.computed(PERIOD) as (engine, computation):
+        bill = make_bill(engine, computation, meter.settings.locations)
+        real = engine.create
+
+        def create(query, parameters=None):
+            real(query, parameters)
+            if query == "reports/snapshot_days":
+                engine.sql("update snapshot_days set occupied_byte_seconds = occupied_byte_seconds + 1 where snapshot = 's'")
+
+        monkeypatch.setattr(engine, "create", create)
+        checks = [f.check for f in audit_findings(engine, computation, bill, meter.settings.audit)]
+    assert checks == ["snapshot_sums_that_differ"]
+
+
+def test_lines_that_do_not_add_up_to_their_statement(tmp_path):
+    def spoiled(bill):
+        due = bill.statements[0]
+        return bill.model_copy(update={"statements": [due.model_copy(update={"burst_amount": due.burst_amount * 2})]})
+
+    assert sums_found(world(tmp_path), spoil=spoiled) == [("line_sums_that_differ", "error", "A")]
+
+
+def test_lines_that_do_not_add_up_to_their_usage(tmp_path):
+    def spoiled(bill):
+        first, *others = bill.lines
+        return bill.model_copy(
+            update={"lines": [first.model_copy(update={"burst_byte_seconds": first.burst_byte_seconds + 1}), *others]}
+        )
+
+    assert sums_found(world(tmp_path), spoil=spoiled) == [("line_sums_that_differ", "error", "A")]
+
+
+# --- the audit as a whole ---
+
+
+def test_limits_are_configuration(tmp_path):
+    limits = {"audit": {"used_percent": 100, "expiry_seconds": 200 * 86_400}}
+    checks = [check for check, *_ in found(world(tmp_path, settings=limits))]
+    assert checks == ["expiring_subscriptions"]
+
+
+def test_every_query_of_the_audit_is_a_check_and_every_check_says_what_it_means_and_what_to_do():
+    assert {check.name for check in QUERY_CHECKS} == {file.stem for file in (queries_folder() / "audit").glob("*.sql")}
+    assert len({check.name for check in CHECKS}) == len(CHECKS) == len(checks_table().rows)
+    assert all(check.means and check.do for check in CHECKS)
+    assert all(check.told for check in CHECKS if check not in BILL_CHECKS)
+
+
+def test_a_finding_says_what_it_is_of_and_what_to_do(tmp_path):
+    (finding,) = world(tmp_path, subscriptions=[subscription("vast", 40 * GIB + 1, *FOREVER)]).audit(PERIOD)
+    entitled, used = (amount * 3 * 86_400 for amount in (40 * GIB + 1, 4 * GIB))
+    assert finding.message == (
+        f"of 4.0000 GiB-months ({entitled} byte-seconds) that subscriptions entitle to, 0.4000 GiB-months ({used} byte-seconds) "
+        "were used: subscriptions are hardly used, and paid for nothing; buy less at the next renewal"
+    )
