@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from metering.billing import findings
-from metering.billing.money import AMOUNT_PLACES, amount_due, charge_amount, round_ratio, total
+from metering.billing.money import AMOUNT_PLACES, amount_due, charge_amount, ratio, round_ratio, total
 from metering.billing.rates import RateBook
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -79,7 +79,7 @@ def charge_lines(engine: Engine, book: RateBook, accounts: dict[str, dict[str, A
 
 
 def _price_order(line: ChargeLine) -> Fraction:
-    return Fraction(line.price) if line.price is not None else Fraction(-1)
+    return ratio(line.price) if line.price is not None else Fraction(-1)
 
 
 def charge_id(kind: str, account: str, location: str, date_s: int, level: int, currency: str | None, *price: str) -> str:

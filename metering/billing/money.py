@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Literal
 
 from metering.model.currency import minor_places
@@ -28,7 +29,13 @@ class Price:
     @property
     def per_byte_second(self) -> Fraction:
         """The exact price of one byte for one second."""
-        return Fraction(self.text) / self.multiplier
+        return ratio(self.text, self.multiplier)
+
+
+@cache
+def ratio(decimal: str, divisor: int = 1) -> Fraction:
+    """Give a plain decimal, divided, as an exact ratio; a bill asks for the same few prices over and over."""
+    return Fraction(decimal) / divisor
 
 
 def round_ratio(value: Fraction, places: int, rounding: Rounding) -> Decimal:

@@ -8,6 +8,7 @@ Source: ACCOUNTING.md §2.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from metering.model.errors import MisuseError
 
@@ -60,6 +61,7 @@ def instant_text(seconds: int) -> str:
     return moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
 
 
+@lru_cache(maxsize=4096)
 def date_text(seconds: int) -> str:
     """Write the UTC date of an instant as `2026-10-01`."""
     return instant_text(seconds)[:10]

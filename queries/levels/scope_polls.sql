@@ -7,15 +7,13 @@
 --        follow the one before it in number too, because it was late or replaces another; a scope begins with one.
 with
 
-neighbours as (
+in_force as (
     select
         p.poll_key,
         p.collection_key,
         p.poll_s,
         w.from_s,
-        w.until_s,
-        coalesce(lead(p.poll_s) over (partition by p.collection_key order by p.poll_s), 253402300800) as next_s,
-        lag(p.poll_key) over (partition by p.collection_key order by p.poll_s) as before_key
+        w.until_s
     from polls as p
     inner join level_scope as w
         on p.collection_key = w.collection_key
@@ -26,6 +24,33 @@ neighbours as (
         p.ingest_seq <= $known_seq
         and p.poll_s < $as_of_s
         and s.poll_key is null
+),
+
+-- from the poll that is carried in to the first one behind the scope
+bounds as (
+    select
+        collection_key,
+        coalesce(max(case when poll_s <= from_s then poll_s end), min(from_s)) as first_s,
+        coalesce(min(case when poll_s >= until_s then poll_s end), max(until_s)) as last_s
+    from in_force
+    group by collection_key
+),
+
+neighbours as (
+    select
+        p.poll_key,
+        p.collection_key,
+        p.poll_s,
+        p.from_s,
+        p.until_s,
+        coalesce(lead(p.poll_s) over (partition by p.collection_key order by p.poll_s), 253402300800) as next_s,
+        lag(p.poll_key) over (partition by p.collection_key order by p.poll_s) as before_key
+    from in_force as p
+    inner join bounds as b
+        on p.collection_key = b.collection_key
+    where
+        p.poll_s >= b.first_s
+        and p.poll_s <= b.last_s
 )
 
 select
