@@ -24,7 +24,12 @@ class Settings(BaseSettings):
     """What a run may be told beside its facts; durations are in whole seconds."""
 
     model_config = SettingsConfigDict(
-        env_prefix="METERING_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix="METERING_",
+        env_ignore_empty=True,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     store: str = "metering.duckdb"
@@ -117,7 +122,6 @@ def load_settings(path: Path | None = None) -> Settings:
         raise MisuseError(f"{place} is no TOML: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(map(str, first["loc"])) or "settings"
-        raise MisuseError(
-            f"{name} (in {place}, or METERING_{name.upper()}): {first['msg'].removeprefix('Value error, ')}"
-        ) from None
+        name = ".".join(map(str, first["loc"]))
+        where = f"{name} (in {place}, or METERING_{name.upper()})" if name else f"{place} or the environment"
+        raise MisuseError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None

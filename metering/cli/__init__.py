@@ -6,14 +6,18 @@ import sys
 
 def main() -> None:
     """Run the command line; the program's entry point."""
-    from metering.cli.app import app  # noqa: PLC0415 -- so that `import metering.cli` stays cheap
-
     try:
+        from metering.cli.app import app  # noqa: PLC0415 -- so that `import metering.cli` stays cheap
+
         app(prog_name="metering")
-    except BrokenPipeError:
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
         # The reader went away (`| head`): no error of ours, and nothing more can be said on stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(141)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except Exception as error:
         if os.environ.get("METERING_DEBUG"):
             raise

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_MISUSE = 2
 EXIT_FOUND = 3
+EXIT_INTERRUPTED = 130
 
 
 class Format(StrEnum):
@@ -118,9 +119,9 @@ def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def message(common: Common, text: str) -> None:
-    """Say something on stderr, unless quiet."""
+    """Say something on stderr as one line, unless quiet."""
     if not common.quiet:
-        print(text, file=sys.stderr)  # noqa: T201 -- stderr is for messages
+        print(one_line(text), file=sys.stderr)  # noqa: T201 -- stderr is for messages
 
 
 @contextlib.contextmanager
@@ -149,14 +150,17 @@ def meter(common: Common) -> Iterator["Meter"]:
         # A full disk, too little memory: a transaction that did not end is not in the store.
         print(f"metering: {one_line(error)}: nothing was written; mend that and run again", file=sys.stderr)  # noqa: T201
         raise typer.Exit(EXIT_FAILED) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB tells of Ctrl-C in the middle of a query in its own way.
+        if not isinstance(error, KeyboardInterrupt) and str(error) != "Query interrupted":
+            raise
         print("metering: interrupted; the store is as it was before", file=sys.stderr)  # noqa: T201
-        raise typer.Exit(130) from None
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
-def one_line(error: BaseException) -> str:
-    """Write an error as one line, with no control character that a terminal would obey."""
-    return "".join(c if c.isprintable() else " " for c in str(error)).strip() or type(error).__name__
+def one_line(said: BaseException | str) -> str:
+    """Write an error or a message as one line, with no control character that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in str(said)).strip() or type(said).__name__
 
 
 @contextlib.contextmanager

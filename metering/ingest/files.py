@@ -6,7 +6,6 @@ its name, else by its columns.
 """
 
 import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +158,7 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
     elif table not in RAW_TABLES:
         if form == "csv":
             skipped, header = first_line(path)
-            delimiter, columns = _csv_columns(header)
+            delimiter, columns = _csv_columns(path, header)
         else:
             columns = _json_columns(path)
     table = table or _table_of_columns(path, columns)
@@ -209,9 +208,14 @@ def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple
     return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
 
 
-def _csv_columns(header: str) -> tuple[str, tuple[str, ...]]:
+def _csv_columns(path: Path, header: str) -> tuple[str, tuple[str, ...]]:
     delimiter = max(",;\t|", key=header.count)
-    columns = next(csv.reader(io.StringIO(header), delimiter=delimiter))
+    try:
+        columns = next(csv.reader([header], delimiter=delimiter))
+    except csv.Error:
+        raise InputError(
+            f"{path} has a header that cannot be taken apart, or lines that end as on an old Mac: save it as CSV UTF-8"
+        ) from None
     return delimiter, tuple(column.strip() for column in columns)
 
 
@@ -231,3 +235,19 @@ def records(file: FactFile) -> Iterator[Record]:
     if file.format == "csv":
         return csv_records(file.path, file.columns, file.delimiter, file.skipped)
     return json_records(file.path, REQUIRED_COLUMNS[file.table] + OPTIONAL_COLUMNS[file.table])
+
+
+def assert_readable(engine: Engine, file: FactFile) -> None:
+    """Read a Parquet file to its end: it is read where it lies, so damage behind a sound footer shows late, and names no file.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if file.format != "parquet":
+        return
+    with engine.aside() as reader:
+        try:
+            reader.sql(f"select sum(hash(t)) from read_parquet({quoted(glob_escaped(file.path))}) as t")
+        except engine.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"{file.shown} is damaged ({reason}): nothing was taken; write it again") from None

@@ -11,7 +11,7 @@ from metering.engine.duckdb import Engine
 from metering.ingest.answers import readings_of
 from metering.ingest.fact_models import ALL_MODELS
 from metering.ingest.facts import FactOutcome, read_facts, write_facts
-from metering.ingest.files import FactFile, find_files
+from metering.ingest.files import FactFile, assert_readable, find_files
 from metering.ingest.readings import compare_readings
 from metering.ingest.samples import (
     Outcome,
@@ -86,10 +86,15 @@ def ingest(
     now_s = int(time.time()) if now_s is None else now_s
     with store.writing() as engine, tempfile.TemporaryDirectory(prefix="metering-") as spool:
         files, notes = find_files(engine, paths)
-        with transaction(engine):
-            outcome = _ingest(engine, files, Path(spool), strict, supersede, allow_useless, store.clock, now_s, progress)
-            # After an error there is nothing to drop: staging goes with the transaction that made it.
-            drop_staging(engine)
+        try:
+            with transaction(engine):
+                outcome = _ingest(engine, files, Path(spool), strict, supersede, allow_useless, store.clock, now_s, progress)
+                # After an error there is nothing to drop: staging goes with the transaction that made it.
+                drop_staging(engine)
+        except engine.Error:
+            for file in files:
+                assert_readable(engine, file)
+            raise
         outcome.notes = notes
         return outcome
 

@@ -94,7 +94,13 @@ class Period:
         return f"{instant_text(self.start_s)}..{instant_text(self.end_s)}"
 
 
-def _between(text: str) -> Period:
+def _period(text: str) -> Period:
+    if match := _MONTH.fullmatch(text):
+        start_s = instant_seconds(f"{match[1]}-{match[2]}-01")
+        return Period(start_s, next_month_start(start_s))
+    if _DAY.fullmatch(text):
+        start_s = instant_seconds(text)
+        return Period(start_s, start_s + SECONDS_PER_DAY)
     start, dots, end = text.partition("..")
     if not dots:
         raise ValueError("is neither a month, a day nor START..END")
@@ -108,13 +114,7 @@ def parse_period(text: str) -> Period:
         MisuseError: the text is no period, or its end is not after its start.
     """
     try:
-        if match := _MONTH.fullmatch(text):
-            start_s = instant_seconds(f"{match[1]}-{match[2]}-01")
-            return Period(start_s, next_month_start(start_s))
-        if _DAY.fullmatch(text):
-            start_s = instant_seconds(text)
-            return Period(start_s, start_s + SECONDS_PER_DAY)
-        period = _between(text)
+        period = _period(text)
     except (ValueError, OverflowError) as error:
         raise MisuseError(f"period {text!r} {error}; write 2026-10, 2026-10-03 or 2026-10-01..2026-10-08") from None
     if period.start_s < 0:

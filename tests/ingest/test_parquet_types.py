@@ -150,3 +150,11 @@ def test_an_instant_without_offset_in_a_small_table_is_refused(tmp_path):
     write_parquet(tmp_path / "burst_levels.parquet", [row], effective_from="timestamp")
     with pytest.raises(InputError, match="effective_from '2026-10-01 00:00:00' has no offset"):
         ingested(tmp_path)
+
+
+def test_damage_behind_a_sound_footer_is_told_with_its_file_and_nothing_is_taken(tmp_path):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(i % 60, i // 60), i * 7919, f"s{i}") for i in range(2000)])
+    whole = (tmp_path / "samples.parquet").read_bytes()
+    (tmp_path / "samples.parquet").write_bytes(whole[:4] + b"\xff" * 40 + whole[44:])
+    with pytest.raises(InputError, match=r"samples\.parquet is (damaged|no readable Parquet file) \("):
+        ingested(tmp_path)
