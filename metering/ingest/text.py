@@ -200,7 +200,10 @@ def _next_cells(lines: _RecordLines, delimiter: str, count: int) -> tuple[list[s
 
 def _damaged_csv(line: int, text: bytes | None, problem: str, columns: Sequence[str], delimiter: str) -> Record:
     shown = "" if text is None else text.decode(errors="replace")
-    cells = next(csv.reader([shown.replace("\0", "")], delimiter=delimiter), []) if len(shown) < FLAT_LINE_BYTES else []
+    try:
+        cells = next(csv.reader([shown.replace("\0", "")], delimiter=delimiter), [])
+    except csv.Error:
+        cells = []
     return Record(line, dict(zip(columns, cells, strict=False)), problem, shown[:_SHOWN])
 
 

@@ -150,3 +150,9 @@ def test_a_bad_row_beside_good_ones_is_told_by_its_line_even_behind_quoted_newli
     (tmp_path / "accounts.csv").write_bytes(csv_bytes(rows, end="\r\n", bom=True))
     outcome = ingested(tmp_path)
     assert (counts(outcome, "accounts"), outcome.rejections[0].line) == ((2, 0, 0, 1, 0), 4)
+
+
+def test_a_line_with_a_carriage_return_in_it_is_rejected_and_no_other_line_is_lost(tmp_path):
+    (tmp_path / "accounts.csv").write_bytes(b"account,currency,name\n\rb,CHF,x\nc,CHF,y\rz\nd,CHF,z\n")
+    outcome = ingested(tmp_path)
+    assert (counts(outcome, "accounts"), [rejection.line for rejection in outcome.rejections]) == ((1, 0, 0, 2, 0), [2, 3])
