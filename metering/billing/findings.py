@@ -26,6 +26,7 @@ def find(
         *_rejected(engine, computation),
         *_conflicting(engine, computation),
         *_shared(engine, computation),
+        *_failed(engine, computation),
     ]
     return sorted(found, key=lambda finding: (finding.check, finding.account or "", finding.location or "", finding.message))
 
@@ -90,6 +91,32 @@ def _conflicting(engine: Engine, computation: Computation) -> list[Finding]:
             f"{instant_text(row['first_poll_s'])}: what came first stays; `metering ingest --supersede` replaces it",
         )
         for row in engine.rows("billing/open_conflicts", computation.parameters)
+    ]  # fmt: skip
+
+
+_CAUSES = {
+    "credential": "the login was refused: renew it, and see `metering collect --check`",
+    "timeout": "no answer came in time",
+    "unreachable": "nobody answered there",
+    "refused": "the provider refused it, or was overloaded",
+    "malformed": "what came was no whole answer",
+    "incomplete": "the listing never came to rest, or did not add up",
+    "spool": "the spool could not be written: make room on its disk",
+    "total_count": "the listing's total_count was too small beside what it listed; the listing was taken",
+}
+
+
+def _failed(engine: Engine, computation: Computation) -> list[Finding]:
+    """Tell why nobody looked; how much time that cost is told by the states of time."""
+    return [
+        Finding(
+            check="failed_polls" if row["outcome"] == "failed" else "odd_listings", severity="info", account=row["account"],
+            count=row["request_count"],
+            message=f"{counted(row['request_count'], 'request')} for {row['resource']} at {row['endpoint']} {row['outcome']}, "
+            f"from {instant_text(row['first_noted_s'])} to {instant_text(row['last_noted_s'])}: "
+            f"{row['cause']}: {_CAUSES.get(row['cause'], 'see the notes of the collector')}",
+        )
+        for row in engine.rows("billing/failed_requests", computation.parameters)
     ]  # fmt: skip
 
 

@@ -72,6 +72,7 @@ def backfill(targets: Targets, service: Service, period: Period, cycle_s: int) -
         StoreError: another collector holds the spool, or the store cannot be used.
         InputError: the spool cannot be written.
     """
+    collections_of(targets)  # what is misconfigured leaves no trace
     spool = Spool(targets.collect.spool, clock=service.clock)
     with spool.held():
         # What is durable already is no gap.

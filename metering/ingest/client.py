@@ -60,6 +60,8 @@ class EndpointClient:
     ) -> None:  # fmt: skip
         self._collect = collect
         self._clock = clock
+        # How far its clock was ahead of ours when it last answered, whatever it said; None where that is not known.
+        self.ahead_us: int | None = None
         self._slots = asyncio.Semaphore(collect.concurrency)
         self._limiter = AsyncLimiter(endpoint.requests_per_minute or collect.requests_per_minute, 60)
         # The provider's session cookies would outrank the login of the next account: none is ever kept.
@@ -125,7 +127,7 @@ class EndpointClient:
                 asyncio.timeout(self._collect.request_timeout),
                 self._http.stream("GET", path, params=params, auth=auth) as response,
             ):
-                answered_us = self._clock()
+                answered_us, date_s = self._dated(response)
                 if response.status_code != 200:  # noqa: PLR2004
                     await self._refuse(response)
                 body, received = await self._body(response)
@@ -143,12 +145,18 @@ class EndpointClient:
             text, document = _parsed(body, self._collect.max_depth)
         else:
             text, document = await asyncio.to_thread(_parsed, body, self._collect.max_depth)
-        date_s = _date_seconds(response.headers.get("date"))
         if self._collect.clock == "provider":
             if date_s is None:
                 raise RequestFailure("malformed", "the answer has no Date header, and the clock is to be the provider's")
             answered_us = date_s * 1_000_000
         return Answer(text, document, answered_us, date_s, received)
+
+    def _dated(self, response: httpx.Response) -> tuple[int, int | None]:
+        """Tell when an answer came: by our clock in microseconds, and by the provider's in whole seconds, if it says so."""
+        answered_us, date_s = self._clock(), _date_seconds(response.headers.get("date"))
+        if date_s is not None:
+            self.ahead_us = date_s * 1_000_000 - answered_us
+        return answered_us, date_s
 
     async def _refuse(self, response: httpx.Response) -> None:
         status = response.status_code

@@ -126,8 +126,6 @@ class Collector:
         self._clock = clock
         self._keeper = Keeper(spool)
         self._clients: dict[str, EndpointClient] = {}
-        # How far the provider's clock is from ours, where the provider's is the one that counts.
-        self._ahead_us: dict[str, int] = {}
         self._asked_s = spool.read_state()
 
     async def __aenter__(self) -> Self:
@@ -275,19 +273,19 @@ class Collector:
             return None
         report.failures.append(Failure(source.endpoint, source.account, resource, failure.cause, failure.detail))
         with contextlib.suppress(RequestFailure):
-            noted_us = self._clock() + self._ahead_us.get(source.endpoint, next(iter(self._ahead_us.values()), 0))
-            note = note_line(source, resource, noted_us, "failed", failure.cause, failure.detail)
+            note = note_line(source, resource, self._noted_us(source.endpoint), "failed", failure.cause, failure.detail)
             await self._keeper.keep("answer", note)
         return failure.cause
 
+    def _noted_us(self, endpoint: str) -> int:
+        """Give the clock that dates polls: ours, or the provider's, as far as it is known from any endpoint."""
+        ahead = [self._clients[name].ahead_us for name in (endpoint, *self._clients)]
+        is_ours = self._settings.clock == "ours"
+        return self._clock() + (0 if is_ours else next((each for each in ahead if each is not None), 0))
+
     def _count(self, report: CycleReport, source: Source, listing: Listing) -> None:
         report.received_bytes += listing.received_bytes
-        if listing.date_s is None:
-            return
-        ahead_us = listing.date_s * 1_000_000 - self._clock()
-        if self._settings.clock == "provider":
-            self._ahead_us[source.endpoint] = ahead_us
-        else:
+        if listing.date_s is not None and self._settings.clock == "ours":
             report.skews[source.endpoint] = listing.date_s - listing.answered_us // 1_000_000
 
     def _client(self, collection: Collection) -> EndpointClient:

@@ -33,7 +33,8 @@ def compare_readings(
         reading, fact = newest[key]
         known = in_force.get(key)
         # A level that was foretold is in force until it is read; what is read for the slot replaces it.
-        earlier = max((f for f in (before.get(key), last.get(key[:-1])) if f), key=lambda f: f[_FROM], default=None)
+        # Of two that begin at once, what was read just now counts, and not what it replaces.
+        earlier = max((f for f in (last.get(key[:-1]), before.get(key)) if f), key=lambda f: f[_FROM], default=None)
         basis = known or (earlier if key and model.key[-1] == _FROM else None)
         if basis is not None and _picked(basis, model.content) == _picked(fact, model.content):
             outcome.rows.duplicate += 1

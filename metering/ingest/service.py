@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from metering.engine.duckdb import Engine
 from metering.ingest.client import now_us
-from metering.ingest.collect import Collector, CycleReport
+from metering.ingest.collect import Collector, CycleReport, collections_of
 from metering.ingest.spool import Spool
 from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
 from metering.ingest.targets import Targets
@@ -34,9 +34,11 @@ def collect(targets: Targets, service: Service, *, every_s: int, once: bool) -> 
     """Collect until SIGTERM or SIGINT, or once; gives the last cycle's report.
 
     Raises:
+        MisuseError: the settings name nothing to collect.
         StoreError: another collector holds the spool.
         InputError: the spool cannot be written.
     """
+    collections_of(targets)  # what is misconfigured leaves no trace
     spool = Spool(targets.collect.spool, clock=service.clock)
     with spool.held():
         return asyncio.run(_run(targets, service, spool, every_s, once=once))
