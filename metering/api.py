@@ -233,7 +233,8 @@ class Meter:
             if asked.end_s <= day.start_s or asked.start_s >= day.end_s:
                 raise NoDataError(f"charge {charge_id} is of {day.text}, of which nothing is in {period}")
             billed = Period(max(asked.start_s, day.start_s), min(asked.end_s, day.end_s))
-        with self.computed(billed.text, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
+        asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
+        with self.computed(billed.text, is_at_a_glance=True, progress=progress, **asked_at) as (engine, computation):
             return explain_charge(engine, computation, charge_id)
 
     def audit(
@@ -249,7 +250,8 @@ class Meter:
         Takes as_of, known_at and progress as `bill` does. Sorted by check, account and location.
         """
         named = self.last_full_month()[0] if period is None else period
-        with self.computed(named, as_of=as_of, known_at=known_at, progress=progress) as (engine, computation):
+        asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
+        with self.computed(named, is_at_a_glance=True, progress=progress, **asked_at) as (engine, computation):
             bill = make_bill(engine, computation, self.settings.locations)
             return audit_findings(engine, computation, bill, self.settings.audit)
 

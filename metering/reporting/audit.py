@@ -16,7 +16,7 @@ from metering.reporting.checks import CHECKS, LINE_SUMS, QUERY_CHECKS, Check
 # What the checks read, made from the facts apart from billing, in this order.
 EVIDENCE = (
     "audited/audited_polls", "audited/audited_series", "audited/audited_spans", "audited/audited_runs", "audited/size_changes",
-    "audited/drive_limits", "billing/known_prices", "reports/snapshot_days",
+    "audited/drive_limits", "billing/known_prices", "billing/used_polls", "reports/snapshot_days",
 )  # fmt: skip
 
 _OWN_COLUMNS = ("account", "location", "finding_count", "finding_seconds")

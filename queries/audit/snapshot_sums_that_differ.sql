@@ -1,6 +1,6 @@
 -- name   snapshot_sums_that_differ
 -- grain  one row an account and location whose snapshots do not add up to its usage
--- reads  snapshot_days, usage_steps
+-- reads  snapshot_days, usage_parts
 -- params none
 -- why    Snapshots add up to accounts and locations, to the last byte-second.
 with
@@ -18,9 +18,8 @@ billed as (
     select
         account,
         location,
-        sum(occupied_bytes * step_seconds) as occupied_byte_seconds
-    from usage_steps
-    where state <> 'missing'
+        sum(occupied_byte_seconds) as occupied_byte_seconds
+    from usage_parts
     group by account, location
 )
 

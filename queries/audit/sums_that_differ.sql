@@ -1,6 +1,6 @@
 -- name   sums_that_differ
 -- grain  one row an account, location and UTC date whose usage is not what its samples make
--- reads  audited_spans, known_subscriptions, usage_steps
+-- reads  audited_spans, known_subscriptions, usage_parts
 -- params start_s, stop_s, first_midnight_s
 -- why    The whole usage again, from the samples and apart from the billing path: a step function as its changes, burst taken at
 --        every instant. Any difference, by as little as a byte-second, is a defect of this program or of its store.
@@ -75,12 +75,11 @@ billed as (
         account,
         location,
         starts_at_s - starts_at_s % 86400 as date_s,
-        sum(step_seconds) as observed_seconds,
-        sum(occupied_bytes * step_seconds) as occupied_byte_seconds,
-        sum(entitled_bytes * step_seconds) as entitled_byte_seconds,
-        sum(burst_bytes * step_seconds) as burst_byte_seconds
-    from usage_steps
-    where state <> 'missing'
+        sum(measured_seconds + held_seconds + partial_seconds) as observed_seconds,
+        sum(occupied_byte_seconds) as occupied_byte_seconds,
+        sum(entitled_byte_seconds) as entitled_byte_seconds,
+        sum(burst_byte_seconds) as burst_byte_seconds
+    from usage_parts
     group by account, location, starts_at_s - starts_at_s % 86400
 )
 

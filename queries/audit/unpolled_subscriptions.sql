@@ -1,6 +1,6 @@
 -- name   unpolled_subscriptions
 -- grain  one row an account and location with subscriptions in the period, and no poll
--- reads  known_subscriptions, usage_steps
+-- reads  known_subscriptions, usage_parts
 -- params start_s, stop_s
 -- why    Nobody looks at what is stored there: burst would go unnoticed and unbilled.
 select
@@ -9,7 +9,7 @@ select
     count(*) as finding_count,
     sum(s.amount) as subscribed_bytes
 from known_subscriptions as s
-left join (select distinct account, location from usage_steps) as u
+left join (select distinct account, location from usage_parts) as u
     on s.account = u.account
     and s.location = u.location
 where

@@ -274,8 +274,8 @@ def test_subscriptions_where_nobody_polls(tmp_path):
 # --- sums, recomputed apart from billing ---
 
 
-def sums_found(meter, tamper="", spoil=lambda bill: bill):
-    with meter.computed(PERIOD) as (engine, computation):
+def sums_found(meter, tamper="", spoil=lambda bill: bill, *, is_at_a_glance=False):
+    with meter.computed(PERIOD, is_at_a_glance=is_at_a_glance) as (engine, computation):
         bill = spoil(make_bill(engine, computation, meter.settings.locations))
         if tamper:
             engine.sql(tamper)
@@ -296,6 +296,13 @@ def test_usage_that_is_one_byte_off_what_the_samples_make(tmp_path):
 )
 def test_burst_or_time_or_entitlement_that_is_off(tmp_path, tamper):
     assert ("sums_that_differ", "error", "A") in sums_found(world(tmp_path), f"update usage_steps {tamper}")
+
+
+def test_a_day_that_was_summed_up_at_a_glance_and_is_off(tmp_path):
+    meter = world(tmp_path)
+    tampered = "update unit_days set burst_byte_seconds = burst_byte_seconds + 1"
+    assert sums_found(meter, tampered, is_at_a_glance=True) == [("sums_that_differ", "error", "A")] * len(DAYS)
+    assert sums_found(meter, is_at_a_glance=True) == []
 
 
 def test_snapshots_that_do_not_add_up_to_usage(tmp_path, monkeypatch):
