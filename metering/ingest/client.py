@@ -6,6 +6,7 @@ nowhere else: no redirect is followed, no cookie kept, neither `.netrc` nor a pr
 """
 
 import asyncio
+import logging
 import random
 import ssl
 import time
@@ -25,6 +26,9 @@ from metering.ingest.credentials import Login
 from metering.ingest.failure import RequestFailure
 from metering.ingest.strict_json import NestingError, assert_depth, loads_object
 from metering.ingest.targets import CollectSettings, EndpointSettings
+
+# Another try is no news: what failed in the end is reported. Whoever configures logging still sees each.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 _ERROR_TYPES = ("validation", "notexist", "backend", "permission", "database", "concurrency", "billing", "payment")
 _LARGE_BYTES = 2**20

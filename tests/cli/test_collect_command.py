@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from collect_help import Rig
@@ -170,3 +172,12 @@ def test_why_time_is_missing_is_a_finding_of_the_bill(rig):
     assert {finding.count for finding in found} == {1}
     assert all("1 request for remotesnapshots at GVA failed" in finding.message for finding in found)
     assert all("credential: the login was refused" in finding.message for finding in found)
+
+
+def test_another_try_is_no_news(rig):
+    rig.config.write_text(rig.config.read_text().replace("attempts = 1", "attempts = 3"))
+    rig.sandbox.faults.add("status", value=503, location="GVA", times=1)
+    program = [sys.executable, "-m", "metering", "collect", "--format", "table", "--config", str(rig.config)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "4 polls, 2 samples, " in done.stdout
