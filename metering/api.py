@@ -9,13 +9,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from metering.billing.bill import make_bill
+from metering.billing.months import last_full_month
 from metering.billing.usage import Computation, compute_usage
 from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.explanation import Explanation
-from metering.model.period import Period, instant_seconds, moment, month_start, next_month_start, parse_period
+from metering.model.period import Period, instant_seconds, parse_period
+from metering.model.reconciliation import Reconciliation
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table
 from metering.planning.quote import Quote
@@ -26,6 +28,7 @@ from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
+from metering.reporting.reconcile.asking import ReconcileRequest, obtain, reconcile_request
 from metering.reporting.reports import BY, By, make_report, parse_by
 from metering.store import Store, ingest_known_at
 
@@ -165,22 +168,7 @@ class Meter:
         the last that has any, which is then not full.
         """
         with self._store.reading() as engine:
-            first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
-            if first_s is None:
-                raise NoDataError("the facts have no samples: there is nothing to bill")
-            reach_s = last_s + self.settings.max_hold
-            months, month_s = [], month_start(first_s)
-            while month_s <= last_s:
-                months.append(month_s)
-                month_s = next_month_start(month_s)
-            polled = {
-                row[0] for row in engine.sql("select distinct date_trunc('month', make_timestamp(poll_s * 1000000)) from polls")
-            }
-        months = [start_s for start_s in months if _naive(start_s) in polled]
-        ended = [start_s for start_s in months if next_month_start(start_s) <= reach_s]
-        full = [start_s for start_s in ended if first_s <= start_s + self.settings.max_hold]
-        chosen = (full or ended or months)[-1]
-        return Period(chosen, next_month_start(chosen)).text, chosen in ended
+            return last_full_month(engine, self.settings.max_hold)
 
     def bill(
         self,
@@ -254,6 +242,21 @@ class Meter:
         with self.computed(named, is_at_a_glance=True, progress=progress, **asked_at) as (engine, computation):
             bill = make_bill(engine, computation, self.settings.locations)
             return audit_findings(engine, computation, bill, self.settings.audit)
+
+    def reconcile(
+        self, period: str, *, as_of: str | None = None, known_at: str | int | None = None, progress: Progress = _silent,
+        **asked: Any,
+    ) -> Reconciliation:  # fmt: skip
+        """Hold our figures of a period against the provider's own, row by row; nothing is written.
+
+        Takes the fields of `ReconcileRequest`: one of the files `ledger`, `usage`, `dailyburst`, or `live`, which names one of
+        these lists; `account`, `location`, `tolerance`, `jitter`.
+        """
+        request = ReconcileRequest(**asked)
+        obtained = obtain(request, parse_period(period), self.settings.targets)
+        options: dict[str, Any] = {"as_of": as_of, "known_at": known_at, "account": request.account, "progress": progress}
+        with self.computed(period, **options) as (engine, computation):
+            return reconcile_request(engine, computation, request, obtained)
 
     def quote(self, **asked: Any) -> list[Quote]:
         """Quote a subscription and what follows it; nothing is bought and nothing is written.
@@ -391,7 +394,3 @@ def _instant(text: str, option: str) -> int:
         return instant_seconds(text)
     except ValueError as error:
         raise MisuseError(f"{option} {text!r} {error}; write 2026-11-01T00:00:00Z") from None
-
-
-def _naive(seconds: int) -> Any:
-    return moment(seconds).replace(tzinfo=None)

@@ -1,18 +1,26 @@
 """A seeded world that has lived some days, a meter that holds what its polls saw, and what its provider answers of money."""
 
+import json
+from decimal import Decimal
 from pathlib import Path
 
 from sandbox_help import START_S
 
 from metering import Meter
 from metering.config import Settings
-from metering.model.period import instant_text
+from metering.model.period import date_text, instant_text
+from metering.model.reconciliation import Reconciliation
+from metering.sandbox.server_views import ledger_view
 from metering.sandbox.world import World
 from metering.sandbox.world_facts import write_facts
 from metering.sandbox.world_life import seeded_world
+from metering.sandbox.world_money import decimal_text
+from metering.sandbox.world_things import iso_time
 from metering.sandbox.world_watch import every_cycle, with_misses
 
 DAY_S = 86_400
+# What is found of rows that were not compared is in no total.
+UNCOMPARED = ("other_account", "other_location", "other_resource", "no_answer")
 
 
 def lived(seed: int, *, days: int = 1, accounts: int = 2, **options) -> World:
@@ -34,3 +42,66 @@ def meter_of_world(folder: Path, world: World, *, missed: int = 0, seed: int = 1
     meter = Meter(Settings(store=str(folder / "world.duckdb"), threads=1, **settings), clock=lambda: world.now_s)
     meter.ingest(facts)
     return meter
+
+
+def ledger_of(world: World) -> list[dict]:
+    """Every line that the provider answers on `/ledger/`, with whose it is and where."""
+    return [
+        ledger_view(line) | {"account": account, "location": location}
+        for (account, location), book in world.money.ledger.items()
+        for line in book
+    ]
+
+
+def samples_of(world: World) -> list[dict]:
+    """Every row that the provider answers on `/usage/`."""
+    return [
+        {
+            "amount": str(snapshot.size_at(poll_s)), "poll_time": iso_time(poll_s), "resource": "backup", "uuid": snapshot.uuid,
+            "account": snapshot.owner, "location": snapshot.location,
+        }
+        for snapshot in world.history()
+        for poll_s in range(world.start_s + -world.start_s % world.cycle_s, world.now_s, world.cycle_s)
+        if snapshot.exists_at(poll_s)
+    ]  # fmt: skip
+
+
+def days_of(world: World) -> list[dict]:
+    """Every row that the provider answers on `/dailyburstusage/`."""
+    days: dict[tuple[str, str, str], list] = {}
+    for (account, location), book in world.money.ledger.items():
+        for line in book:
+            if line.billing_cycle is not None and line.poll_s < world.now_s:
+                days.setdefault((account, location, date_text(line.poll_s)), []).append(line)
+    return [
+        {
+            "date": date, "amount": decimal_text(sum(line.amount_units for line in lines)), "resource_type": "backup",
+            "usage": max(line.resource_amount for line in lines), "account": account, "location": location,
+        }
+        for (account, location, date), lines in sorted(days.items())
+    ]  # fmt: skip
+
+
+def listed(place: Path, objects: list[dict]) -> Path:
+    """Write objects as the provider answers them."""
+    meta = {"limit": 0, "offset": 0, "total_count": len(objects)}
+    place.write_text(json.dumps({"meta": meta, "objects": objects}), encoding="utf-8")
+    return place
+
+
+def assert_sums_add(made: Reconciliation) -> None:
+    """Check that nothing is lost: ours and theirs are the sum of the outcomes, the difference that of causes and findings."""
+    for total in made.totals:
+        outcomes = [each for each in made.outcomes if each.currency == total.currency]
+        compared = [f for f in made.findings if f.currency == total.currency and f.check not in UNCOMPARED]
+        assert sum((each.ours for each in outcomes), Decimal(0)) == total.ours
+        assert sum((each.theirs for each in outcomes), Decimal(0)) == total.theirs
+        assert total.theirs - total.ours == total.difference == total.explained + total.at_stake
+        assert sum((each.difference for each in made.causes if each.currency == total.currency), Decimal(0)) == total.explained
+        assert sum((each.difference for each in compared), Decimal(0)) == total.at_stake
+        units = [each for each in made.units if each.currency == total.currency]
+        for name in ("ours", "theirs", "difference", "explained", "at_stake"):
+            assert sum((getattr(each, name) for each in units), Decimal(0)) == getattr(total, name)
+        # Ours is our bill, but for the rounding of so many rows and charge lines.
+        rows = sum(each.row_count for each in outcomes)
+        assert abs(total.ours - total.billed) <= (rows + 1_000) * Decimal("0.5E-20")

@@ -212,3 +212,10 @@ def test_the_rejected_row_is_where_the_message_says(ingested):
     assert line.startswith("2026-10-27T12:02:30Z")
     assert rejection["value"] == "n/a"
     assert ",n/a," in line
+
+
+def test_the_providers_ledger_is_made_the_same_every_time(tmp_path):
+    make = module(SAMPLE / "ledger.py")
+    make.main(tmp_path)
+    (made,) = tmp_path.iterdir()
+    assert gzip.decompress(made.read_bytes()) == gzip.decompress((SAMPLE / "provider" / made.name).read_bytes())

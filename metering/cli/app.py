@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import audit, bill, collect, explain, export, facts, quote, report, sandbox
+from metering.cli import audit, bill, collect, explain, export, facts, quote, reconcile, report, sandbox
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -35,6 +35,12 @@ app.command(epilog=example("metering report usage --period 2026-10 --by account,
 app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)
 app.command(epilog=example("metering audit --period 2026-10 --format table"))(audit.audit)
 app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(quote.quote)
+app.command(
+    epilog=example(
+        "metering reconcile --period 2026-10 --location ZRH --account 0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01 "
+        "--ledger sample_data/provider/alpenrose-zrh.ledger.json.gz"
+    )
+)(reconcile.reconcile)
 app.command(epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)
 
 practice = typer.Typer(

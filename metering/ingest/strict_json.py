@@ -77,6 +77,18 @@ def loads_object(text: str) -> dict[str, Any]:
     return document
 
 
+def loads_document(text: str) -> dict[str, Any] | list[Any]:
+    """Read one JSON object or list, as strictly as `loads_object`.
+
+    Raises:
+        ValueError: the text is neither, or is refused as `loads_object` does.
+    """
+    document = _loads(text, _object)
+    if not isinstance(document, (dict, list)):
+        raise NoObjectError("is neither a JSON object nor a list")
+    return document
+
+
 def loads_members(text: str) -> tuple[tuple[str, Any], ...]:
     """Read one JSON object as its members in order, repeated ones included.
 

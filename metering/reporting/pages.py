@@ -8,10 +8,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from metering.model.explanation import Explanation
 from metering.model.period import Period, instant_text
+from metering.model.reconciliation import Reconciliation
 from metering.model.tables import Column, plain_text
 from metering.model.units import shown_gib, shown_gib_months
 from metering.reporting.explained import arithmetic_lines, heading, tables, verdict
 from metering.reporting.files import replaced
+from metering.reporting.reconcile import tables as reconcile_tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NUMBERS = ("count", "seconds", "bytes", "byte_seconds", "money")
@@ -70,6 +72,17 @@ def explanation_page(explanation: Explanation) -> str:
             polls=polls,
             every_poll=tables(explanation, every_poll=True)[-1][1],
         )
+    )
+
+
+def reconciliation_page(made: Reconciliation) -> str:
+    """Write a reconciliation as one HTML page, with every finding."""
+    template = _environment().get_template("reconcile.html")
+    return template.render(
+        title=reconcile_tables.heading(made),
+        verdict=reconcile_tables.verdict(made),
+        is_clean=made.is_clean,
+        parts=reconcile_tables.tables(made, every_finding=True),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from metering.billing.money import Price
 from metering.billing.rates import Rate, RateBook
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -114,20 +115,17 @@ class UnitSteps:
 
     def rate_of(self, step: Step) -> Fraction:
         """Give what a step costs in a second."""
-        if not step.burst_bytes:
-            return Fraction(0)
-        price = self._book.rates[step.rate_key].price
+        price = self.price_of(step) if step.burst_bytes else None
         return step.burst_bytes * price.per_byte_second if price else Fraction(0)
+
+    def price_of(self, step: Step) -> Price | None:
+        """Give the price of burst in a step of ours; None where none is in force."""
+        return self._book.rates[step.rate_key].price
 
     def rate_at(self, instant_s: int) -> Rate | None:
         """Give level and price of burst at an instant, observed or not; None outside the period."""
         index = bisect_right(self._rate_changes, instant_s, key=lambda change: change[0])
         return self._book.rates[self._rate_changes[index - 1][1]] if index else None
-
-    @property
-    def rates(self) -> list[Rate]:
-        """The levels and prices that burst has anywhere in the period."""
-        return [self._book.rates[key] for _, key in self._rate_changes]
 
 
 def units_of(engine: Engine) -> list[Unit]:

@@ -1,0 +1,33 @@
+"""Which month the facts have in full: what is billed where no period is named."""
+
+from datetime import UTC
+
+from metering.engine.duckdb import Engine
+from metering.model.errors import NoDataError
+from metering.model.period import Period, moment, month_start, next_month_start
+
+
+def last_full_month(engine: Engine, max_hold_s: int) -> tuple[str, bool]:
+    """Give the last full month in the facts, and whether it is full.
+
+    A month is full where polls reach from its begin to its end; failing that, the last whose end they reach; failing that, the last
+    that has any, which is then not full. A poll reaches as far as it holds, `max_hold_s`.
+
+    Raises:
+        NoDataError: there is no poll.
+    """
+    first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
+    if first_s is None:
+        raise NoDataError("the facts have no samples: there is nothing to bill")
+    reach_s = last_s + max_hold_s
+    months, month_s = [], month_start(first_s)
+    while month_s <= last_s:
+        months.append(month_s)
+        month_s = next_month_start(month_s)
+    rows = engine.sql("select distinct date_trunc('month', make_timestamp(poll_s * 1000000)) from polls")
+    polled = {row[0].replace(tzinfo=UTC) for row in rows}
+    months = [start_s for start_s in months if moment(start_s) in polled]
+    ended = [start_s for start_s in months if next_month_start(start_s) <= reach_s]
+    full = [start_s for start_s in ended if first_s <= start_s + max_hold_s]
+    chosen = (full or ended or months)[-1]
+    return Period(chosen, next_month_start(chosen)).text, chosen in ended

@@ -1,0 +1,104 @@
+"""`metering reconcile`: our figures against the provider's own."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metering.cli.common import (
+    EXIT_FOUND,
+    AsOfOption,
+    Common,
+    Format,
+    KnownAtOption,
+    PeriodOption,
+    message,
+    meter,
+    progress,
+    with_common_options,
+)
+
+if TYPE_CHECKING:
+    from metering.model.reconciliation import Reconciliation
+
+
+class Against(StrEnum):
+    """The provider's lists that can be asked for."""
+
+    LEDGER = "ledger"
+    USAGE = "usage"
+    DAILYBURST = "dailyburst"
+
+
+@with_common_options
+def reconcile(
+    common: Common,
+    period: PeriodOption,
+    ledger: Annotated[
+        Path | None, typer.Option("--ledger", metavar="FILE", help="Lines of /ledger/: .json, .ndjson, .csv, also .gz or .zst.")
+    ] = None,
+    usage: Annotated[Path | None, typer.Option("--usage", metavar="FILE", help="Rows of /usage/, in these formats.")] = None,
+    dailyburst: Annotated[
+        Path | None, typer.Option("--dailyburst", metavar="FILE", help="Rows of /dailyburstusage/, in these formats.")
+    ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask every endpoint and account of the settings, as metering collect does.")
+    ] = False,
+    against: Annotated[Against, typer.Option("--against", help="Which list --live asks for.")] = Against.LEDGER,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="ID", help="Whose list it is, if the file does not say; only this account.")
+    ] = None,
+    location: Annotated[
+        str | None, typer.Option("--location", metavar="CODE", help="Where, if the file does not say; only this location.")
+    ] = None,
+    tolerance: Annotated[
+        str, typer.Option("--tolerance", metavar="AMOUNT", help="Differences of a row up to this amount are no findings.")
+    ] = "0",
+    jitter: Annotated[
+        int, typer.Option("--jitter", metavar="SECONDS", help="How far a line may be from the time to the next one.")
+    ] = 2,
+    check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a page that needs nothing else.")
+    ] = None,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
+) -> None:
+    """Our figures against the provider's own, row by row: what matches, what differs, why, and what is at stake.
+
+    Rows meet by account, location and time, never by id. Differences are theirs − ours: what they charge beyond our figures is
+    positive. What jitter, rounding and time that we did not observe explain is told apart; the rest are findings.
+    """
+    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(f"{output} is no page: end it in .html", param_hint="-o")
+    with meter(common) as opened:
+        with progress(common, "Reconciling") as show:
+            made = opened.reconcile(
+                period, ledger=ledger, usage=usage, dailyburst=dailyburst, live=against.value if live else None, account=account,
+                location=location, tolerance=tolerance, jitter=jitter, as_of=as_of, known_at=known_at, progress=show,
+            )  # fmt: skip
+        if output is not None:
+            from metering.reporting.pages import reconciliation_page, write_page  # noqa: PLC0415
+
+            write_page(reconciliation_page(made), output)
+            message(common, f"{output}: {len(made.findings)} findings")
+    if output is None:
+        _print(common, made)
+    if check and not made.is_clean:
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _print(common: Common, made: "Reconciliation") -> None:
+    # `--help` must not wait for these.
+    from metering.cli.render import print_json, print_steps, print_table, print_titled  # noqa: PLC0415
+    from metering.reporting.reconcile.tables import finding_table, heading, tables, verdict  # noqa: PLC0415
+
+    if common.format is Format.JSON:
+        print_json(made.document())
+    elif common.format is Format.CSV:
+        print_table(common, finding_table(made))
+    else:
+        print_steps(heading(made), [(verdict(made), "")])
+        for title, table in tables(made, every_finding=common.verbose):
+            print_titled(common, title, table)

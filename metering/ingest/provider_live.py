@@ -1,0 +1,103 @@
+"""The provider's own lists of money and usage, asked for now: of every account at every endpoint that is configured.
+
+The bounds of the provider's filters are strict, and a line's `time` may come after what it is about; so a window is asked for
+from well before to well behind it, and what lies outside is for the reader to drop. Nothing is kept.
+"""
+
+import asyncio
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from metering.ingest.client import EndpointClient, Params, tls_context
+from metering.ingest.collect import Collection, Failure, collections_of
+from metering.ingest.credentials import find_login
+from metering.ingest.failure import RequestFailure
+from metering.ingest.listing import assert_list, complete_listing
+from metering.ingest.provider_lists import Listed
+from metering.ingest.targets import Targets
+from metering.model.errors import InputError, MisuseError
+from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text
+
+_MARGIN_S = 3_600
+_WINDOWS_S = {"ledger": 31 * SECONDS_PER_DAY, "usage": SECONDS_PER_DAY // 4, "dailyburst": 366 * SECONDS_PER_DAY}
+_PATHS = {"ledger": "ledger/", "usage": "usage/", "dailyburst": "dailyburstusage/"}
+_KEYS = {"ledger": ("id",), "usage": ("uuid", "poll_time", "resource"), "dailyburst": ("date", "resource_type")}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveList:
+    """What one account's list in one location says, or why it could not be had."""
+
+    account: str
+    location: str
+    objects: list[Listed]
+    failure: Failure | None = None
+
+
+def fetch_lists(
+    targets: Targets, kind: str, period: Period, account: str | None = None, location: str | None = None
+) -> list[LiveList]:
+    """Ask for the `ledger`, `usage` or `dailyburst` of a period, of each account in each location, or of those named.
+
+    Raises:
+        MisuseError: the settings name nothing to ask, or nothing of that account and location.
+    """
+    wanted = [
+        each for each in collections_of(targets)
+        if account in (None, each.source.account) and location in (None, each.source.location)
+    ]  # fmt: skip
+    if not wanted:
+        raise MisuseError("the settings name no such account and location: see [accounts.*] and [endpoints.*]")
+    return asyncio.run(_fetch(targets, kind, period, wanted))
+
+
+async def _fetch(targets: Targets, kind: str, period: Period, wanted: list[Collection]) -> list[LiveList]:
+    tls = tls_context(targets.endpoints.values())
+    clients = {name: EndpointClient(endpoint, targets.collect, tls=tls) for name, endpoint in targets.endpoints.items()}
+    try:
+        asking = (_one(targets, clients[each.source.endpoint], each, kind, period) for each in wanted)
+        return list(await asyncio.gather(*asking))
+    finally:
+        for client in clients.values():
+            await client.close()
+
+
+async def _one(targets: Targets, client: EndpointClient, collection: Collection, kind: str, period: Period) -> LiveList:
+    source = collection.source
+    found: dict[Hashable, dict[str, Any]] = {}
+    try:
+        login = find_login(collection.name, collection.account)
+        for start_s in range(period.start_s, period.end_s, _WINDOWS_S[kind]):
+            bounds = _bounds(kind, start_s, min(start_s + _WINDOWS_S[kind], period.end_s))
+            listing = await complete_listing(
+                lambda page, bounds=bounds: client.get(_PATHS[kind], login, {**bounds, **page}, check=assert_list),  # type: ignore[misc]
+                lambda row: _key(kind, row), most_bytes=targets.collect.max_response_bytes,
+            )  # fmt: skip
+            for row in listing.objects:
+                found.setdefault(_key(kind, row), row)
+    except RequestFailure as error:
+        return LiveList(
+            source.account, source.location, [], Failure(source.endpoint, source.account, kind, error.cause, error.detail)
+        )
+    except InputError as error:
+        return LiveList(
+            source.account, source.location, [], Failure(source.endpoint, source.account, kind, "credential", str(error))
+        )
+    named = {"account": source.account, "location": source.location}
+    place = f"{source.endpoint} {kind} of {source.account}"
+    return LiveList(
+        source.account, source.location, [Listed(f"{place}, {row[_KEYS[kind][0]]}", row | named) for row in found.values()]
+    )
+
+
+def _bounds(kind: str, start_s: int, end_s: int) -> Params:
+    if kind == "dailyburst":
+        return {"date__gte": date_text(start_s), "date__lte": date_text(end_s - 1)}
+    name = "time_{}" if kind == "usage" else "time__{}"
+    name = f"poll_{name}" if kind == "usage" else name
+    return {name.format("gt"): instant_text(start_s - _MARGIN_S), name.format("lt"): instant_text(end_s + _MARGIN_S)}
+
+
+def _key(kind: str, row: dict[str, Any]) -> Hashable:
+    return tuple(row[name] for name in _KEYS[kind])
