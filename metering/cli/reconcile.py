@@ -65,10 +65,11 @@ def reconcile(
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
 ) -> None:
-    """Our figures against the provider's own, row by row: what matches, what differs, why, and what is at stake.
+    """Our figures against the provider's own, row by row.
 
-    Rows meet by account, location and time, never by id. Differences are theirs − ours: what they charge beyond our figures is
-    positive. What jitter, rounding and time that we did not observe explain is told apart; the rest are findings.
+    What matches, what differs, why, and what is at stake. Rows meet by account, location and time, never by id. Differences are
+    theirs − ours: what they charge beyond our figures is positive. What jitter, rounding and time that we did not observe explain
+    is told apart; the rest are findings.
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"{output} is no page: end it in .html", param_hint="-o")
