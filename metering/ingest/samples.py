@@ -160,8 +160,10 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     yield "keys"
     engine.create("staging/staged_runs")
     yield "runs"
+    engine.create("staging/jittering_blocks")
     engine.create("staging/staged_phases")
     engine.create("staging/staged_blocks")
+    engine.create("staging/keys_looked_into")
     engine.create("staging/staged_samples")
     engine.create("staging/known_polls")
     engine.create("staging/known_samples")
@@ -250,7 +252,8 @@ def _keep_runs(engine: Engine) -> None:
 def drop_staging(engine: Engine) -> None:
     """Give the memory of staging back."""
     engine.drop(
-        "rejected_rows", "staged_keys", "staged_key_numbers", "staged_runs", "staged_phases", "staged_blocks", "staged_samples",
+        "rejected_rows", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks", "staged_phases", "staged_blocks",
+        "keys_looked_into", "staged_samples",
         "known_polls", "known_samples", "contradicting_listings", "staged_polls", "staged_shared_objects", "accepted_blocks",
         "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails",
         "unfit_keys", "checked_samples", "judged_samples", "raw_samples",

@@ -1,6 +1,6 @@
 -- name   staged_samples
 -- grain  one row a collection, poll and series of the batch, in the blocks that need a closer look
--- reads  checked_samples, staged_key_numbers, staged_blocks
+-- reads  checked_samples, keys_looked_into
 -- params none
 -- why    Rows that say the same fall together; where rows of one series and poll differ, least and greatest tell.
 select
@@ -14,7 +14,7 @@ select
     count(*) as row_count,
     min(k.file_number) as file_number
 from checked_samples as k
-inner join staged_key_numbers as n
+inner join keys_looked_into as n
     on k.endpoint = n.endpoint
     and k.account = n.account
     and k.location = n.location
@@ -22,11 +22,8 @@ inner join staged_key_numbers as n
     and k.drive = n.drive
     and k.status = n.status
     and k.name = n.name
-inner join staged_blocks as b
-    on n.collection_key = b.collection_key
-    and k.poll_s - k.poll_s % 14400 = b.block_s
+    and k.poll_s - k.poll_s % 14400 = n.block_s
 where
-    b.is_looked_into
-    and k.problem is null
+    k.problem is null
     and not k.is_shared
 group by n.collection_key, k.poll_s, n.series_key
