@@ -55,6 +55,8 @@ BILL_CHECKS = (
     Check("conflicting_facts", "error", "a fact came again with other content", "keep the first, or --supersede"),
     Check("conflicting_polls", "error", "a poll came again with other content", "keep the first, or --supersede"),
     Check("owner_not_polled", "warning", "snapshots were seen whose owner nobody polls or bills", "poll the owner"),
+    Check("failed_polls", "info", "requests of the collector failed, which is why nobody looked", "see to the cause that it names"),
+    Check("odd_listings", "info", "a listing was taken that did not agree with itself", "nothing, unless there are many"),
     Check("listed_twice", "info", "a snapshot is listed at several endpoints, and counted at one", "nothing"),
 )
 

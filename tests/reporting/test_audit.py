@@ -1,10 +1,13 @@
 """Every check of an audit: a planted error yields exactly its finding, and a clean month yields none."""
 
+import ast
 import json
+from pathlib import Path
 
 import pytest
 from small_world import GIB, meter_of, polls, price, subscription, write
 
+from metering.billing import findings
 from metering.billing.bill import make_bill
 from metering.engine.queries import queries_folder
 from metering.model.limits import AuditLimits
@@ -353,6 +356,17 @@ def test_every_query_of_the_audit_is_a_check_and_every_check_says_what_it_means_
     assert len({check.name for check in CHECKS}) == len(CHECKS) == len(checks_table().rows)
     assert all(check.means and check.do for check in CHECKS)
     assert all(check.told for check in CHECKS if check not in BILL_CHECKS)
+
+
+def test_every_finding_of_a_bill_is_among_the_checks():
+    tree = ast.parse(Path(findings.__file__).read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "Finding"]
+    named = [word.value for call in calls for word in call.keywords if word.arg == "check"]
+    told = {f"{state}_time" for state in ("missing", "partial", "held")}
+    for value in named:
+        parts = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+        told |= {part.value for part in parts if isinstance(part, ast.Constant)}
+    assert told == {check.name for check in BILL_CHECKS}
 
 
 def test_a_finding_says_what_it_is_of_and_what_to_do(tmp_path):
