@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from metering.billing.bill import make_bill
 from metering.billing.months import last_full_month
-from metering.billing.usage import Computation, compute_usage
+from metering.billing.usage import Computation, assert_observed
+from metering.books.bills import Terms, bill_on_terms, compute, terms_of
+from metering.books.closing import Closed, Request, close_period, current_user
+from metering.books.closings import Closing, read_closings
+from metering.books.verification import Verification, verify
 from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
@@ -29,7 +33,7 @@ from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
 from metering.reporting.reconcile.asking import ReconcileRequest, obtain, reconcile_request
-from metering.reporting.reports import BY, By, make_report, parse_by
+from metering.reporting.reports import BY, By, make_report, parse_by, statement
 from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
@@ -81,11 +85,63 @@ class Meter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self.release()
 
-    def close(self) -> None:
+    def release(self) -> None:
         """Let go of the store; one in memory is gone."""
         self._store.close()
+
+    @overload
+    def close(self) -> None: ...
+
+    @overload
+    def close(
+        self, period: str, *, reason: str | None = None, by: str | None = None, dry_run: bool = False, progress: Progress = _silent
+    ) -> Closed: ...
+
+    def close(
+        self,
+        period: str | None = None,
+        *,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = _silent,
+    ) -> Closed | None:
+        """Freeze every statement of a period, once; without a period, let go of the store, as `release` does.
+
+        Args:
+            period: what to close. It must have ended.
+            reason: why it is closed although burst is unpriced or too much time is missing; kept with the closing.
+            by: who closes it; METERING_BY or the user of the operating system unless given.
+            dry_run: give what would be frozen, and write nothing.
+            progress: called with each stage, how many are done and how many there are.
+
+        Raises:
+            RefusedError: findings stand against it, and no reason was given.
+        """
+        if period is None:
+            self.release()
+            return None
+        request = Request(
+            parse_period(period), by or self.settings.by or current_user(), reason, self._clock(), self.settings.for_closing
+        )
+        return close_period(self._store, request, dry_run=dry_run, progress=progress)
+
+    def closings(self) -> list[Closing]:
+        """Give what is closed, in the order of the hash chain."""
+        with self._store.reading() as engine:
+            return read_closings(engine)
+
+    def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = _silent) -> Verification:
+        """Recompute every closed statement, walk the hash chain, hold every fact against its seal; nothing is written.
+
+        Args:
+            period: recompute only its statements.
+            head: the hash of a closing that was kept elsewhere: it must be in the chain.
+            progress: called with each step, how many are done and how many there are.
+        """
+        return verify(self._store, None if period is None else parse_period(period), head, progress)
 
     def ingest(
         self,
@@ -162,11 +218,7 @@ class Meter:
         return Service(store, settings.store_wait, tell_cycle, tell)
 
     def last_full_month(self) -> tuple[str, bool]:
-        """Give the last full month in the facts, and whether it is full.
-
-        A month is full where polls reach from its begin to its end; failing that, the last whose end they reach; failing that,
-        the last that has any, which is then not full.
-        """
+        """Give the last full month in the facts, and whether it is full: see `metering.billing.months`."""
         with self._store.reading() as engine:
             return last_full_month(engine, self.settings.max_hold)
 
@@ -179,21 +231,23 @@ class Meter:
         account: str | None = None,
         progress: Progress = _silent,
     ) -> Bill:
-        """Compute the statements of a period; nothing is written.
+        """Give the statements of a period: as they were frozen if it is closed, else computed; nothing is written.
 
         Args:
             period: what to bill.
-            as_of: the clock of the computation: time ends there; now unless given.
-            known_at: use only facts ingested by then: an ingest number, or an instant.
+            as_of: the clock of the computation: time ends there; now unless given. A closed period is then computed anew.
+            known_at: as it was known then, to facts ingested and closings made by then: an ingest number, or an instant.
             account: only this account's rows.
             progress: called with each stage, how many are done and how many there are.
         """
-        with self.computed(period, as_of=as_of, known_at=known_at, account=account, is_at_a_glance=True, progress=progress) as (
-            engine,
-            computation,
-        ):
-            bill = make_bill(engine, computation, self.settings.locations)
-        return bill if account is None else only_account(bill, account)
+        with self._store.reading() as engine:
+            bill = bill_on_terms(engine, self._store, self._terms(engine, period, as_of, known_at), progress)
+        if account is None:
+            return bill
+        own = bill.of_account(account)
+        if not own.usage and not own.statements:
+            raise _unknown_account(account, period)
+        return own
 
     def explain(
         self,
@@ -284,6 +338,8 @@ class Meter:
         if name not in BY:
             raise MisuseError(f"there is no report {name!r}: choose from {', '.join(BY)}")
         parsed_by = parse_by(name, by)
+        if name == "statement":
+            return statement(self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress))
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             return self._report(name, engine, computation, parsed_by, account)
 
@@ -333,8 +389,8 @@ class Meter:
             kinds = ", ".join(("statement", "usage", *_PROVIDER_SHAPED))
             raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")
         format_of(place)
-        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
-            table = self._report(name, engine, computation, parse_by(name, None), account)
+        table = self.report_table(name, period, as_of=as_of, known_at=known_at, account=account, progress=progress)
+        with self._store.reading() as engine:
             write_table(engine, table, place)
         return {str(place): len(table.rows)}
 
@@ -350,43 +406,34 @@ class Meter:
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
-        is_at_a_glance: bool = False,
         progress: Progress = _silent,
     ) -> Iterator[tuple[Engine, Computation]]:
-        """Open the store with a period computed in it: what bills and reports read.
-
-        At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs.
+        """Open the store with a period computed in it, step by step: what reports read.
 
         Raises:
             NoDataError: nothing was observed in the period, or the account has no usage in it.
         """
-        parsed = parse_period(period)
-        as_of_s = None if as_of is None else _instant(as_of, "--as-of")
         with self._store.reading() as engine:
-            computation = compute_usage(
-                engine,
-                parsed,
-                as_of_s=as_of_s,
-                now_s=self._clock(),
-                known_seq=ingest_known_at(engine, None if known_at is None else str(known_at)),
-                clock=self.settings.clock,
-                is_at_a_glance=is_at_a_glance,
-                progress=progress,
-            )
+            terms = self._terms(engine, period, as_of, known_at)
+            computation = compute(engine, terms, progress)
+            assert_observed(engine, computation)
             if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
-                raise NoDataError(
-                    f"account {account!r} has no usage: `metering report usage --period {period}` names those that have"
-                )
+                raise _unknown_account(account, period)
             yield engine, computation
 
+    def _terms(self, engine: Engine, period: str, as_of: str | None, known_at: str | int | None) -> Terms:
+        return terms_of(
+            engine,
+            parse_period(period),
+            as_of_s=None if as_of is None else _instant(as_of, "--as-of"),
+            known_at=None if known_at is None else str(known_at),
+            now_s=self._clock(),
+            settings=self.settings.for_closing,
+        )
 
-def only_account(bill: Bill, account: str) -> Bill:
-    """Keep one account's rows of a bill."""
-    parts = {
-        name: [row for row in getattr(bill, name) if row.account == account]
-        for name in ("usage", "lines", "episodes", "statements", "findings")
-    }
-    return bill.model_copy(update=parts)
+
+def _unknown_account(account: str, period: str) -> NoDataError:
+    return NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
 
 
 def _instant(text: str, option: str) -> int:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from metering.billing.money import plain_decimal
 from metering.billing.subscriptions import DISCOUNTS, Discounts
+from metering.books.closings import ClosingSettings
 from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, Targets, assert_targets_fit
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError
@@ -21,7 +22,7 @@ CONFIG_FILE = "metering.toml"
 
 
 class Settings(BaseSettings):
-    """What a run may be told beside its facts; durations are in whole seconds."""
+    """What a run may be told beside its facts; durations are in whole seconds, `missing_tolerance` is a share of one."""
 
     model_config = SettingsConfigDict(
         env_prefix="METERING_",
@@ -36,6 +37,8 @@ class Settings(BaseSettings):
     store_wait: Annotated[int, Field(ge=0, le=86_400)] = 30
     cycle: Annotated[int, Field(ge=1, le=86_400)] = 300
     max_hold: Annotated[int, Field(ge=1, le=31 * 86_400)] = 900
+    missing_tolerance: Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False)] = Decimal("0.01")
+    by: Annotated[str, Field(min_length=1)] | None = None
     locations: Annotated[frozenset[str], NoDecode] = frozenset({"GVA", "ZRH", "FRA", "CWL", "LON", "DUB"})
     discounts: dict[str, Annotated[Decimal, Field(ge=0, lt=1)]] = {
         term.text: plain_decimal(rate) or Decimal(0) for term, rate in DISCOUNTS
@@ -89,6 +92,11 @@ class Settings(BaseSettings):
     def discount_table(self) -> Discounts:
         """The discounts of subscriptions by length, as exact ratios."""
         return tuple((parse_term(length), Fraction(rate)) for length, rate in self.discounts.items())
+
+    @property
+    def for_closing(self) -> ClosingSettings:
+        """The settings that can change what is frozen."""
+        return ClosingSettings(self.clock, self.locations, format(self.missing_tolerance, "f"))
 
     @classmethod
     def settings_customise_sources(

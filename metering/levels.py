@@ -46,6 +46,28 @@ def is_kept_by(engine: Engine, clock: Clock) -> bool:
     return [row[0] for row in rows] == [_clock_text(clock)]
 
 
+def levels_that_differ(engine: Engine) -> list[tuple[str, int]]:
+    """Make every kept level again from the facts, and tell the tables that say something else, with the number of such rows."""
+    clocks = [row[0].partition("/") for row in engine.sql("select value from store_info where key = 'kept_clock'")]
+    cycle, _, max_hold = clocks[0] if clocks else ("300", "/", "900")
+    engine.sql(
+        "create or replace temp table level_scope as select collection_key, 0 as from_s, kept_until_s as until_s "
+        "from collection_tails where kept_until_s > 0"
+    )
+    engine.sql("create or replace temp table scope_feeds as select feed_key, collection_key, location from feeds")
+    engine.load("ignored_series", {"series_key": "bigint"}, [])
+    known_seq = int(engine.scalar("select coalesce(max(ingest_seq), 0) from ingests"))
+    clock = {"cycle_s": int(cycle), "max_hold_s": int(max_hold)}
+    compute_levels(engine, clock | {"known_seq": known_seq, "as_of_s": _END_OF_TIME_S})
+    engine.create("levels/day_levels")
+    counts = []
+    for kept, made in (("level_steps", "scope_steps"), ("level_days", "day_levels")):
+        differing = f"((from {kept} except all from {made}) union all (from {made} except all from {kept}))"
+        counts.append((kept, int(engine.scalar(f"select count(*) from {differing}"))))
+    engine.drop("level_scope", "scope_feeds", "ignored_series", "scope_steps", "day_levels")
+    return [(kept, count) for kept, count in counts if count]
+
+
 def keep_levels(engine: Engine, clock: Clock, ingest_seq: int) -> None:
     """Keep the days that the polls of an ingest made whole, and make those again that they changed.
 

@@ -141,6 +141,21 @@ create table poll_notes (
     endpoint varchar not null, account varchar not null, resource varchar not null, noted_s bigint not null,
     outcome varchar not null, cause varchar not null, detail varchar not null, read_s bigint, ingest_seq bigint not null
 );
+
+-- what an ingest brought into a table, counted and digested (metering/seals.py)
+create table seals (
+    table_name varchar not null, ingest_seq bigint not null, row_count bigint not null, digest varchar not null, last_key bigint
+);
+-- periods that are closed, in a hash chain (metering/books); documents are canonical JSON
+create table closings (
+    closing_seq bigint not null, start_s bigint not null, end_s bigint not null, known_seq bigint not null,
+    as_of_s bigint not null, closed_at_s bigint not null, closed_by varchar not null, reason varchar, settings varchar not null,
+    findings varchar not null, inputs_sha256 varchar not null, feeds_sha256 varchar not null, previous_hash varchar not null,
+    hash varchar not null
+);
+create table closed_statements (
+    closing_seq bigint not null, account varchar not null, document varchar not null, sha256 varchar not null
+);
 """
 
 
@@ -257,12 +272,18 @@ class Store:
                 raise StoreError(f"{self.shown} is empty: `metering ingest FACTS --store {self.shown}` fills it")
             _make_schema(engine)
             return
-        version = int(engine.scalar("select value from store_info where key = 'schema_version'"))
+        version = self._version(engine)
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self.shown} is a store of version {version}, and this program knows versions up to {SCHEMA_VERSION}: "
                 "update metering"
             )
+
+    def _version(self, engine: Engine) -> int:
+        rows = engine.sql("select value from store_info where key = 'schema_version'")
+        if len(rows) != 1 or not rows[0][0].isdigit():
+            raise StoreError(f"{self.shown} does not tell its version, so it was changed by hand; restore it from a backup")
+        return int(rows[0][0])
 
 
 def _make_schema(engine: Engine) -> None:

@@ -117,7 +117,7 @@ MUTANTS = (
     _python("unpriced burst parks nothing", "billing/bill", "is_priced = all(", "is_priced = True or all("),
     _python("an unpriced part of an episode is free", "billing/bill", "if price is None:\n            return None",
             "if price is None:\n            continue"),
-    _python("an unknown account is left out", "billing/bill", "row in usage})", "row in usage if row.account in accounts})"),
+    _python("an unknown account is left out", "billing/bill", "sorted(own,", "sorted((key for key in own if key[0] in accounts),"),
     _python("an end moves back to noon", "model/terms", "return instant_s + (NOON_S - instant_s) % SECONDS_PER_DAY",
             "return instant_s - (instant_s - NOON_S) % SECONDS_PER_DAY"),
     _python("a start in the future stays", "model/terms", "if start > now_s:", "if start > 2**60:"),

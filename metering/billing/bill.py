@@ -28,15 +28,12 @@ def make_bill(engine: Engine, computation: Computation, locations: frozenset[str
     accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
     usage = usage_rows(engine)
     lines = charge_lines(engine, computation.rates, accounts)
-    own_lines = _by_account(lines)
-    billed = sorted({row.account for row in usage})
-    statements = [_statement(account, accounts.get(account), own_lines[account]) for account in billed]
     return Bill(
         period=BilledPeriod(start=computation.period.start_s, end=computation.period.end_s, as_of=computation.as_of_s),
         usage=usage,
         lines=lines,
         episodes=episodes(engine, computation.rates, accounts),
-        statements=statements,
+        statements=statements_of({row.account for row in usage}, lines, accounts),
         findings=findings.find(engine, computation, usage, lines, locations),
     )
 
@@ -49,13 +46,13 @@ def usage_rows(engine: Engine) -> list[UsageRow]:
 
 def charge_lines(engine: Engine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:
     """Price burst by account, location, UTC date and rate."""
-    lines: dict[tuple[Any, ...], ChargeLine] = {}
+    lines: list[ChargeLine] = []
     for row in engine.rows("billing/burst_lines"):
         rate = book.rates[row["rate_key"]]
         currency = accounts[row["account"]]["currency"] if row["account"] in accounts else None
         byte_seconds = int(row["burst_byte_seconds"])
         price = rate.price
-        line = ChargeLine(
+        lines.append(ChargeLine(
             charge_id=charge_id(
                 "burst", row["account"], row["location"], row["date_s"], rate.level, currency,
                 *((str(price.per_byte_second), price.unit) if price else ("", "")),
@@ -73,13 +70,15 @@ def charge_lines(engine: Engine, book: RateBook, accounts: dict[str, dict[str, A
             burst_seconds=int(row["burst_seconds"]),
             peak_burst_bytes=int(row["peak_burst_bytes"]),
             amount=charge_amount(byte_seconds, price) if price else None,
-        )  # fmt: skip
-        lines[row["account"], row["location"], row["date_s"], rate.level, _price_order(line), line.unit or ""] = line
-    return [line for _, line in sorted(lines.items(), key=itemgetter(0))]
+        ))  # fmt: skip
+    return sorted(lines, key=line_order)
 
 
-def _price_order(line: ChargeLine) -> Fraction:
-    return ratio(line.price) if line.price is not None else Fraction(-1)
+def line_order(line: ChargeLine) -> tuple[Any, ...]:
+    """Give what lines are sorted by: their key, the unpriced before the priced, the cheap before the dear."""
+    price = ratio(line.price) if line.price is not None else Fraction(-1)
+    adjusts = line.adjusts or ""
+    return line.account, line.location, line.date, line.level, price, line.unit or "", line.currency or "", line.kind, adjusts
 
 
 def charge_id(kind: str, account: str, location: str, date_s: int, level: int, currency: str | None, *price: str) -> str:
@@ -121,8 +120,18 @@ def parts_amount(parts: list[dict[str, Any]], book: RateBook) -> Decimal | None:
     return round_ratio(amount, AMOUNT_PLACES, "half-even")
 
 
-def _statement(account: str, known: dict[str, Any] | None, lines: list[ChargeLine]) -> Statement:
-    currency = known["currency"] if known else None
+def statements_of(billed: set[str], lines: list[ChargeLine], accounts: dict[str, dict[str, Any]]) -> list[Statement]:
+    """Sum lines up, one statement an account and currency; an account that used something has one, with lines or without."""
+    own: defaultdict[tuple[str, str | None], list[ChargeLine]] = defaultdict(list)
+    for account in billed:
+        own[account, accounts[account]["currency"] if account in accounts else None] = []
+    for line in lines:
+        own[line.account, line.currency].append(line)
+    order = sorted(own, key=lambda key: (key[0], key[1] or ""))
+    return [_statement(account, currency, accounts.get(account), own[account, currency]) for account, currency in order]
+
+
+def _statement(account: str, currency: str | None, known: dict[str, Any] | None, lines: list[ChargeLine]) -> Statement:
     is_priced = all(line.amount is not None for line in lines)
     burst_amount = total([line.amount for line in lines if line.amount is not None])
     return Statement(
@@ -133,13 +142,6 @@ def _statement(account: str, known: dict[str, Any] | None, lines: list[ChargeLin
         burst_amount=burst_amount,
         amount_due=amount_due(burst_amount, currency) if is_priced else None,
     )
-
-
-def _by_account(lines: list[ChargeLine]) -> defaultdict[str, list[ChargeLine]]:
-    grouped: defaultdict[str, list[ChargeLine]] = defaultdict(list)
-    for line in lines:
-        grouped[line.account].append(line)
-    return grouped
 
 
 def _integers(row: dict[str, Any]) -> dict[str, Any]:

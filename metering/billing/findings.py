@@ -28,7 +28,12 @@ def find(
         *_shared(engine, computation),
         *_failed(engine, computation),
     ]
-    return sorted(found, key=lambda finding: (finding.check, finding.account or "", finding.location or "", finding.message))
+    return sorted(found, key=finding_order)
+
+
+def finding_order(finding: Finding) -> tuple[str, ...]:
+    """Give what findings are sorted by."""
+    return finding.check, finding.account or "", finding.location or "", finding.message
 
 
 def _unobserved(usage: list[UsageRow]) -> list[Finding]:

@@ -82,7 +82,7 @@ def compute_usage(
     their kept sums tell out of `usage_steps`: bills need no more, reports by the hour do.
 
     Raises:
-        NoDataError: no second of the period is in any state, or all polls are from earlier months.
+        NoDataError: the period has not begun.
     """
     clock_s = now_s if as_of_s is None else as_of_s
     stop_s = min(period.end_s, clock_s)
@@ -105,8 +105,6 @@ def compute_usage(
         progress(stage.rpartition("/")[2], done, len(STAGES))
     engine.drop(*_SCRATCH)
     last_poll_s = _last_poll(engine, parameters)
-    if _is_silent(engine, period, last_poll_s):
-        raise NoDataError(f"nothing was observed in {period.text}: {_span(engine)}")
     if as_of_s is None:
         # The earliest clock that gives these same figures, so that the same facts give the same bytes tomorrow.
         clock_s = min(clock_s, max(period.end_s, last_poll_s + 1))
@@ -154,6 +152,16 @@ def _load_rates(engine: Engine, parameters: dict[str, Any]) -> RateBook:
         ((step.currency, step.location, step.ordinal, step.starts_at_s, step.rate_key) for step in book.steps),
     )
     return book
+
+
+def assert_observed(engine: Engine, computation: Computation) -> None:
+    """Refuse to answer from a computed period that has no data at all.
+
+    Raises:
+        NoDataError: no second of the period is in any state, or all polls are from earlier months.
+    """
+    if _is_silent(engine, computation.period, _last_poll(engine, computation.parameters)):
+        raise NoDataError(f"nothing was observed in {computation.period.text}: {_span(engine)}")
 
 
 def _is_silent(engine: Engine, period: Period, last_poll_s: int) -> bool:

@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import audit, bill, collect, explain, export, facts, quote, reconcile, report, sandbox
+from metering.cli import audit, bill, books, collect, explain, export, facts, quote, reconcile, report, sandbox
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -31,6 +31,8 @@ app.command(epilog=example("metering run sample_data --period 2026-10 --format t
 app.command(epilog=example("metering ingest sample_data/samples sample_data/prices.csv"))(facts.ingest)
 app.command(epilog=example("metering collect --every 5m"))(collect.collect)
 app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
+app.command(epilog=example("metering close 2026-10 --dry-run"))(books.close)
+app.command(epilog=example("metering verify 2026-10"))(books.verify)
 app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
 app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)
 app.command(epilog=example("metering audit --period 2026-10 --format table"))(audit.audit)

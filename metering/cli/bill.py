@@ -66,7 +66,8 @@ def bill(
     _print(common, made, check)
 
 
-def _print(common: Common, made: "Bill", check: bool) -> None:
+def show_bill(common: Common, made: "Bill") -> None:
+    """Print a bill in the format asked for."""
     from metering.cli.bill_view import print_bill  # noqa: PLC0415 -- `--help` must not wait for them
     from metering.cli.render import print_json, print_table  # noqa: PLC0415
 
@@ -78,5 +79,9 @@ def _print(common: Common, made: "Bill", check: bool) -> None:
         print_table(common, statement(made))
     else:
         print_bill(common, made)
+
+
+def _print(common: Common, made: "Bill", check: bool) -> None:
+    show_bill(common, made)
     if check and any(finding.severity != "info" for finding in made.findings):
         raise typer.Exit(EXIT_FOUND)

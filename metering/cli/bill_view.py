@@ -10,8 +10,8 @@ from rich.text import Text
 from metering.cli.common import Common
 from metering.cli.layout import Field, Sheet, draw
 from metering.cli.render import EXACT_HINT, cell, cells, clean, console, draw_fitting, field_of, said, shown_instant, shown_money
-from metering.model.period import Period, instant_text
-from metering.model.records import Bill, Episode, Finding, UsageRow
+from metering.model.period import Period, date_text, instant_text
+from metering.model.records import Bill, ChargeLine, Episode, Finding, UsageRow
 from metering.model.tables import Column, Table, table_of
 from metering.model.units import counted, shown_quotient
 
@@ -32,7 +32,8 @@ def print_bill(common: Common, bill: Bill) -> None:
     _title(terminal, "\nUsage")
     is_exact &= draw_fitting(terminal, common, lambda exact: _usage(bill.usage, names, exact=exact))
     if bill.episodes:
-        _title(terminal, f"\nBurst: {counted(len(bill.episodes), 'episode')}, {counted(len(bill.lines), 'charge line')}")
+        own_lines = sum(line.kind == "burst" for line in bill.lines)
+        _title(terminal, f"\nBurst: {counted(len(bill.episodes), 'episode')}, {counted(own_lines, 'charge line')}")
         shown = bill.episodes if common.verbose else _largest(bill.episodes)
         is_exact &= draw_fitting(terminal, common, lambda exact: _episodes(shown, names, exact=exact))
         if hidden := len(bill.episodes) - len(shown):
@@ -41,6 +42,12 @@ def print_bill(common: Common, bill: Bill) -> None:
                 f"{counted(hidden, 'smaller episode')} {are} not shown: `metering report burst --period {period}` lists all",
                 soft_wrap=True,
             )
+    if adjustments := [line for line in bill.lines if line.kind == "adjustment"]:
+        _title(terminal, f"\nAdjustments of closed periods: {counted(len(adjustments), 'line')}")
+        is_exact &= draw_fitting(terminal, common, lambda exact: _adjustments(adjustments, names, exact=exact))
+        for finding in bill.findings:
+            if finding.check == "restated":
+                terminal.print(said(f"{names.get(finding.account or '', finding.account)}: {finding.message}"))
     if not is_exact:
         terminal.print(Text("\n" + EXACT_HINT, style="dim"), soft_wrap=True)
     if bill.findings:
@@ -61,11 +68,11 @@ def _names(bill: Bill) -> dict[str, str]:
 
 
 def _statements(bill: Bill, *, exact: bool) -> Sheet:
-    lines = Counter(line.account for line in bill.lines)
+    lines = Counter((line.account, line.currency) for line in bill.lines)
     rows = [
         [
             Text.assemble((clean(row.name), "bold"), ("\n" + clean(row.account), "dim")) if row.name else said(row.account),
-            Text(f"{lines[row.account]:,}"),
+            Text(f"{lines[row.account, row.currency]:,}"),
             Text(shown_money(row.burst_amount, exact=exact)),
             said(None) if row.amount_due is None else Text(f"{row.amount_due:,f}", style="bold"),
             said(row.currency),
@@ -151,6 +158,28 @@ def _episodes(episodes: list[Episode], names: dict[str, str], *, exact: bool) ->
     )
 
 
+def _adjustments(lines: list[ChargeLine], names: dict[str, str], *, exact: bool) -> Sheet:
+    """Show by how much each line of a closed period is more or less than what was billed for it so far."""
+    columns = [Column("burst_byte_seconds", "byte_seconds"), Column("amount", "money")]
+    fields = [
+        _ACCOUNT, Field("closed", is_key=True), _LOCATION, Field("date", is_key=True), Field("price", is_figure=True),
+        *map(_field, columns), Field(""),
+    ]  # fmt: skip
+    rows = [
+        [
+            said(names.get(line.account, line.account)),
+            said(line.adjusts),
+            said(line.location),
+            Text(date_text(line.date)),
+            said(line.price),
+            *cells(columns, [line.burst_byte_seconds, line.amount], exact=exact),
+            said(line.currency),
+        ]
+        for line in sorted(lines, key=lambda line: (line.account, line.adjusts or ""))
+    ]
+    return Sheet(fields, rows, grouped=1)
+
+
 def print_statements(common: Common, table: Table) -> None:
     """Print statements line by line, each account's under its name, with what is due below."""
     draw_fitting(console(), common, lambda exact: _statement_lines(table, exact=exact))
@@ -168,6 +197,7 @@ def _statement_lines(table: Table, *, exact: bool) -> Sheet:
         name, account, currency, kind = (row[at[column]] for column in ("name", "account", "currency", "kind"))
         heading = " · ".join(part for part in (name, account, currency) if part)
         charge = row[at["charge_id"]]
+        adjusts = f" adjusts {row[at['adjusts']]}" if row[at["adjusts"]] else ""
         style = "" if charge else "bold"
         # A total has no location, level or price; that its amount is not known yet is said.
         blank = set() if charge else {"location", "level", "price", "peak_burst_bytes"}
@@ -176,7 +206,7 @@ def _statement_lines(table: Table, *, exact: bool) -> Sheet:
             figures[2] += Text(f" per {row[at['unit']]}")
         for figure in figures:
             figure.stylize(style)
-        rows.append([said(heading), said(charge or kind, style), *figures])
+        rows.append([said(heading), said(charge + adjusts if charge else kind, style), *figures])
     fields = [field_of(column) for column in columns]
     fields[2] = Field("price", units.pop() if len(units) == 1 else "", is_figure=True)
     return Sheet([_ACCOUNT, Field("charge", is_key=True), *fields], rows, grouped=1)

@@ -25,6 +25,7 @@ from metering.ingest.samples import (
 from metering.model.clock import Clock
 from metering.model.errors import InputError
 from metering.model.units import counted
+from metering.seals import seal_ingest
 from metering.store import Store, record_ingest, transaction
 
 Progress = Callable[[str, int, int], None]
@@ -167,6 +168,7 @@ def _write(
         for step in write_samples(engine, sample_files, clock, ingest_seq):
             progress(step, done := done + 1, steps)
     _write_rejections(engine, rejections, settled, ingest_seq)
+    seal_ingest(engine, ingest_seq)
     outcome.ingest_seq = ingest_seq
 
 

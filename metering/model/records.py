@@ -1,20 +1,26 @@
 """The rows of a bill, as they leave in JSON (INTERFACE.md).
 
 Bytes, byte-seconds and money can pass 2⁵³, so they leave as strings of plain decimals; seconds, counts and levels are
-numbers. Instants are whole UTC seconds inside and `2026-10-01T00:00:00Z` outside.
+numbers. Instants are whole UTC seconds inside and `2026-10-01T00:00:00Z` outside. What left can be read again.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
-from metering.model.period import date_text, instant_text
+from metering.model.period import date_text, instant_seconds, instant_text
 
-BigInteger = Annotated[int, PlainSerializer(str, return_type=str)]
-Money = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str)]
-Instant = Annotated[int, PlainSerializer(instant_text, return_type=str)]
-Date = Annotated[int, PlainSerializer(date_text, return_type=str)]
+
+def _read(parse: Callable[[str], Any]) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
+
+
+BigInteger = Annotated[int, PlainSerializer(str, return_type=str), _read(int)]
+Money = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str), _read(Decimal)]
+Instant = Annotated[int, PlainSerializer(instant_text, return_type=str), _read(instant_seconds)]
+Date = Annotated[int, PlainSerializer(date_text, return_type=str), _read(instant_seconds)]
 State = Literal["measured", "held", "partial", "missing"]
 Severity = Literal["error", "warning", "info"]
 
@@ -53,7 +59,11 @@ class UsageRow(Row):
 
 
 class ChargeLine(Row):
-    """One account, location, UTC date and price with burst > 0; `price` and `amount` are None where no price was in force."""
+    """One account, location, UTC date and price with burst > 0; `price` and `amount` are None where no price was in force.
+
+    An adjustment is what such a line of a closed period (`adjusts`) would be now, less what was billed for it so far: its
+    byte-seconds, seconds and amount are differences, and signed; its peak is the line's peak now.
+    """
 
     charge_id: str
     kind: Literal["burst", "adjustment"]
@@ -69,6 +79,7 @@ class ChargeLine(Row):
     burst_seconds: int
     peak_burst_bytes: BigInteger
     amount: Money | None
+    adjusts: str | None = None
 
 
 class Episode(Row):
@@ -85,7 +96,11 @@ class Episode(Row):
 
 
 class Statement(Row):
-    """One account and period: the sum of its lines' amounts, and what is due, None while a line is unpriced (`parked`)."""
+    """One account, period and currency: the sum of its lines' amounts, and what is due, None while a line is unpriced.
+
+    `draft` may still change; `closed` is frozen; `parked` has an unpriced line, and nothing of it is billed. An account whose
+    currency changed has a second statement where it is owed, or owes, something in the old one.
+    """
 
     account: str
     name: str | None
@@ -96,7 +111,12 @@ class Statement(Row):
 
 
 class Finding(Row):
-    """Something a person should know before believing the figures; `seconds` and `count` say how much of it there is."""
+    """Something a person should know before believing the figures; `seconds` and `count` say how much of it there is.
+
+    Some checks say more, under names of their own; big integers and money are then text, as they leave.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
     check: str
     severity: Severity
@@ -122,6 +142,15 @@ class Bill(Row):
     statements: list[Statement]
     findings: list[Finding]
 
+    def of_account(self, account: str) -> Self:
+        """Keep one account's rows."""
+        parts = ("usage", "lines", "episodes", "statements", "findings")
+        return self.model_copy(update={part: [row for row in getattr(self, part) if row.account == account] for part in parts})
+
     def document(self) -> dict[str, Any]:
-        """Give the JSON document."""
-        return self.model_dump(mode="json") | {"findings": [finding.document() for finding in self.findings]}
+        """Give the JSON document; a line that adjusts nothing does not name what."""
+        document = self.model_dump(mode="json") | {"findings": [finding.document() for finding in self.findings]}
+        for line in document["lines"]:
+            if line["adjusts"] is None:
+                del line["adjusts"]
+        return document

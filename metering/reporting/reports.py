@@ -248,31 +248,35 @@ def snapshots(engine: Engine, computation: Computation, by: By, account: str | N
 
 
 def statement(bill: Bill) -> Table:
-    """Each statement's lines and its total; `shown_amount` is rounded so that the lines add up to what is due."""
+    """Each statement's lines and its total; `shown_amount` is rounded so that the lines add up to what is due.
+
+    A statement's own lines come first, then what it adjusts of closed periods.
+    """
     rows: list[tuple[Any, ...]] = []
     for due in bill.statements:
-        lines = [line for line in bill.lines if line.account == due.account]
+        lines = [line for line in bill.lines if (line.account, line.currency) == (due.account, due.currency)]
+        lines.sort(key=lambda line: line.adjusts or "")
         priced = [line.amount for line in lines if line.amount is not None]
         is_priced = due.currency is not None and len(priced) == len(lines)
         shown: Sequence[Decimal | None] = shown_amounts(priced, due.currency or "") if is_priced else [None] * len(lines)
         rows += [
             (
-                due.account, due.name, "burst", line.charge_id, line.location, line.date, line.level, line.price, line.unit,
-                line.burst_byte_seconds, line.burst_seconds, line.peak_burst_bytes, due.currency, line.amount, amount,
+                due.account, due.name, line.kind, line.adjusts, line.charge_id, line.location, line.date, line.level, line.price,
+                line.unit, line.burst_byte_seconds, line.burst_seconds, line.peak_burst_bytes, due.currency, line.amount, amount,
             )
             for line, amount in zip(lines, shown, strict=True)
         ]  # fmt: skip
         rows.append(
             (
-                due.account, due.name, f"total ({due.state})", None, None, None, None, None, None,
+                due.account, due.name, f"total ({due.state})", None, None, None, None, None, None, None,
                 sum(line.burst_byte_seconds for line in lines), sum(line.burst_seconds for line in lines), None, due.currency,
                 due.burst_amount, due.amount_due,
             )
         )  # fmt: skip
     columns = columns_of(
-        account="text", name="text", kind="text", charge_id="text", location="text", date="date", level="count", price="text",
-        unit="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes", currency="text",
-        amount="money", shown_amount="money",
+        account="text", name="text", kind="text", adjusts="text", charge_id="text", location="text", date="date", level="count",
+        price="text", unit="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes",
+        currency="text", amount="money", shown_amount="money",
     )  # fmt: skip
     return Table("statement", columns, rows)
 

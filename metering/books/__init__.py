@@ -1,0 +1,1 @@
+"""Books that can be closed: closings in a hash chain, restatement by adjustments, verification."""

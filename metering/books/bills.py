@@ -1,0 +1,125 @@
+"""The bill of a period as the books stand: frozen where the period is closed, else computed, with adjustments of closed ones.
+
+What was known at an earlier moment is asked for with `known_at`: the facts that were ingested by then, and the closings that
+were made by then (by number: those that saw no later ingest). So it gives the bill that was given then.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from metering.billing.bill import make_bill
+from metering.billing.findings import finding_order
+from metering.billing.usage import Computation, assert_observed, compute_usage
+from metering.books.closing import frozen_bill
+from metering.books.closings import Books, Closing, ClosingSettings, read_closings
+from metering.books.head import head_problem, read_head
+from metering.books.restatement import restated
+from metering.engine.duckdb import Engine
+from metering.model.errors import NoDataError, StoreError
+from metering.model.period import Period, instant_seconds
+from metering.model.records import Bill, Finding
+from metering.store import Store, ingest_known_at
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a question about a period is answered from: the clock, the facts and closings that count, and the settings.
+
+    A period that lies within a closed one is seen as it was when that was closed, unless a clock is given; so the reports of a
+    closed period agree with its statements. `closing` is that closing.
+    """
+
+    period: Period
+    as_of_s: int | None
+    now_s: int
+    known_seq: int
+    settings: ClosingSettings
+    books: Books
+    closing: Closing | None
+
+
+def terms_of(
+    engine: Engine, period: Period, *, as_of_s: int | None, known_at: str | None, now_s: int, settings: ClosingSettings
+) -> Terms:
+    """Decide what a question about a period is answered from.
+
+    Args:
+        engine: the store.
+        period: what is asked about.
+        as_of_s: the clock; whoever gives one wants the period computed by it, closed or not.
+        known_at: only what was known by then counts: an ingest number, or an instant.
+        now_s: the clock unless one is given.
+        settings: those of a period that is not closed.
+    """
+    known_seq = ingest_known_at(engine, known_at)
+    books = Books(tuple(read_closings(engine)))
+    if known_at is not None:
+        is_number = known_at.isascii() and known_at.isdigit()
+        books = books.until(known_seq, None) if is_number else books.until(None, instant_seconds(known_at))
+    closing = books.around(period) if as_of_s is None else None
+    if closing is None:
+        return Terms(period, as_of_s, now_s, known_seq, settings, books, None)
+    return Terms(period, closing.as_of_s, now_s, closing.known_seq, closing.said_settings, books, closing)
+
+
+def compute(engine: Engine, terms: Terms, progress: Progress, *, is_at_a_glance: bool = False) -> Computation:
+    """Compute a period on its terms; at a glance, as `compute_usage` has it, is all that a bill needs."""
+    return compute_usage(
+        engine, terms.period, as_of_s=terms.as_of_s, now_s=terms.now_s, known_seq=terms.known_seq, clock=terms.settings.clock,
+        is_at_a_glance=is_at_a_glance, progress=progress,
+    )  # fmt: skip
+
+
+def bill_on_terms(engine: Engine, store: Store, terms: Terms, progress: Progress) -> Bill:
+    """Give the bill of a period.
+
+    Raises:
+        NoDataError: the period has no data, and no closed one is restated in it.
+    """
+    if terms.closing is not None and terms.closing.period == terms.period:
+        bill = frozen_bill(engine, terms.closing)
+    else:
+        bill = _computed(engine, terms, progress)
+    doubts = [*_beside(terms), *_older(engine, store)]
+    return bill.model_copy(update={"findings": sorted([*bill.findings, *doubts], key=finding_order)}) if doubts else bill
+
+
+def _computed(engine: Engine, terms: Terms, progress: Progress) -> Bill:
+    computation = compute(engine, terms, progress, is_at_a_glance=True)
+    own = make_bill(engine, computation, terms.settings.locations)
+    try:
+        assert_observed(engine, computation)
+    except NoDataError:
+        # What a closed period owes still has to be billed, where nobody polls any more too.
+        bill = restated(engine, terms.books, computation, own)
+        if bill is own:
+            raise
+        return bill
+    return restated(engine, terms.books, computation, own)
+
+
+def _beside(terms: Terms) -> list[Finding]:
+    """Say that a bill is computed beside a closed period, and is no statement of it."""
+    if terms.closing is not None and terms.closing.period == terms.period:
+        return []
+    return [
+        Finding(
+            check="closed_period",
+            severity="info",
+            message=f"{closing.told}: this is computed beside it, and is not what was billed",
+        )
+        for closing in terms.books.overlapping(terms.period)
+    ]
+
+
+def _older(engine: Engine, store: Store) -> list[Finding]:
+    """Say that the store is older than its head file tells: it may lack closings, and bill again what they billed."""
+    if store.is_memory:
+        return []
+    try:
+        problem = head_problem(store.path, read_head(store.path), Books(tuple(read_closings(engine))))
+    except StoreError as error:
+        problem = str(error)
+    return [Finding(check="closings_missing", severity="error", message=problem)] if problem else []

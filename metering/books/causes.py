@@ -1,0 +1,132 @@
+"""Which facts came after a closing and can touch its period: what makes it worth recomputing, and why it is restated."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from metering.billing.usage import Computation
+from metering.books.closings import Closing
+from metering.engine.duckdb import Engine
+from metering.model.period import instant_text
+
+_NOUNS = {
+    "late_polls": ("late poll", "late polls"),
+    "superseded_polls": ("superseded poll", "superseded polls"),
+    "subscriptions": ("subscription", "subscriptions"),
+    "prices": ("price", "prices"),
+    "burst_levels": ("burst level", "burst levels"),
+    "account_currencies": ("currency of the account", "currencies of the account"),
+    "parked_statements": ("parked statement, of which nothing was billed", "parked statements, of which nothing was billed"),
+    "polls_after_the_period": ("poll after the period", "polls after the period"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Facts of one kind that came late: whom they touch, how many they are, the first of them, and the ingests that brought them.
+
+    An account or currency that is None, and a location that is empty, stand for every one.
+    """
+
+    kind: str
+    account: str | None
+    location: str
+    currency: str | None
+    count: int
+    first: str
+    first_ingest_seq: int
+    last_ingest_seq: int
+
+    def touches(self, account: str, locations: Collection[str], currency: str | None) -> bool:
+        """Tell whether it can be a reason why an account's lines in some locations and currency changed."""
+        return (
+            self.account in (None, account)
+            and (self.location == "" or self.location in locations)
+            and (self.currency is None or self.currency == currency)
+        )
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The cause as it stands in a finding."""
+        return {
+            "cause": self.kind, "count": self.count, "first": self.first, "first_ingest": self.first_ingest_seq,
+            "last_ingest": self.last_ingest_seq,
+        }  # fmt: skip
+
+    @property
+    def text(self) -> str:
+        """The cause in words."""
+        last = self.last_ingest_seq
+        ingests = f"ingest {last}" if self.first_ingest_seq == last else f"ingests {self.first_ingest_seq} to {last}"
+        first = self.first if self.count == 1 else f"the first {self.first}"
+        one, several = _NOUNS[self.kind]
+        return f"{self.count} {one if self.count == 1 else several} ({first}; {ingests})"
+
+
+def reach_s(closing: Closing) -> int:
+    """Give the instant from which no poll can decide any more how the seconds of a closed period are classed.
+
+    The last poll of a period holds measured until the next where that comes within 1.5 cycles.
+    """
+    return closing.end_s + (3 * closing.said_settings.clock.cycle_s) // 2 + 1
+
+
+def late_facts(engine: Engine, closing: Closing, since_seq: int, computation: Computation, accounts: frozenset[str]) -> list[Cause]:
+    """Give the facts that came after an ingest, by the one a computation knows, and that can touch a closed period.
+
+    Args:
+        engine: the store.
+        closing: the closed period.
+        since_seq: the last ingest that is reflected in what was billed for the period.
+        computation: the one that restates it; tells what is known.
+        accounts: those that were billed for the period; only theirs are subscriptions and currencies that matter.
+    """
+    parameters = {
+        "since_seq": since_seq, "known_seq": computation.known_seq, "start_s": closing.start_s, "end_s": closing.end_s,
+        "reach_s": reach_s(closing),
+    }  # fmt: skip
+    return [
+        *_polls(engine, parameters),
+        *_subscriptions(engine, parameters, accounts),
+        *_prices(engine, parameters),
+        *_accounts(engine, parameters, accounts),
+    ]
+
+
+def _polls(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
+    return [
+        Cause(
+            "superseded_polls" if row["is_superseding"] else "late_polls", row["account"], "", None, row["poll_count"],
+            f"at {row['endpoint']} {instant_text(row['first_poll_s'])}", row["first_ingest_seq"], row["last_ingest_seq"],
+        )
+        for row in engine.rows("books/late_polls", parameters)
+    ]  # fmt: skip
+
+
+def _subscriptions(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str]) -> list[Cause]:
+    return [
+        Cause("subscriptions", row["account"], row["location"], None, 1, row["id"], row["ingest_seq"], row["ingest_seq"])
+        for row in engine.rows("books/late_subscriptions", parameters)
+        if row["account"] in accounts
+    ]
+
+
+def _prices(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
+    return [
+        Cause(
+            "prices" if row["kind"] == "price" else "burst_levels", None, row["location"], row["currency"] or None, 1,
+            f"level {row['level']} from {instant_text(row['effective_from_s'])}", row["ingest_seq"], row["ingest_seq"],
+        )
+        for row in engine.rows("books/late_prices", parameters)
+    ]  # fmt: skip
+
+
+def _accounts(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str]) -> list[Cause]:
+    return [
+        Cause(
+            "account_currencies", row["account"], "", None, 1, f"{row['currency_before'] or 'unknown'} to {row['currency']}",
+            row["ingest_seq"], row["ingest_seq"],
+        )
+        for row in engine.rows("books/late_accounts", parameters)
+        if row["account"] in accounts
+    ]  # fmt: skip

@@ -1,0 +1,116 @@
+"""What was billed for a closed period so far, and what came since: over the closing itself and all that adjusted it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from metering.billing.money import AMOUNT_PLACES, from_units, total
+from metering.billing.usage import Computation
+from metering.books.causes import Cause, late_facts, reach_s
+from metering.books.closings import Books, Closing, feeds_digest, read_documents
+from metering.engine.duckdb import Engine
+from metering.model.period import instant_text
+from metering.model.records import ChargeLine
+
+LineKey = tuple[Any, ...]
+ZERO = from_units(0, AMOUNT_PLACES)
+
+
+def line_key(line: ChargeLine) -> LineKey:
+    """Tell which line of a period it is: account, location, date, level, currency and price; 0.28 and 0.280 are one price."""
+    price = None if line.price is None else Fraction(line.price)
+    return line.account, line.location, line.date, line.level, line.currency, price, line.unit, line.multiplier
+
+
+@dataclass(slots=True)
+class Billed:
+    """What was billed for one line of a closed period so far, over all statements."""
+
+    line: ChargeLine
+    byte_seconds: int = 0
+    seconds: int = 0
+    amount: Decimal = ZERO
+
+
+class History:
+    """A closed period and the closings that carried its adjustments since."""
+
+    def __init__(self, engine: Engine, books: Books, closing: Closing) -> None:
+        self._engine = engine
+        self.closing = closing
+        self.closings = [closing, *books.carriers(closing)]
+        self.last = self.closings[-1]
+        numbers = {"closings": [c.closing_seq for c in self.closings]}
+        rows = engine.sql("select distinct account from closed_statements where list_contains($closings, closing_seq)", numbers)
+        self.accounts = frozenset(row[0] for row in rows)
+        # What was parked before the last closing came with it.
+        self._parked = engine.scalar(
+            """select count(*) from closed_statements where closing_seq = $last and contains(document, '"state":"parked"')""",
+            {"last": self.last.closing_seq},
+        )
+        self._documents: dict[int, dict[str, dict[str, Any]]] = {}
+        self._causes: dict[int, list[Cause]] = {}
+
+    def is_stale(self, computation: Computation) -> bool:
+        """Tell whether the period may be another now than what was billed: a cheap look before a computation."""
+        return bool(
+            self._parked
+            or feeds_digest(self._engine, self.last.known_seq) != self.last.feeds_sha256
+            or self._late(self.last.known_seq, computation)
+        )
+
+    def _late(self, since_seq: int, computation: Computation) -> list[Cause]:
+        if since_seq not in self._causes:
+            self._causes[since_seq] = late_facts(self._engine, self.closing, since_seq, computation, self.accounts)
+        return self._causes[since_seq]
+
+    def _statements(self) -> dict[int, dict[str, dict[str, Any]]]:
+        if not self._documents:
+            self._documents = read_documents(self._engine, self.closings)
+        return self._documents
+
+    def billed(self) -> dict[LineKey, Billed]:
+        """Add up what was billed for each line: the closed lines, and all adjustments of them, where they were not parked."""
+        found: dict[LineKey, Billed] = {}
+        name = self.closing.period.text
+        for closing in self.closings:
+            kind = "burst" if closing is self.closing else "adjustment"
+            for document in self._statements()[closing.closing_seq].values():
+                states = {statement["currency"]: statement["state"] for statement in document["statements"]}
+                for said in document["lines"]:
+                    if said["kind"] == kind and said.get("adjusts") in (None, name) and states.get(said["currency"]) == "closed":
+                        line = ChargeLine.model_validate(said)
+                        into = found.setdefault(line_key(line), Billed(line))
+                        into.byte_seconds += line.burst_byte_seconds
+                        into.seconds += line.burst_seconds
+                        into.amount = total([into.amount, line.amount or ZERO])
+        return found
+
+    def causes(self, computation: Computation, account: str, lines: Sequence[ChargeLine], currency: str | None) -> list[Cause]:
+        """Name the facts that came after the last closing in which the account was billed what its lines then said."""
+        reflected = self.closing.known_seq
+        parked: list[Cause] = []
+        for closing in self.closings:
+            document = self._statements()[closing.closing_seq].get(account, {"statements": []})
+            if any(statement["state"] == "parked" for statement in document["statements"]):
+                seq = closing.known_seq
+                parked = parked or [Cause("parked_statements", account, "", None, 1, closing.period.text, seq, seq)]
+            else:
+                reflected, parked = closing.known_seq, []
+        locations = {line.location for line in lines}
+        causes = [cause for cause in self._late(reflected, computation) if cause.touches(account, locations, currency)]
+        return parked + (causes or self._far_polls(account, reflected, computation) if not parked else causes)
+
+    def _far_polls(self, account: str, since_seq: int, computation: Computation) -> list[Cause]:
+        """Name polls outside the period that changed in which collection a snapshot is counted."""
+        parameters = {
+            "account": account, "since_seq": since_seq, "known_seq": computation.known_seq, "reach_s": reach_s(self.closing),
+        }  # fmt: skip
+        row = self._engine.rows("books/far_polls", parameters)[0]
+        if not row["poll_count"]:
+            return []
+        first = instant_text(row["first_poll_s"])
+        seqs = row["first_ingest_seq"], row["last_ingest_seq"]
+        return [Cause("polls_after_the_period", account, "", None, row["poll_count"], first, *seqs)]

@@ -1,0 +1,169 @@
+"""What closed periods would be now, less what was billed for them so far: the adjustments of the next open period.
+
+A closed statement never changes. Late polls, superseded polls, backdated subscriptions, corrected prices and currencies become
+signed lines in the next open period, up and down; a statement that was parked was not billed at all, so all of it comes. What
+was billed for a period so far is its own lines and every adjustment of it in statements that were billed, so a correction of a
+correction nets to the truth: lines + adjustments = truth, for each line, to the 20th decimal. Source: ACCOUNTING.md §8.
+
+A closed period is restated with the settings it was closed with: another `max_hold` is no fact, and restates nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from metering.billing.bill import charge_id, charge_lines, line_order, statements_of
+from metering.billing.findings import finding_order
+from metering.billing.money import AMOUNT_PLACES, from_units, in_units, total
+from metering.billing.usage import Computation, compute_usage
+from metering.books.causes import Cause
+from metering.books.closings import Books, Closing
+from metering.books.history import ZERO, Billed, History, LineKey, line_key
+from metering.engine.duckdb import Engine
+from metering.model.period import Period
+from metering.model.records import Bill, ChargeLine, Finding
+
+
+@dataclass(slots=True)
+class _Account:
+    """One account and currency in a restated period: the sums of the arithmetic, and the lines that say it."""
+
+    billed: list[Decimal] = field(default_factory=list)
+    restated: list[Decimal | None] = field(default_factory=list)
+    lines: list[ChargeLine] = field(default_factory=list)
+
+
+def restated(engine: Engine, books: Books, computation: Computation, bill: Bill) -> Bill:
+    """Give the bill of an open period with the adjustments of the closed ones that lead to it.
+
+    Reads the tables of `computation` first; afterwards the engine holds those of the last period that was restated.
+    """
+    period = computation.period
+    closings = books.led_to(period)
+    if not closings:
+        return bill
+    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    histories = [History(engine, books, closing) for closing in closings]
+    todo = [history for history in histories if history.is_stale(computation)]
+    lines: list[ChargeLine] = []
+    findings: list[Finding] = []
+    for history in todo:
+        closing = history.closing
+        sums = _compare(closing, period, history.billed(), _truth(engine, closing, computation, accounts))
+        for (account, currency), said in sorted(sums.items(), key=lambda item: (item[0][0], item[0][1] or "")):
+            lines += said.lines
+            findings.append(_finding(closing, account, currency, said, history.causes(computation, account, said.lines, currency)))
+    if not lines:
+        return bill
+    all_lines = sorted([*bill.lines, *lines], key=line_order)
+    return bill.model_copy(
+        update={
+            "lines": all_lines,
+            "statements": statements_of({row.account for row in bill.usage}, all_lines, accounts),
+            "findings": sorted([*bill.findings, *findings, *_parked(lines)], key=finding_order),
+        }
+    )
+
+
+def _truth(engine: Engine, closing: Closing, computation: Computation, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:
+    """Compute what a closed period would be now, by the facts and the clock of the bill that restates it."""
+    now = compute_usage(
+        engine,
+        closing.period,
+        as_of_s=max(computation.as_of_s, closing.as_of_s),
+        now_s=computation.as_of_s,
+        known_seq=computation.known_seq,
+        clock=closing.said_settings.clock,
+        is_at_a_glance=True,
+    )
+    return charge_lines(engine, now.rates, accounts)
+
+
+def _compare(
+    closing: Closing, carrier: Period, billed: dict[LineKey, Billed], truth: Sequence[ChargeLine]
+) -> dict[tuple[str, str | None], _Account]:
+    """Give what differs, by account and currency."""
+    now = {line_key(line): line for line in truth}
+    sums: defaultdict[tuple[str, str | None], _Account] = defaultdict(_Account)
+    for key in now.keys() | billed.keys():
+        line, before = now.get(key), billed.get(key)
+        said = before.line if before else now[key]
+        into = sums[said.account, said.currency]
+        into.billed.append(before.amount if before else ZERO)
+        into.restated.append(line.amount if line else ZERO)
+        if adjustment := _adjustment(closing, carrier, said, line, before or Billed(said)):
+            into.lines.append(adjustment)
+    return {key: said for key, said in sums.items() if said.lines}
+
+
+def _adjustment(closing: Closing, carrier: Period, said: ChargeLine, now: ChargeLine | None, billed: Billed) -> ChargeLine | None:
+    """Give the line that makes up for the difference, None where there is none."""
+    byte_seconds = (now.burst_byte_seconds if now else 0) - billed.byte_seconds
+    seconds = (now.burst_seconds if now else 0) - billed.seconds
+    restated_amount = now.amount if now else ZERO
+    amount = None
+    if restated_amount is not None:
+        amount = from_units(in_units(restated_amount, AMOUNT_PLACES) - in_units(billed.amount, AMOUNT_PLACES), AMOUNT_PLACES)
+    if not (byte_seconds or seconds or amount is None or amount):
+        return None
+    per_byte_second = "" if said.price is None or said.multiplier is None else str(Fraction(said.price) / said.multiplier)
+    adjusts = closing.period.text
+    return said.model_copy(
+        update={
+            "charge_id": charge_id(
+                "adjustment", said.account, said.location, said.date, said.level, said.currency, per_byte_second, said.unit or "",
+                adjusts, carrier.text,
+            ),
+            "kind": "adjustment",
+            "burst_byte_seconds": byte_seconds,
+            "burst_seconds": seconds,
+            "peak_burst_bytes": now.peak_burst_bytes if now else 0,
+            "amount": amount,
+            "adjusts": adjusts,
+        }
+    )  # fmt: skip
+
+
+def _finding(closing: Closing, account: str, currency: str | None, said: _Account, causes: Sequence[Cause]) -> Finding:
+    """Tell what a closed period was billed, what it would be now, and which facts made the difference."""
+    name, coin = closing.period.text, currency or "an unknown currency"
+    billed, priced = total(said.billed), [amount for amount in said.restated if amount is not None]
+    is_priced = len(priced) == len(said.restated)
+    now = total(priced) if is_priced else None
+    difference = total([line.amount for line in said.lines if line.amount is not None]) if is_priced else None
+    if now is not None and difference is not None:
+        arithmetic = f"billed {_plain(billed)} {coin} so far, now {_plain(now)}, so adjusted by {_plain(difference)}"
+    else:
+        arithmetic = f"billed {_plain(billed)} {coin} so far, now with burst that has no price"
+    why = "; ".join(cause.text for cause in causes) or "by other rules than those it was closed with"
+    return Finding(
+        check="restated", severity="info", account=account, count=len(said.lines),
+        message=f"{name} is restated: {arithmetic}; {why}",
+        adjusts=name, currency=currency, billed=format(billed, "f"), restated=None if now is None else format(now, "f"),
+        difference=None if difference is None else format(difference, "f"), causes=[cause.document for cause in causes],
+    )  # fmt: skip
+
+
+def _plain(amount: Decimal) -> str:
+    """Write an amount without the zeros that end it, two decimals at the least."""
+    whole, _, decimals = format(amount, "f").partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
+
+
+def _parked(lines: Sequence[ChargeLine]) -> list[Finding]:
+    counts: defaultdict[tuple[str, str, str | None], int] = defaultdict(int)
+    for line in lines:
+        if line.amount is None:
+            counts[line.account, line.adjusts or "", line.currency] += 1
+    return [
+        Finding(
+            check="unpriced_burst", severity="error", account=account, count=count,
+            message=f"burst of {adjusts}, which is closed, is unpriced still"
+            + (f": no {currency} price is in force" if currency else ": the account's currency is not known")
+            + "; the statement is parked",
+        )
+        for (account, adjusts, currency), count in counts.items()
+    ]  # fmt: skip
