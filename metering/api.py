@@ -242,10 +242,8 @@ class Meter:
         """
         with self._store.reading() as engine:
             bill = bill_on_terms(engine, self._store, self._terms(engine, period, as_of, known_at), progress)
-        if account is None:
-            return bill
-        own = bill.of_account(account)
-        if not own.usage and not own.statements:
+        own = bill if account is None else bill.of_account(account)
+        if account is not None and not own.usage and not own.statements:
             raise _unknown_account(account, period)
         return own
 
@@ -372,14 +370,9 @@ class Meter:
         if name == "facts":
             parsed = None if period is None else parse_period(period)
             with self._store.reading() as engine:
-                counts = export_facts(
-                    engine,
-                    place,
-                    facts_format,
-                    ingest_known_at(engine, None if known_at is None else str(known_at)),
-                    parsed.start_s if parsed else None,
-                    parsed.end_s if parsed else None,
-                )
+                known_seq = ingest_known_at(engine, None if known_at is None else str(known_at))
+                bounds = (parsed.start_s, parsed.end_s) if parsed else (None, None)
+                counts = export_facts(engine, place, facts_format, known_seq, *bounds)
             return {str(place / table): count for table, count in counts.items()}
         if name in _PROVIDER_SHAPED and period is not None:
             provider_format(place)

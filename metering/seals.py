@@ -99,10 +99,13 @@ def actual_seals(engine: Engine) -> Iterator[Seal]:
 
 
 def loose_ends(engine: Engine) -> list[tuple[str, int]]:
-    """Tell the tables of runs that do not end where the polls end, with the number of rows that do not."""
+    """Tell the tables of runs that do not end where the polls end, with the number of rows that do not.
+
+    A tail may say that it changed later than its last poll came: then it was made again, and more is computed anew, nothing else.
+    """
     polled = (
-        "(select collection_key, max(poll_key) % 4294967296 as last_number, max(poll_s) as last_poll_s, max(ingest_seq) as last_seq "
-        "from polls group by collection_key)"
+        "(select collection_key, max(poll_key) % 4294967296 as last_number, max(poll_s) as last_poll_s, "
+        "max(ingest_seq) as last_seq from polls group by collection_key)"
     )
     checks = {
         "collection_tails": (

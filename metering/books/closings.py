@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from metering.model.clock import Clock
 from metering.engine.duckdb import Engine
+from metering.model.clock import Clock
 from metering.model.errors import StoreError
 from metering.model.period import Period, instant_text
 from metering.seals import Seal

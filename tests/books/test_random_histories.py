@@ -1,0 +1,244 @@
+"""Random histories of facts, corrections, closings and verifying, against a model that keeps all and recomputes from scratch.
+
+The model is the slow biller (oracle.py) over all facts, and a ledger of every statement that was ever frozen. It knows one rule:
+for each line of each closed day, what was billed so far and what the next open day adjusts make what the line is now.
+`METERING_EXAMPLES=200 pytest tests/books/test_random_histories.py` tries more of them.
+"""
+
+import os
+import tempfile
+from collections import defaultdict
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from oracle import bill as oracle_bill
+from oracle_facts import Books
+from small_world import GIB, polls, price, subscription, write
+
+from metering import Meter
+from metering.config import Settings
+from metering.model.errors import InputError, NoDataError
+from metering.model.period import instant_seconds, instant_text
+
+NOW = instant_seconds("2026-12-01")
+DAYS = ("2026-10-01", "2026-10-02", "2026-10-03", "2026-10-04")
+HOUR, DAY = 3_600, 86_400
+FIRST = instant_seconds(DAYS[0])
+CLOCK = {"cycle": HOUR, "max_hold": 2 * HOUR}
+
+# From the day before the first until the day after the last, on the hour and beside it.
+instants = st.builds(
+    lambda hour, beside: instant_text(FIRST + hour * HOUR + beside), st.integers(-24, 119), st.sampled_from([0, 0, 0, 1, 1_799])
+)
+accounts = st.sampled_from("ABC")
+locations = st.sampled_from(["ZRH", "GVA"])
+sizes = st.dictionaries(st.sampled_from("st"), st.sampled_from([0, GIB, 3 * GIB, 2**53 + 1]), max_size=2)
+currencies = st.sampled_from(["CHF", "CHF", "USD", "JPY"])
+amounts = st.sampled_from(["0.30", "0.3", "0.28", "7", "0.00000000000000000001"])
+
+
+def key_of(line):
+    """Tell which line of a day a line is."""
+    priced = line["price"] and Fraction(line["price"])
+    return (
+        line["account"],
+        line["location"],
+        line["date"],
+        line["level"],
+        line["currency"],
+        priced,
+        line["unit"],
+        line["multiplier"],
+    )
+
+
+def figures_of(line):
+    return int(line["burst_byte_seconds"]), line["burst_seconds"], None if line["amount"] is None else Fraction(line["amount"])
+
+
+class History(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.meter = Meter(Settings(store=":memory:", threads=1, **CLOCK), clock=lambda: NOW)
+        self.books = Books(**CLOCK)
+        self.frozen = {}  # day -> document, in the order of closing
+        self.given = []  # what was known (by command), and the bills that were given then
+        self.ingests = [0]
+
+    def teardown(self):
+        try:
+            if self.books.commands:
+                self.everything_is_true()
+        finally:
+            self.meter.release()
+            self.folder.cleanup()
+
+    def take(self, supersede=True, **tables):
+        place = write(Path(self.folder.name) / str(self.books.commands), **tables)
+        self.books.take(
+            {name: [{k: str(v) for k, v in row.items()} for row in rows] for name, rows in tables.items()}, NOW, supersede=supersede
+        )
+        try:
+            outcome = self.meter.ingest(place, supersede=supersede)
+        except InputError:
+            outcome = None
+        self.ingests.append(outcome.ingest_seq if outcome and outcome.ingest_seq else self.ingests[-1])
+
+    @initialize(days=st.integers(1, 4), amount=amounts)
+    def begin(self, days, amount):
+        until = instant_text(FIRST + days * DAY)
+        self.take(
+            samples=polls(DAYS[0], until, {"s": 2 * GIB}, step=HOUR),
+            prices=[price(amount)],
+            accounts=[{"account": "A", "currency": "CHF", "name": "A"}, {"account": "B", "currency": "USD", "name": "B"}],
+        )
+
+    @rule(
+        start=instants,
+        hours=st.integers(1, 30),
+        listed=sizes,
+        account=accounts,
+        at=st.tuples(locations, locations),
+        supersede=st.booleans(),
+    )
+    def polls_come(self, start, hours, listed, account, at, supersede):
+        end = instant_text(instant_seconds(start) + hours * HOUR)
+        rows = polls(start, end, listed, account=account, endpoint=at[0], location=at[1], step=HOUR)
+        self.take(supersede, samples=rows)
+
+    @rule(
+        amount=amounts, level=st.sampled_from([1, 1, 2]), location=st.sampled_from(["", "ZRH"]), currency=currencies, since=instants
+    )
+    def a_price_is_corrected(self, amount, level, location, currency, since):
+        self.take(prices=[price(amount, level=level, location=location, currency=currency, since=since)])
+
+    @rule(level=st.integers(1, 2), location=st.sampled_from(["", "GVA"]), since=instants)
+    def a_level_is_corrected(self, level, location, since):
+        self.take(burst_levels=[{"location": location, "resource": "backup", "level": level, "effective_from": since}])
+
+    @rule(
+        name=st.sampled_from("12"),
+        amount=st.sampled_from([0, GIB, 5 * GIB]),
+        account=accounts,
+        location=locations,
+        start=instants,
+        hours=st.integers(1, 90),
+    )
+    def a_subscription_is_backdated(self, name, amount, account, location, start, hours):
+        end = instant_text(instant_seconds(start) + hours * HOUR)
+        self.take(subscriptions=[subscription(name, amount, start, end, account=account, location=location)])
+
+    @rule(account=accounts, currency=currencies)
+    def an_account_is_corrected(self, account, currency):
+        self.take(accounts=[{"account": account, "currency": currency, "name": account}])
+
+    @rule(day=st.sampled_from(DAYS))
+    def a_day_is_closed(self, day):
+        expected = None if day in self.frozen else self.bill(day)
+        try:
+            would_be = self.meter.close(day, reason="as it stands", dry_run=True).bill.document()
+            closed = self.meter.close(day, reason="as it stands")
+        except NoDataError:
+            assert expected is None
+            return
+        assert closed.is_new == (day not in self.frozen)
+        document = closed.bill.document()
+        assert would_be == document
+        if closed.is_new:
+            self.agrees(day, document)
+            self.frozen[day] = document
+
+    @precondition(lambda self: self.frozen)
+    @rule()
+    def what_is_closed_is_verified(self):
+        assert self.meter.verify().differences == []
+
+    @rule()
+    def bills_are_given(self):
+        self.given.append((self.ingests[-1], len(self.frozen), {day: self.bill(day) for day in DAYS}))
+
+    def bill(self, day, **options):
+        try:
+            return self.meter.bill(day, **options).document()
+        except NoDataError:
+            return None
+
+    # --- what must hold -----------------------------------------------------------------------------------------------------
+
+    def everything_is_true(self):
+        """Closed bytes never change; every open day agrees with the model; what was given can be given again; the books verify."""
+        for day in DAYS:
+            bill = self.bill(day)
+            if day in self.frozen:
+                assert bill == self.frozen[day]
+            elif bill is not None:
+                self.agrees(day, bill)
+        for ingest, closings, bills in self.given:
+            # by number, the books as they stood once all closings that saw this ingest were made
+            if len([c for c in self.meter.closings() if c.known_seq <= ingest]) == closings and ingest:
+                assert {day: self.bill(day, known_at=ingest) for day in DAYS} == bills
+        if self.frozen:
+            assert self.meter.verify().differences == []
+
+    def truth(self, day):
+        return {key_of(line): figures_of(line) for line in oracle_bill(self.books, day, NOW)["lines"]}
+
+    def billed(self, day):
+        """Add up what was billed for each line of a closed day, over everything that was ever frozen."""
+        sums = defaultdict(lambda: (0, 0, Fraction(0)))
+        for carrier, document in self.frozen.items():
+            states = {(row["account"], row["currency"]): row["state"] for row in document["statements"]}
+            for line in document["lines"]:
+                of = carrier if line["kind"] == "burst" else line["adjusts"]
+                if of == day and states[line["account"], line["currency"]] == "closed":
+                    sums[key_of(line)] = tuple(a + b for a, b in zip(sums[key_of(line)], figures_of(line), strict=True))
+        return sums
+
+    def agrees(self, day, document):
+        """An open day's bill has its own lines as the slow biller does, and adjusts each line that is not what was billed."""
+        own = {key_of(line): figures_of(line) for line in document["lines"] if line["kind"] == "burst"}
+        assert own == self.truth(day)
+        expected = {}
+        closed = day
+        while (closed := instant_text(instant_seconds(closed) - DAY)[:10]) in self.frozen:
+            truth, billed = self.truth(closed), self.billed(closed)
+            for key in truth.keys() | billed.keys():
+                now, before = truth.get(key, (0, 0, Fraction(0))), billed[key]
+                difference = (now[0] - before[0], now[1] - before[1], None if now[2] is None else now[2] - before[2])
+                if any(figure != 0 for figure in difference):
+                    expected[closed, key] = difference
+        adjusted = [line for line in document["lines"] if line["kind"] == "adjustment"]
+        found = {(line["adjusts"], key_of(line)): figures_of(line) for line in adjusted}
+        assert len(found) == len(adjusted)
+        assert found == expected
+        for row in document["statements"]:
+            lines = [line for line in document["lines"] if (line["account"], line["currency"]) == (row["account"], row["currency"])]
+            assert Decimal(row["burst_amount"]) == sum(Decimal(line["amount"]) for line in lines if line["amount"] is not None)
+            assert (row["state"] == "parked") == (row["amount_due"] is None) == any(line["amount"] is None for line in lines)
+        reasons = {
+            (finding["account"], finding["adjusts"], finding["currency"])
+            for finding in document["findings"]
+            if finding["check"] == "restated"
+        }
+        assert reasons == {(key[0], closed, key[4]) for closed, key in expected}
+        assert all(finding["causes"] for finding in document["findings"] if finding["check"] == "restated")
+
+
+EXAMPLES = int(os.environ.get("METERING_EXAMPLES", "4"))
+
+
+def test_closed_and_adjusted_is_the_truth_in_every_history():
+    quick = settings(
+        max_examples=EXAMPLES,
+        stateful_step_count=14,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(History, settings=quick)
