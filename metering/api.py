@@ -6,21 +6,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from metering.billing.bill import make_bill
 from metering.billing.months import last_full_month
 from metering.billing.usage import Computation, assert_observed
-from metering.books.bills import Terms, bill_on_terms, compute, terms_of
-from metering.books.closing import Closed, Request, close_period, current_user
-from metering.books.closings import Closing, read_closings
-from metering.books.verification import Verification, verify
+from metering.bookkeeping import Bookkeeping, read_instant
+from metering.books.bills import bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.explanation import Explanation
-from metering.model.period import Period, instant_seconds, parse_period
+from metering.model.period import Period, parse_period
 from metering.model.reconciliation import Reconciliation
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table
@@ -56,7 +54,7 @@ def _silent(_step: str, _done: int, _all: int) -> None:
     """Show no progress."""
 
 
-class Meter:
+class Meter(Bookkeeping):
     """A store and the settings that go with it.
 
     Periods are written `2026-10`, `2026-10-03` or `START..END`, instants `2026-10-01T00:00:00Z`. Every method raises
@@ -86,62 +84,6 @@ class Meter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
-
-    def release(self) -> None:
-        """Let go of the store; one in memory is gone."""
-        self._store.close()
-
-    @overload
-    def close(self) -> None: ...
-
-    @overload
-    def close(
-        self, period: str, *, reason: str | None = None, by: str | None = None, dry_run: bool = False, progress: Progress = _silent
-    ) -> Closed: ...
-
-    def close(
-        self,
-        period: str | None = None,
-        *,
-        reason: str | None = None,
-        by: str | None = None,
-        dry_run: bool = False,
-        progress: Progress = _silent,
-    ) -> Closed | None:
-        """Freeze every statement of a period, once; without a period, let go of the store, as `release` does.
-
-        Args:
-            period: what to close. It must have ended.
-            reason: why it is closed although burst is unpriced or too much time is missing; kept with the closing.
-            by: who closes it; METERING_BY or the user of the operating system unless given.
-            dry_run: give what would be frozen, and write nothing.
-            progress: called with each stage, how many are done and how many there are.
-
-        Raises:
-            RefusedError: findings stand against it, and no reason was given.
-        """
-        if period is None:
-            self.release()
-            return None
-        request = Request(
-            parse_period(period), by or self.settings.by or current_user(), reason, self._clock(), self.settings.for_closing
-        )
-        return close_period(self._store, request, dry_run=dry_run, progress=progress)
-
-    def closings(self) -> list[Closing]:
-        """Give what is closed, in the order of the hash chain."""
-        with self._store.reading() as engine:
-            return read_closings(engine)
-
-    def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = _silent) -> Verification:
-        """Recompute every closed statement, walk the hash chain, hold every fact against its seal; nothing is written.
-
-        Args:
-            period: recompute only its statements.
-            head: the hash of a closing that was kept elsewhere: it must be in the chain.
-            progress: called with each step, how many are done and how many there are.
-        """
-        return verify(self._store, None if period is None else parse_period(period), head, progress)
 
     def ingest(
         self,
@@ -241,7 +183,7 @@ class Meter:
             progress: called with each stage, how many are done and how many there are.
         """
         with self._store.reading() as engine:
-            bill = bill_on_terms(engine, self._store, self._terms(engine, period, as_of, known_at), progress)
+            bill = bill_on_terms(engine, self._store, self.terms(engine, period, as_of, known_at), progress)
         own = bill if account is None else bill.of_account(account)
         if account is not None and not own.usage and not own.statements:
             raise _unknown_account(account, period)
@@ -317,7 +259,7 @@ class Meter:
         `unit`, or `currency` or `account` for the price in the store; `times`, `now`.
         """
         request = QuoteRequest(**asked)
-        now_s = self._clock() if request.now is None else _instant(request.now, "--now")
+        now_s = self._clock() if request.now is None else read_instant(request.now, "--now")
         with self._store.reading() if request.needs_store else contextlib.nullcontext() as engine:
             return make_quotes(engine, request, now_s, self.settings.discount_table)
 
@@ -399,38 +341,24 @@ class Meter:
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
+        is_at_a_glance: bool = False,
         progress: Progress = _silent,
     ) -> Iterator[tuple[Engine, Computation]]:
-        """Open the store with a period computed in it, step by step: what reports read.
+        """Open the store with a period computed in it: what reports read.
+
+        At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs.
 
         Raises:
             NoDataError: nothing was observed in the period, or the account has no usage in it.
         """
         with self._store.reading() as engine:
-            terms = self._terms(engine, period, as_of, known_at)
-            computation = compute(engine, terms, progress)
+            terms = self.terms(engine, period, as_of, known_at)
+            computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
             assert_observed(engine, computation)
             if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
                 raise _unknown_account(account, period)
             yield engine, computation
 
-    def _terms(self, engine: Engine, period: str, as_of: str | None, known_at: str | int | None) -> Terms:
-        return terms_of(
-            engine,
-            parse_period(period),
-            as_of_s=None if as_of is None else _instant(as_of, "--as-of"),
-            known_at=None if known_at is None else str(known_at),
-            now_s=self._clock(),
-            settings=self.settings.for_closing,
-        )
-
 
 def _unknown_account(account: str, period: str) -> NoDataError:
     return NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
-
-
-def _instant(text: str, option: str) -> int:
-    try:
-        return instant_seconds(text)
-    except ValueError as error:
-        raise MisuseError(f"{option} {text!r} {error}; write 2026-11-01T00:00:00Z") from None

@@ -1,0 +1,107 @@
+"""The operations on closed periods, as a part of the meter: close, verify, and on what terms any question is answered."""
+
+from collections.abc import Callable
+from typing import overload
+
+from metering.books.bills import Terms, terms_of
+from metering.books.closing import Closed, Request, close_period, current_user
+from metering.books.closings import Closing, read_closings
+from metering.books.verification import Verification, verify
+from metering.config import Settings
+from metering.engine.duckdb import Engine
+from metering.model.errors import MisuseError
+from metering.model.period import instant_seconds, parse_period
+from metering.store import Store
+
+Progress = Callable[[str, int, int], None]
+
+
+def _silent(_step: str, _done: int, _all: int) -> None:
+    """Show no progress."""
+
+
+class Bookkeeping:
+    """A store whose periods can be closed."""
+
+    settings: Settings
+    _clock: Callable[[], int]
+    _store: Store
+
+    def release(self) -> None:
+        """Let go of the store; one in memory is gone."""
+        self._store.close()
+
+    @overload
+    def close(self) -> None: ...
+
+    @overload
+    def close(
+        self, period: str, *, reason: str | None = None, by: str | None = None, dry_run: bool = False, progress: Progress = _silent
+    ) -> Closed: ...
+
+    def close(
+        self,
+        period: str | None = None,
+        *,
+        reason: str | None = None,
+        by: str | None = None,
+        dry_run: bool = False,
+        progress: Progress = _silent,
+    ) -> Closed | None:
+        """Freeze every statement of a period, once; without a period, let go of the store, as `release` does.
+
+        Args:
+            period: what to close. It must have ended.
+            reason: why it is closed although burst is unpriced or too much time is missing; kept with the closing.
+            by: who closes it; METERING_BY or the user of the operating system unless given.
+            dry_run: give what would be frozen, and write nothing.
+            progress: called with each stage, how many are done and how many there are.
+
+        Raises:
+            RefusedError: findings stand against it, and no reason was given.
+        """
+        if period is None:
+            self.release()
+            return None
+        request = Request(
+            parse_period(period), by or self.settings.by or current_user(), reason, self._clock(), self.settings.for_closing
+        )
+        return close_period(self._store, request, dry_run=dry_run, progress=progress)
+
+    def closings(self) -> list[Closing]:
+        """Give what is closed, in the order of the hash chain."""
+        with self._store.reading() as engine:
+            return read_closings(engine)
+
+    def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = _silent) -> Verification:
+        """Recompute every closed statement, walk the hash chain, hold every fact against its seal; nothing is written.
+
+        Args:
+            period: recompute only its statements.
+            head: the hash of a closing that was kept elsewhere: it must be in the chain.
+            progress: called with each step, how many are done and how many there are.
+        """
+        return verify(self._store, None if period is None else parse_period(period), head, progress)
+
+    def terms(self, engine: Engine, period: str, as_of: str | None, known_at: str | int | None) -> Terms:
+        """Decide what a question about a period is answered from."""
+        return terms_of(
+            engine,
+            parse_period(period),
+            as_of_s=None if as_of is None else read_instant(as_of, "--as-of"),
+            known_at=None if known_at is None else str(known_at),
+            now_s=self._clock(),
+            settings=self.settings.for_closing,
+        )
+
+
+def read_instant(text: str, option: str) -> int:
+    """Read an instant that an option gave.
+
+    Raises:
+        MisuseError: it is none.
+    """
+    try:
+        return instant_seconds(text)
+    except ValueError as error:
+        raise MisuseError(f"{option} {text!r} {error}; write 2026-11-01T00:00:00Z") from None
