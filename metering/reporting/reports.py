@@ -253,30 +253,33 @@ def statement(bill: Bill) -> Table:
     A statement's own lines come first, then what it adjusts of closed periods.
     """
     rows: list[tuple[Any, ...]] = []
+    own: defaultdict[tuple[str, str | None], list[ChargeLine]] = defaultdict(list)
+    for line in sorted(bill.lines, key=lambda line: line.adjusts or ""):
+        own[line.account, line.currency].append(line)
     for due in bill.statements:
-        lines = [line for line in bill.lines if (line.account, line.currency) == (due.account, due.currency)]
-        lines.sort(key=lambda line: line.adjusts or "")
+        lines = own[due.account, due.currency]
         priced = [line.amount for line in lines if line.amount is not None]
         is_priced = due.currency is not None and len(priced) == len(lines)
         shown: Sequence[Decimal | None] = shown_amounts(priced, due.currency or "") if is_priced else [None] * len(lines)
         rows += [
             (
-                due.account, due.name, line.kind, line.adjusts, line.charge_id, line.location, line.date, line.level, line.price,
+                due.account, due.name, line.kind, line.charge_id, line.location, line.date, line.level, line.price,
                 line.unit, line.burst_byte_seconds, line.burst_seconds, line.peak_burst_bytes, due.currency, line.amount, amount,
+                line.adjusts,
             )
             for line, amount in zip(lines, shown, strict=True)
         ]  # fmt: skip
         rows.append(
             (
-                due.account, due.name, f"total ({due.state})", None, None, None, None, None, None, None,
+                due.account, due.name, f"total ({due.state})", None, None, None, None, None, None,
                 sum(line.burst_byte_seconds for line in lines), sum(line.burst_seconds for line in lines), None, due.currency,
-                due.burst_amount, due.amount_due,
+                due.burst_amount, due.amount_due, None,
             )
         )  # fmt: skip
     columns = columns_of(
-        account="text", name="text", kind="text", adjusts="text", charge_id="text", location="text", date="date", level="count",
+        account="text", name="text", kind="text", charge_id="text", location="text", date="date", level="count",
         price="text", unit="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes",
-        currency="text", amount="money", shown_amount="money",
+        currency="text", amount="money", shown_amount="money", adjusts="text",
     )  # fmt: skip
     return Table("statement", columns, rows)
 
