@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from metering.ingest.backfill import Backfilled
     from metering.ingest.check import CheckRow
-    from metering.ingest.collect import CycleReport
+    from metering.ingest.cycle import CycleReport
     from metering.ingest.service import Service
 
 Progress = Callable[[str, int, int], None]

@@ -8,7 +8,7 @@ import stamina
 
 from metering.api import Meter
 from metering.config import load_settings
-from metering.ingest.collect import CycleReport
+from metering.ingest.cycle import CycleReport
 
 SETTINGS = """
 store = "{folder}/metering.duckdb"

@@ -11,7 +11,7 @@ from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message
 if TYPE_CHECKING:
     from metering.ingest.backfill import Backfilled
     from metering.ingest.check import CheckRow
-    from metering.ingest.collect import CycleReport
+    from metering.ingest.cycle import CycleReport
 
 _SHOWN_FAILURES = 10
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600}

@@ -19,8 +19,8 @@ from typing import Any
 from metering.engine.duckdb import Engine
 from metering.ingest.captures import Source, answer_line, capture_line, snapshot_key
 from metering.ingest.client import EndpointClient, tls_context
-from metering.ingest.collect import Collection, Failure, collections_of
 from metering.ingest.credentials import find_login
+from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.fact_models import BILLED_RESOURCE
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list, complete_listing

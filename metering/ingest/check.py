@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 
 from metering.ingest.client import Answer, EndpointClient, tls_context
-from metering.ingest.collect import Collection, collections_of
 from metering.ingest.credentials import find_login
+from metering.ingest.cycle import Collection, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list
 from metering.ingest.targets import Targets

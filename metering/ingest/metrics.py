@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, write_to_textfile
 
-from metering.ingest.collect import CycleReport
+from metering.ingest.cycle import CycleReport
 from metering.model.errors import InputError
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from metering.ingest.client import EndpointClient, Params, tls_context
-from metering.ingest.collect import Collection, Failure, collections_of
 from metering.ingest.credentials import find_login
+from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list, complete_listing
 from metering.ingest.provider_lists import Listed

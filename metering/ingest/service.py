@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from metering.engine.duckdb import Engine
 from metering.ingest.client import now_us
-from metering.ingest.collect import Collector, CycleReport, collections_of
+from metering.ingest.collect import Collector
+from metering.ingest.cycle import CycleReport, collections_of
 from metering.ingest.spool import Spool
 from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
 from metering.ingest.targets import Targets

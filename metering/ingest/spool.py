@@ -51,8 +51,10 @@ class Spool:
             InputError: the folder cannot be made or written.
         """
         try:
+            # Raw answers name customers and what they keep: they are for their collector's eyes.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.new, self.done, self.bad):
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(exist_ok=True)
             lease = (self.folder / "lease").open("a+", encoding="utf-8")
         except OSError as error:
             raise InputError(f"the spool {self.folder} cannot be written: {error.strerror}; name another in [collect]") from None

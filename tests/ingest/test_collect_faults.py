@@ -148,6 +148,15 @@ def test_a_fault_that_passes_is_tried_again_within_the_cycle(tmp_path, sandbox):
     assert levels(rig) == true_levels(rig)
 
 
+def test_a_location_that_hangs_ends_with_the_cycle_and_delays_no_other(tmp_path, sandbox):
+    rig = Rig(tmp_path, sandbox, more="cycle_deadline = 2")
+    sandbox.faults.add("hang", location="GVA", value=60)
+    report = rig.collect()
+    assert causes(report) == {("GVA", "timeout")}
+    assert {failure.detail for failure in report.failures} == {"the cycle's time was up"}
+    assert levels(rig) == {key: level for key, level in true_levels(rig).items() if key[0] != "GVA"}
+
+
 def test_a_401_is_not_tried_again(rig):
     rig.sandbox.faults.add("status", location="GVA", value=401)
     rig.collect()

@@ -56,6 +56,10 @@ def test_what_is_not_sealed_does_not_exist(tmp_path, clock):
         assert list(after.new.iterdir()) == []
 
 
+def test_raw_answers_are_for_their_owner_only(spool):
+    assert spool.folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_lines_of_both_kinds_are_sealed_together_and_wait_in_order(spool):
     first, second = write(spool, "a", "b"), write(spool, "c")
     assert spool.waiting() == sorted([*first, *second])

@@ -16,7 +16,7 @@ from metering.model.reconciliation import AGAINST, Against, Reconciliation
 from metering.reporting.reconcile.report import Asked, ProviderRow, reconcile_rows
 
 if TYPE_CHECKING:
-    from metering.ingest.collect import Failure
+    from metering.ingest.cycle import Failure
 
 _MOST_JITTER_S = 60
 
@@ -99,7 +99,7 @@ def obtain(request: ReconcileRequest, period: Period, targets: Targets) -> Provi
     if place is not None:
         return ProviderList(_parsed(against, list(read_list(Path(place)))))
     # Only here the network's libraries are needed.
-    from metering.ingest.collect import Failure  # noqa: PLC0415
+    from metering.ingest.cycle import Failure  # noqa: PLC0415
     from metering.ingest.provider_live import fetch_lists  # noqa: PLC0415
 
     rows: list[ProviderRow] = []

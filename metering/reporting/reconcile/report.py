@@ -27,7 +27,7 @@ from metering.reporting.reconcile.tally import units_of as in_places
 from metering.reporting.unit_steps import Unit, unit_steps, units_of
 
 if TYPE_CHECKING:
-    from metering.ingest.collect import Failure
+    from metering.ingest.cycle import Failure
 
 ProviderRow = LedgerRow | SampleRow | DayRow
 

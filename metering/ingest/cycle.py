@@ -1,0 +1,85 @@
+"""What a cycle polls, and what came of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from metering.ingest.captures import SNAPSHOTS, Source
+from metering.ingest.targets import AccountSettings, Targets
+from metering.model.errors import MisuseError
+from metering.model.period import instant_text
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One account at one endpoint: what is polled."""
+
+    source: Source
+    name: str
+    account: AccountSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What could not be had in a cycle, and why; or what is odd about what was had."""
+
+    endpoint: str
+    account: str
+    resource: str
+    cause: str
+    detail: str
+
+    @property
+    def text(self) -> str:
+        """The failure as one line."""
+        asked = "" if self.resource == SNAPSHOTS else f" {self.resource}"
+        return f"{self.endpoint} {self.account}{asked}: {self.cause}: {self.detail}"
+
+
+@dataclass(slots=True)
+class CycleReport:
+    """What a cycle brought: polls that are durable, their samples, the bytes that travelled, what failed, how long it took."""
+
+    started_us: int
+    polls: int = 0
+    samples: int = 0
+    shared: int = 0
+    received_bytes: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    flags: list[Failure] = field(default_factory=list)
+    skews: dict[str, int] = field(default_factory=dict)
+    elapsed_ms: int = 0
+    polled: Counter[str] = field(default_factory=Counter)
+    sampled: Counter[str] = field(default_factory=Counter)
+    # Why what is durable is not in the store yet; None where it is.
+    store_trouble: str | None = None
+    waiting_files: int = 0
+
+    @property
+    def seconds_text(self) -> str:
+        """How long it took, in seconds with one decimal, for the eye."""
+        tenths = (self.elapsed_ms + 50) // 100
+        return f"{tenths // 10}.{tenths % 10}"
+
+    @property
+    def text(self) -> str:
+        """The cycle as one line."""
+        return (
+            f"{instant_text(self.started_us // 1_000_000)} {self.polls} polls, {self.samples} samples, "
+            f"{self.received_bytes} bytes, {len(self.failures)} failures, {self.seconds_text} s"
+        )
+
+
+def collections_of(targets: Targets) -> list[Collection]:
+    """List what is to be polled, in the order of the settings.
+
+    Raises:
+        MisuseError: there is no endpoint or no account.
+    """
+    for kind, names in (("endpoints", targets.endpoints), ("accounts", targets.accounts)):
+        if not names:
+            raise MisuseError(f"the settings name no {kind}: `metering collect --init` writes a metering.toml to begin with")
+    return [
+        Collection(Source(endpoint, targets.endpoints[endpoint].location or endpoint, account.account, account.name), name, account)
+        for name, account in targets.accounts.items()
+        for endpoint in targets.endpoints_of(account)
+    ]
