@@ -34,10 +34,14 @@ def span(world: World) -> str:
     return f"{instant_text(world.start_s)}..{instant_text(world.now_s)}"
 
 
-def meter_of_world(folder: Path, world: World, *, missed: int = 0, seed: int = 1, **settings) -> Meter:
-    """Open a meter that holds what somebody saw who polled every cycle, but for some; the clock is the world's."""
+def meter_of_world(folder: Path, world: World, *, missed: int = 0, seed: int = 1, late_s: int = 0, **settings) -> Meter:
+    """Open a meter that holds what somebody saw who polled every cycle, but for some; the clock is the world's.
+
+    The provider looks at the begin of a cycle; we poll so many seconds later.
+    """
     facts = folder / "world"
-    polls = with_misses(every_cycle(world, world.start_s, world.now_s), missed, seed)
+    looks = with_misses(every_cycle(world, world.start_s, world.now_s - late_s), missed, seed)
+    polls = {key: [instant + late_s for instant in instants] for key, instants in looks.items()}
     write_facts(world, facts, world.start_s, world.now_s, polls)
     meter = Meter(Settings(store=str(folder / "world.duckdb"), threads=1, **settings), clock=lambda: world.now_s)
     meter.ingest(facts)

@@ -3,11 +3,12 @@
 All intervals are half open, all instants whole seconds; an amount is an exact ratio until somebody rounds it.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 
 from metering.billing.money import Price
 from metering.billing.rates import Rate, RateBook
@@ -66,6 +67,12 @@ class UnitSteps:
         self.steps = steps
         self._starts = [step.start_s for step in steps]
         self._book = book
+        # Where a poll showed another level than the one before.
+        self._changes = [
+            after.start_s
+            for before, after in pairwise(steps)
+            if before.end_s == after.start_s and before.is_observed and before.occupied_bytes != after.occupied_bytes
+        ]
         dated: defaultdict[int, int] = defaultdict(int)
         for change in book.steps:
             if (change.currency, change.location) == (unit.currency, unit.location):
@@ -112,6 +119,10 @@ class UnitSteps:
     def charge(self, start_s: int, end_s: int) -> Fraction:
         """Charge the burst of `[start_s, end_s)`, exactly; what is unpriced costs nothing here, and is told by others."""
         return sum((self.rate_of(step) * step.seconds for step in self.between(start_s, end_s)), Fraction(0))
+
+    def changes(self, start_s: int, end_s: int) -> list[int]:
+        """Give the instants in `[start_s, end_s)` at which a poll showed another level than the one before."""
+        return self._changes[bisect_left(self._changes, start_s) : bisect_left(self._changes, end_s)]
 
     def rate_of(self, step: Step) -> Fraction:
         """Give what a step costs in a second."""

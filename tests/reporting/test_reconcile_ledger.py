@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reconcile_world import DAY_S, assert_sums_add, ledger_of, listed, lived, meter_of_world, span
+from reconcile_world import DAY_S, assert_sums_add, days_of, ledger_of, listed, lived, meter_of_world, span
 from sandbox_help import MIB, START_S, account_of, ready_drive, small_world, taken
 
 from metering.model.period import instant_seconds, moment
@@ -260,6 +260,20 @@ def test_a_random_world_reconciles_and_a_random_error_in_measured_time_is_found(
                     total for total in made.units if (total.account, total.location) == (finding.account, finding.location)
                 )
                 assert finding.difference == sound.at_stake
+
+
+@pytest.mark.parametrize("late_s", [1, 137, 299])
+def test_polls_at_other_instants_than_the_providers_looks_explain_nearly_everything(tmp_path, late_s):
+    """What comes and goes between two polls of ours nobody here can know: the provider may have seen it, and that is told."""
+    world = lived(0, days=1)
+    with meter_of_world(tmp_path, world, late_s=late_s) as meter:
+        made = meter.reconcile(span(world), ledger=listed(tmp_path / "l.json", ledger_of(world)))
+        assert_sums_add(made)
+        assert len(made.findings) <= 2
+        assert "between_looks" in {cause.cause for cause in made.causes}
+        days = meter.reconcile(span(world), dailyburst=listed(tmp_path / "d.json", days_of(world)))
+        assert_sums_add(days)
+        assert days.findings == []
 
 
 def test_our_own_export_reconciles_with_nothing_but_rounding(tmp_path):

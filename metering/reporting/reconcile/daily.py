@@ -1,8 +1,9 @@
 """Daily burst of one account and location held against ours, day by day.
 
 A day's amount is the sum of the lines that the provider's looks gave. From our steps we know what looks at the begin of each cycle
-would have given, and so how much of a difference is a matter of looking once a cycle; in time that we did not observe a difference
-is bounded by that time at the highest burst and price of the day. `/ledger/` tells more, for it tells it line by line.
+would have given, and so how much of a difference is a matter of looking once a cycle. Where our own polls are at other instants,
+each change may count for up to a cycle more or less. In time that we did not observe, a difference is bounded by that time at the
+highest burst and price of the day. `/ledger/` tells more, for it tells it line by line.
 """
 
 from collections import defaultdict
@@ -45,6 +46,8 @@ class _Day:
     highest_rate: Fraction
     swing: Fraction
     unobserved: dict[Cause, int]
+    # Whether our polls show changes elsewhere than at the begin of cycles, so that we do not look when they do.
+    is_off_beat: bool
 
     @property
     def rounding(self) -> Fraction:
@@ -111,6 +114,7 @@ def _our_day(days: Days, day_s: int, end_s: int) -> _Day:
         max([highest, *(price.per_byte_second for step in steps if step.burst_bytes and (price := own.price_of(step)))]),
         sum((abs(after - before) for before, after in pairwise(rates)), Fraction(0)) * cycle_s,
         dict(unobserved),
+        any(instant_s % cycle_s for instant_s in own.changes(day_s, end_s)),
     )
 
 
@@ -133,7 +137,8 @@ def _compare_day(days: Days, day: _Day, told: list[DayRow], compared: Compared, 
             )
         else:
             _explain_day(day, row, compared)
-        if not day.unobserved and row.peak_bytes not in (day.peak, day.looked_peak) and day.ours:
+        is_ours = row.peak_bytes in (day.peak, day.looked_peak) or (day.is_off_beat and row.peak_bytes <= 2 * day.peak)
+        if day.ours and not day.unobserved and not is_ours:
             compared.found.append(
                 Found("wrong_peak", f"the highest burst is not ours: {sizes(row.peak_bytes, day.peak)}", Fraction(0))
             )
@@ -171,6 +176,8 @@ def _explain_day(day: _Day, row: DayRow, compared: Compared) -> None:
     missing_s = day.unobserved.get("missing_time", 0)
     if 0 < rest <= missing_s * highest + day.rounding:
         compared.explain("missing_time", rest)
+    elif day.is_off_beat and abs(rest) <= day.swing:
+        compared.explain("between_looks", rest)
     elif abs(rest) <= sum(day.unobserved.values()) * highest:
         compared.explain("held_time" if "held_time" in day.unobserved else "partial_time", rest)
     elif not day.ours:

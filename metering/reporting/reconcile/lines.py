@@ -4,7 +4,7 @@ A line says: so many bytes beyond the subscription, seen at its begin, for so ma
 is checked first (amount = bytes × seconds × price), then its bytes against ours, second by second; whatever differs has a cause.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -33,15 +33,20 @@ class Ledger:
     beat: Beat
     prices: Mapping[Fraction, str]
 
-    def may_have_seen(self, instant_s: int, burst_bytes: int) -> bool:
-        """Whether a look at an instant may have seen this burst.
+    def may_have_seen(self, instant_s: int, seen_bytes: int, levels: Callable[[Step], int] = lambda step: step.burst_bytes) -> bool:
+        """Whether a look at an instant may have seen this level, by default this burst.
 
-        We know what was there at our polls; a change that our next poll shows came somewhere between. So it is ours at the instant,
-        or between what it was and what it became within a cycle.
+        We know what was there at our polls. What a subscription changes within the cycle lies between what it was and what it
+        became. Where a poll of ours later in the cycle shows another level, we did not look when they did: something was written
+        or deleted around their look, in an order of which we know nothing, so it may have been anything up to twice the highest.
         """
-        steps = self.own.between(instant_s, instant_s + max(1, self.beat.cycle_s - self.beat.jitter_s))
-        seen = [step.burst_bytes for step in steps if step.is_observed]
-        return bool(seen) and min(seen) <= burst_bytes <= max(seen)
+        end_s = instant_s + self.beat.cycle_s
+        known = [levels(step) for step in self.own.between(instant_s, end_s) if step.is_observed]
+        if not known:
+            return False
+        if self.own.changes(instant_s + self.beat.jitter_s + 1, end_s):
+            return seen_bytes <= 2 * max(known)
+        return min(known) <= seen_bytes <= max(known)
 
     def state_at(self, instant_s: int) -> str:
         """Tell how well an instant is known."""

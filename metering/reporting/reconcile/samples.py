@@ -79,9 +79,7 @@ def _cause(ledger: Ledger, at_s: int, step: Step, theirs: int) -> Cause | None:
     looked = ledger.state_at(at_s)
     if looked in STATE_CAUSES:
         return STATE_CAUSES[looked]
-    steps = ledger.own.between(at_s, at_s + max(1, ledger.beat.cycle_s - ledger.beat.jitter_s))
-    seen = [each.occupied_bytes for each in steps if each.is_observed]
-    return "between_looks" if seen and min(seen) <= theirs <= max(seen) else None
+    return "between_looks" if ledger.may_have_seen(at_s, theirs, lambda step: step.occupied_bytes) else None
 
 
 def _add_gap(ledger: Ledger, start_s: int, end_s: int, tally: Tally) -> None:
