@@ -95,7 +95,7 @@ PLANTED = {
     "a line two minutes late": (lambda line: [at(line, 120)], "shifted_line", 0),
     "a line two minutes early": (lambda line: [at(line, -120)], "shifted_line", 0),
     "a line a cycle late": (lambda line: [at(line, 300)], "shifted_line", 0),
-    "a line an hour late, where there is another burst": (lambda line: [at(line, 2 * HOUR)], "shifted_line", 0),
+    "a line an hour late": (lambda line: [at(line, HOUR)], "shifted_line", 0),
     "a line without an amount": (lambda line: [line | {"amount": None}], "no_amount", -TEN * 300),
 }
 
@@ -152,6 +152,12 @@ def test_the_last_line_of_a_burst_is_not_longer_than_the_burst(steady, tmp_path)
     (finding,) = made.findings
     assert finding.check == "wrong_interval"
     assert abs(Fraction(finding.difference) - 16 * MIB * 300 * PRICE) <= Fraction(1, 10**20)
+
+
+def test_a_line_twice_and_another_missing_later_are_two_findings_and_no_shift(steady, tmp_path):
+    lines = burst_lines(steady[0])
+    made = reconciled(steady, tmp_path, [*lines[:6], lines[5], *lines[6:12], *lines[13:]])
+    assert sorted(finding.check for finding in made.findings) == ["duplicate_line", "missing_line"]
 
 
 def test_lines_missing_in_a_row_are_one_finding(steady, tmp_path):

@@ -1,6 +1,6 @@
 """The ledger of one account and location held against our burst, line by line, and our burst that no line charges."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from metering.billing.money import AMOUNT_PLACES, charge_amount, in_units
 from metering.ingest.provider_rows import LedgerRow
-from metering.model.period import SECONDS_PER_DAY
 from metering.model.units import counted, shown_gib
 from metering.reporting.reconcile.lines import STATE_CAUSES, Ledger, compare_line, uncovered
 from metering.reporting.reconcile.places import Placed, Places, place_lines
@@ -16,6 +15,8 @@ from metering.reporting.reconcile.tally import Compared, Found, Tally
 from metering.reporting.unit_steps import Step
 
 _ROUNDING = Fraction(1, 10**AMOUNT_PLACES)
+# How far a line is taken to be shifted at the most; and one that repeats another.
+_FAR_CYCLES, _NEAR_CYCLES = 12, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ def compare_ledger(ledger: Ledger, rows: list[LedgerRow], tally: Tally, start_s:
     places = place_lines([row for row in whole if row.place not in idle], beat, lambda row: _fits_at(ledger, row, row.start_s))
     places.displaced += [row for row in whole if row.place in idle]
     _mend_intervals(ledger, places)
-    while _shift_one(ledger, places):
-        places.join(beat)
+    while _shift(ledger, places):
+        pass
     _add_lines(ledger, places, tally, set(cut))
     for row in places.doubled:
         _add_theirs(ledger, row, tally, Found("duplicate_line", "the same line again", row.amount or Fraction(0)))
@@ -116,31 +117,72 @@ def _is_overlong(ledger: Ledger, line: Placed) -> bool:
     return any(step.state == "measured" and step.burst_bytes != line.row.burst_bytes for step in steps)
 
 
-def _shift_one(ledger: Ledger, places: Places) -> bool:
-    """Move one line into a gap that it fits, from where it has no business; tells whether there was one."""
+def _shift(ledger: Ledger, places: Places) -> bool:
+    """Move lines into gaps that they fit, from where they have no business, one a gap; tells whether there were any."""
+    touched: set[int] = set()
+    spare = _Spare(ledger, places)
     for gap in _gaps(ledger, places):
-        if not gap.is_measured or gap.seconds <= ledger.beat.jitter_s:
+        if not gap.is_measured or gap.seconds <= ledger.beat.jitter_s or {id(gap.before), id(gap.after)} & touched:
             continue
-        for line, at_s in _near(ledger, gap):
-            line.start_s = at_s
-            return True
-        spare = [*places.displaced, *places.doubled]
+        near = next(_near(ledger, gap), None)
+        if near is not None:
+            near[0].start_s = near[1]
+            touched.add(id(near[0]))
+        elif (moved := spare.take(gap)) is not None:
+            places.placed.append(moved)
+            touched.add(id(moved))
+    spare.give_back(places)
+    places.join(ledger.beat)
+    return bool(touched)
+
+
+class _Spare:
+    """Lines without a place, by time; one may fit a gap that is not far from where it stands.
+
+    A line that another one repeats is more likely just that, a repetition, so it is looked for only next to where it stands.
+    """
+
+    def __init__(self, ledger: Ledger, places: Places) -> None:
+        self._ledger = ledger
+        self._doubled = {id(row) for row in places.doubled}
+        self._rows = sorted([*places.displaced, *places.doubled], key=lambda row: row.start_s)
+        self._starts = [row.start_s for row in self._rows]
+        self._taken: set[int] = set()
+
+    def take(self, gap: _Gap) -> Placed | None:
+        """Take the line that fits a gap and is nearest to where it would belong."""
+        cycle_s = self._ledger.beat.cycle_s
+        first = bisect_left(self._starts, gap.start_s - _FAR_CYCLES * cycle_s)
+        last = bisect_right(self._starts, gap.end_s + _FAR_CYCLES * cycle_s)
         fitting = [
             (abs(row.start_s - at_s), number, at_s)
-            for number, row in enumerate(spare)
-            for at_s in _slots(gap, row, ledger.beat.cycle_s)
-            if 0 < abs(row.start_s - at_s) <= SECONDS_PER_DAY and _fits_at(ledger, row, at_s)
+            for number, row in enumerate(self._rows[first:last], start=first)
+            if number not in self._taken
+            for at_s in self._slots(gap, row)
+            if _fits_at(self._ledger, row, at_s)
         ]
-        if fitting:
-            _, number, at_s = min(fitting)
-            row = spare[number]
-            if number < len(places.displaced):
-                del places.displaced[number]
-            else:
-                del places.doubled[number - len(places.displaced)]
-            places.placed.append(Placed(row, at_s, row.seconds))
-            return True
-    return False
+        if not fitting:
+            return None
+        _, number, at_s = min(fitting)
+        self._taken.add(number)
+        return Placed(self._rows[number], at_s, self._rows[number].seconds)
+
+    def _slots(self, gap: _Gap, row: LedgerRow) -> Iterator[int]:
+        """Give where in a gap a line could begin: a whole number of cycles from the gap's begin, or so that it ends with it."""
+        cycle_s = self._ledger.beat.cycle_s
+        far_s = (_NEAR_CYCLES if id(row) in self._doubled else _FAR_CYCLES) * cycle_s
+        last_s = gap.end_s - row.seconds
+        skipped = max(0, row.start_s - far_s - gap.start_s + cycle_s - 1) // cycle_s
+        slots = {*range(gap.start_s + skipped * cycle_s, min(last_s, row.start_s + far_s) + 1, cycle_s)}
+        if last_s >= gap.start_s:
+            slots.add(last_s)
+        yield from (at_s for at_s in slots if 0 < abs(row.start_s - at_s) <= far_s)
+
+    def give_back(self, places: Places) -> None:
+        """Leave what was not taken with the lines that have no place."""
+        left = [row for number, row in enumerate(self._rows) if number not in self._taken]
+        places.doubled = [row for row in left if id(row) in self._doubled]
+        places.displaced = [row for row in left if id(row) not in self._doubled]
 
 
 def _near(ledger: Ledger, gap: _Gap) -> Iterator[tuple[Placed, int]]:
@@ -154,12 +196,6 @@ def _near(ledger: Ledger, gap: _Gap) -> Iterator[tuple[Placed, int]]:
     earlier, at_s = gap.before, gap.end_s - gap.before.seconds
     if not earlier.is_moved and not own.charge(earlier.start_s, at_s) and _fits_at(ledger, earlier.row, at_s):
         yield earlier, at_s
-
-
-def _slots(gap: _Gap, row: LedgerRow, cycle_s: int) -> Iterator[int]:
-    yield from range(gap.start_s, gap.end_s - row.seconds + 1, cycle_s)
-    if gap.seconds >= row.seconds:
-        yield gap.end_s - row.seconds
 
 
 def _gaps(ledger: Ledger, places: Places) -> list[_Gap]:
