@@ -177,24 +177,6 @@ def _cells(record: Record) -> list[str | None]:
     return [*texts, None, problem, shown]
 
 
-def _numbered_lines(plain: Path) -> str:
-    """Number the lines and tell which are JSON objects; where one is not, an empty object stands in, so that all SQL holds."""
-    # No line is longer than its file; a buffer for the longest that may be costs more than to read a collector's cycle.
-    longest = min(MAX_LINE_BYTES, max(plain.stat().st_size, FLAT_LINE_BYTES))
-    source = (
-        f"read_csv([{quoted(glob_escaped(plain))}], auto_detect=false, header=false, delim={quoted(_NO_DELIMITER)}, quote='', "
-        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={longest:d}, buffer_size={longest:d}, "
-        "strict_mode=false, compression='none')"
-    )
-    return (
-        "(select row_number, line, "
-        "case when json_valid(line) and json_type(line) = 'OBJECT' then cast(line as json) else json('{}') end as document, "
-        "case when not json_valid(line) then 'line.json' when json_type(line) <> 'OBJECT' then 'line.object' "
-        "when len(json_keys(line)) <> len(list_distinct(json_keys(line))) then 'line.key_twice' end as problem "
-        f"from (select row_number() over () as row_number, line from {source}) where trim(line) <> '')"
-    )
-
-
 def _text(value: str) -> str:
     """Give a JSON value as text; null stays null."""
     return f"json_extract_string({value}, '$')"
@@ -207,10 +189,15 @@ def _no_text(value: str) -> str:
 # What is read of a capture, and of each object that it lists; all at once, because each look at a JSON text reads it anew.
 _CAPTURE_PATHS = (
     "poll_time", "endpoint", "account", "date", "response.meta.limit", "response.meta.offset", "response.meta.total_count",
+    "response.objects",
 )  # fmt: skip
 _OBJECT_PATHS = (
     "uuid", "location", "allocated_size", "drive.uuid", "drive_meta.src_uuid", "status", "name", "owner.uuid", "drive_meta.size",
 )  # fmt: skip
+_HEAD_COLUMNS = ("poll_time", "endpoint", "account")
+# Captures of this size are taken apart once and kept; larger ones, which memory might not hold, once for polls and again for
+# objects.
+_KEPT_BYTES = 32 * 2**20
 
 
 def _picks(document: str, paths: tuple[str, ...]) -> str:
@@ -219,37 +206,57 @@ def _picks(document: str, paths: tuple[str, ...]) -> str:
 
 def _captures(number: int, plain: Path) -> str:
     """Give each capture as a heartbeat, which makes its poll known, and one row an object that it lists."""
-    lines = (
-        f"(select row_number, line, problem, {_picks('document', _CAPTURE_PATHS)} as said, "
-        f"json_extract(document, '$.response.objects') as objects from {_numbered_lines(plain)})"
+    kept = "materialized" if plain.stat().st_size <= _KEPT_BYTES else "not materialized"
+    head = {"listing": f"row_number + {number * _LISTINGS_PER_FILE:d}", **{name: name for name in _HEAD_COLUMNS}}
+    told = {name: name for name in ("answered_s", "problem", "problem_value")}
+    polls = _select(number, head | told, "capture_lines")
+    return f"with capture_lines as {kept} ({_capture_lines(plain)}) {polls} union all by name {_listed_objects(number, head)}"
+
+
+def _numbered_lines(plain: Path) -> str:
+    # No line is longer than its file; a buffer for the longest that may be costs more than to read a collector's cycle.
+    longest = min(MAX_LINE_BYTES, max(plain.stat().st_size, FLAT_LINE_BYTES))
+    source = (
+        f"read_csv([{quoted(glob_escaped(plain))}], auto_detect=false, header=false, delim={quoted(_NO_DELIMITER)}, quote='', "
+        f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={longest:d}, buffer_size={longest:d}, "
+        "strict_mode=false, compression='none')"
     )
-    return f"{_listings(number, lines)} union all by name {_listed_objects(number, lines)}"
-
-
-def _capture_head(number: int) -> dict[str, str]:
-    at = {path: f"said[{i}]" for i, path in enumerate(_CAPTURE_PATHS, start=1)}
-    head = {name: _text(at[name]) for name in ("poll_time", "endpoint", "account")}
-    return {"listing": f"row_number + {number * _LISTINGS_PER_FILE:d}", **head}
-
-
-def _listings(number: int, lines: str) -> str:
-    at = {path: f"said[{i}]" for i, path in enumerate(_CAPTURE_PATHS, start=1)}
-    limit, offset, listed = (
-        f"try_cast({_text(at[f'response.meta.{name}'])} as bigint)" for name in ("limit", "offset", "total_count")
+    return (
+        "(select row_number, line, case when json_valid(line) then json_type(line) end as kind "
+        f"from (select row_number() over () as row_number, line from {source}) where trim(line) <> '')"
     )
-    count = "json_array_length(objects)"
-    wrong = " ".join(f"when {_no_text(at[name])} then '{name}.no_text'" for name in ("poll_time", "endpoint", "account"))
+
+
+def _capture_lines(plain: Path) -> str:
+    """Take from each line what it says of its poll, what is wrong with that, and its objects.
+
+    Where a line is no JSON object, an empty one stands in, so that all SQL holds.
+    """
+    parted = (
+        "(select row_number, line, kind, case when kind = 'OBJECT' then json_keys(line) end as keys, "
+        + _picks("case when kind = 'OBJECT' then line else '{}' end", _CAPTURE_PATHS)
+        + f" as said from {_numbered_lines(plain)})"
+    )
+    at = {path.rpartition(".")[2]: f"said[{i}]" for i, path in enumerate(_CAPTURE_PATHS, start=1)}
+    limit, offset, listed = (f"try_cast({_text(at[name])} as bigint)" for name in ("limit", "offset", "total_count"))
+    count = f"json_array_length({at['objects']})"
+    wrong = " ".join(f"when {_no_text(at[name])} then '{name}.no_text'" for name in _HEAD_COLUMNS)
     problem = (
-        f"coalesce(problem, case {wrong} when coalesce({_text(at['endpoint'])}, '') = '' then 'endpoint.missing'"
-        " when json_type(objects) is distinct from 'ARRAY' then 'response.no_listing'"
+        "case when kind is null then 'line.json' when kind <> 'OBJECT' then 'line.object' "
+        f"when len(keys) <> len(list_distinct(keys)) then 'line.key_twice' {wrong} "
+        f"when coalesce({_text(at['endpoint'])}, '') = '' then 'endpoint.missing' "
+        f"when json_type({at['objects']}) is distinct from 'ARRAY' then 'response.no_listing' "
         # A page is no listing: it was cut at its limit, and the provider knows of more.
-        f" when {limit} > 0 and {count} >= {limit} and {listed} > {count} or {offset} > 0 then 'response.incomplete' end)"
+        f"when {limit} > 0 and {count} >= {limit} and {listed} > {count} or {offset} > 0 then 'response.incomplete' end"
     )
-    answered = {"answered_s": _answered_seconds(_text(at["date"]))}
-    return _select(number, {**_capture_head(number), **answered, "problem": problem, "problem_value": "left(line, 200)"}, lines)
+    texts = ", ".join(f"{_text(at[name])} as {name}" for name in _HEAD_COLUMNS)
+    return (
+        f"select row_number, {texts}, {_answered_seconds(_text(at['date']))} as answered_s, {problem} as problem, "
+        f"left(line, 200) as problem_value, {at['objects']} as objects from {parted}"
+    )
 
 
-def _listed_objects(number: int, lines: str) -> str:
+def _listed_objects(number: int, head: dict[str, str]) -> str:
     at = {path: f"found[{i}]" for i, path in enumerate(_OBJECT_PATHS, start=1)}
     wrong = " ".join(
         f"when {_no_text(at[path])} then '{column}.no_text'"
@@ -263,7 +270,7 @@ def _listed_objects(number: int, lines: str) -> str:
         "when len(keys) <> len(list_distinct(keys)) then 'response.key_twice' "
         f"when {_no_text(at['owner.uuid'])} then 'owner.no_text' when coalesce({owner}, '') = '' then 'owner.missing' "
         # What belongs to another account is not billed from this poll, so nothing more is asked of it.
-        f"when {owner} <> {_capture_head(number)['account']} then null "
+        f"when {owner} <> account then null "
         f"{wrong} when coalesce({uuid}, '') = '' then 'snapshot.missing' "
         f"when json_type({at['allocated_size']}) not in ('UBIGINT', 'BIGINT', 'HUGEINT', 'NULL') "
         "then 'allocated_size.no_integer' end"
@@ -281,11 +288,12 @@ def _listed_objects(number: int, lines: str) -> str:
         "problem": problem,
         "problem_value": f"coalesce({size}, left(cast(object as varchar), 200))",
     }
+    kept = f"row_number, {', '.join(_HEAD_COLUMNS)}"
     objects = (
-        f"(select row_number, said, object, {_picks('object', _OBJECT_PATHS)} as found, json_keys(object) as keys from "
-        f"(select row_number, said, unnest(cast(objects as json[])) as object from {lines} where json_type(objects) = 'ARRAY'))"
+        f"(select {kept}, object, {_picks('object', _OBJECT_PATHS)} as found, json_keys(object) as keys from "
+        f"(select {kept}, unnest(cast(objects as json[])) as object from capture_lines where json_type(objects) = 'ARRAY'))"
     )
-    return _select(number, {**_capture_head(number), **values}, objects)
+    return _select(number, head | values, objects)
 
 
 def _answered_seconds(text: str) -> str:
