@@ -113,28 +113,30 @@ def test_a_total_count_that_is_never_reached_is_no_poll(rig):
     assert [key for key in levels(rig) if key[0] == "ZRH"] == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "value", "cause"),
-    [
-        ("html", None, "malformed"), ("xml", None, "malformed"), ("error_object", None, "malformed"), ("empty", None, "malformed"),
-        ("cut_json", None, "malformed"), ("cut_gzip", None, "malformed"), ("cut", None, "malformed"),
-        ("duplicate_keys", None, "malformed"), ("deep", None, "malformed"), ("deep", 40, "malformed"),
-        ("bad_size", "NaN", "malformed"), ("bad_size", "1e400", "malformed"), ("bad_size", "true", "malformed"),
-        ("bad_size", '"12.0"', "malformed"), ("bad_size", "-1", "malformed"), ("bad_size", "9223372036854775808", "malformed"),
-        ("bomb", 200_000_000, "malformed"), ("flood", 200_000_000, "malformed"),
-        ("lost", None, "malformed"), ("hang", 30, "timeout"),
-        ("status", 401, "credential"), ("status", 403, "credential"), ("status", 402, "refused"), ("status", 404, "refused"),
-        ("status", 429, "refused"), ("status", 500, "refused"), ("status", 503, "refused"),
-        ("redirect", "http://127.0.0.1:1/elsewhere", "refused"),
+NO_LISTINGS = {
+    "malformed": [
+        ("html", None), ("xml", None), ("error_object", None), ("empty", None), ("cut_json", None), ("cut_gzip", None),
+        ("cut", None), ("lost", None), ("duplicate_keys", None), ("deep", None), ("deep", 40), ("bomb", 200_000_000),
+        ("flood", 200_000_000), ("bad_size", "NaN"), ("bad_size", "1e400"), ("bad_size", "true"), ("bad_size", '"12.0"'),
+        ("bad_size", "-1"), ("bad_size", "9223372036854775808"),
     ],
-)  # fmt: skip
-def test_what_is_no_listing_is_no_poll_and_its_cause_is_told(tmp_path, sandbox, kind, value, cause):
-    rig = Rig(tmp_path, sandbox, timeout=2 if kind == "hang" else 20, more="max_response_bytes = 1000000")
-    sandbox.faults.add(kind, location="GVA", value=value)
-    report = rig.collect()
-    assert causes(report) == {("GVA", cause)}
-    expected = {key: level for key, level in true_levels(rig).items() if key[0] != "GVA"}
-    assert levels(rig) == expected
+    "timeout": [("hang", 30)],
+    "credential": [("status", 401), ("status", 403)],
+    "refused": [*[("status", status) for status in (402, 404, 429, 500, 503)], ("redirect", "http://127.0.0.1:1/elsewhere")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cause", NO_LISTINGS)
+def test_what_is_no_listing_is_no_poll_and_its_cause_is_told(tmp_path, sandbox, cause):
+    rig = Rig(tmp_path, sandbox, timeout=2 if cause == "timeout" else 20, more="max_response_bytes = 1000000")
+    for number, (kind, value) in enumerate(NO_LISTINGS[cause], start=1):
+        sandbox.faults.clear()
+        sandbox.faults.add(kind, location="GVA", value=value)
+        assert causes(rig.collect()) == {("GVA", cause)}, (kind, value)
+        polls = rig.polls()
+        assert {endpoint for endpoint, _ in polls} == {"ZRH", "FRA"}, (kind, value)
+        assert {len(times) for times in polls.values()} == {number}, (kind, value)
+        sandbox.advance(300)
     assert notes(rig) == {("GVA", "failed", cause)}
     assert rig.rows("select count(*) from rejections") == [(0,)]
 

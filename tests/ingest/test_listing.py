@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.ingest.client import Answer
@@ -112,6 +112,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(), JSON), st.sampled_from([None, 1, "\t"]), st.booleans())
 def test_an_object_is_taken_apart_into_the_very_texts_of_its_members(document, indent, ascii_only):
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only)
@@ -120,6 +121,7 @@ def test_an_object_is_taken_apart_into_the_very_texts_of_its_members(document, i
     assert all(part in text for part in members.values())
 
 
+@settings(max_examples=40)
 @given(st.lists(JSON), st.sampled_from([None, 1, "\t"]))
 def test_a_list_is_taken_apart_into_the_very_texts_of_its_items(items, indent):
     text = json.dumps(items, indent=indent)
