@@ -83,7 +83,7 @@ MUTANTS = (
     _sql("partial time makes no line and breaks an episode", "billing/usage_parts", "state <> 'missing' and", "state in ('measured', 'held') and"),
     _sql("a line is half a day", "billing/burst_lines", "starts_at_s % 86400", "starts_at_s % 43200"),
     _sql("the endpoint that is the location does not win", "billing/ignored_series", "else 0 end) = 1", "else 0 end) = 2"),
-    _sql("the greatest endpoint wins", "billing/ignored_series", "else min(c.endpoint)", "else max(c.endpoint)"),
+    _sql("the greatest endpoint wins", "billing/ignored_series", "else min(endpoint)", "else max(endpoint)"),
     _sql("a snapshot is one in all locations", "billing/ignored_series", "    and s.location = h.location\n", ""),
     _sql("ignored samples feed a location", "billing/fed_units", "where i.series_key is null", "where true"),
     _sql("ignored samples are counted", "levels/scope_pieces", "    and i.series_key is null\n", ""),
