@@ -5,7 +5,7 @@ from collections import defaultdict
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from metering.billing import findings
@@ -106,14 +106,16 @@ def episodes(engine: Engine, book: RateBook, accounts: dict[str, dict[str, Any]]
                 amount=parts_amount(parts, book),
             )
         )
-    return sorted(found, key=lambda episode: (episode.account, episode.location, episode.start))
+    return sorted(found, key=attrgetter("account", "location", "start"))
 
 
 def parts_amount(parts: list[dict[str, Any]], book: RateBook) -> Decimal | None:
     """Add parts of different rates exactly and round once, half-even, to 20 decimals; None if any part is unpriced."""
+    prices = [book.rates[part["rate_key"]].price for part in parts]
+    if len(parts) == 1:
+        return charge_amount(int(parts[0]["burst_byte_seconds"]), prices[0]) if prices[0] else None
     amount = Fraction(0)
-    for part in parts:
-        price = book.rates[part["rate_key"]].price
+    for part, price in zip(parts, prices, strict=True):
         if price is None:
             return None
         amount += int(part["burst_byte_seconds"]) * price.per_byte_second

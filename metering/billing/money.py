@@ -6,7 +6,7 @@ of integers, rounded once. Nothing here depends on the process's decimal context
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 from functools import cache
 from typing import Literal
@@ -14,6 +14,8 @@ from typing import Literal
 from metering.model.currency import minor_places
 
 AMOUNT_PLACES = 20
+# Rounds nothing and refuses nothing, whatever the process's own context is.
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 Rounding = Literal["half-even", "half-up"]
 
@@ -43,17 +45,21 @@ def round_ratio(value: Fraction, places: int, rounding: Rounding) -> Decimal:
 
     `half-even` sends a tie to the even digit (amounts), `half-up` away from zero (amounts due).
     """
-    numerator, denominator = abs(value.numerator) * 10**places, value.denominator
-    units, rest = divmod(numerator, denominator)
+    return round_quotient(value.numerator, value.denominator, places, rounding)
+
+
+def round_quotient(numerator: int, denominator: int, places: int, rounding: Rounding) -> Decimal:
+    """Round `numerator / denominator`, which need not be in lowest terms, to `places` decimals; see `round_ratio`."""
+    units, rest = divmod(abs(numerator) * 10**places, denominator)
     twice = 2 * rest
     if twice > denominator or (twice == denominator and (rounding == "half-up" or units % 2)):
         units += 1
-    return from_units(-units if value < 0 else units, places)
+    return from_units(-units if numerator < 0 else units, places)
 
 
 def from_units(units: int, places: int) -> Decimal:
     """Give `units × 10^-places` as a Decimal with exactly `places` decimals, whatever its size."""
-    return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), -places))
+    return _EXACT.scaleb(Decimal(units), -places)
 
 
 def in_units(amount: Decimal, places: int) -> int:
@@ -62,15 +68,17 @@ def in_units(amount: Decimal, places: int) -> int:
     Raises:
         ValueError: the amount has more decimals than that.
     """
-    scaled = Fraction(amount) * 10**places
-    if scaled.denominator != 1:
+    scaled = _EXACT.scaleb(amount, places)
+    units = int(scaled)
+    if units != scaled:
         raise ValueError(f"{amount} has more than {places} decimals")
-    return int(scaled)
+    return units
 
 
 def charge_amount(byte_seconds: int, price: Price) -> Decimal:
     """Price a burst: `byte_seconds × price / multiplier`, computed exactly, rounded once, half-even, to 20 decimals."""
-    return round_ratio(byte_seconds * price.per_byte_second, AMOUNT_PLACES, "half-even")
+    each = price.per_byte_second
+    return round_quotient(byte_seconds * each.numerator, each.denominator, AMOUNT_PLACES, "half-even")
 
 
 def total(amounts: Sequence[Decimal]) -> Decimal:

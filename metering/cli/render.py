@@ -1,6 +1,5 @@
 """Results on stdout: tables for the eye, JSON and CSV for programs."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -8,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from pydantic_core import to_json
 from rich.console import Console
 from rich.text import Text
 
@@ -41,8 +41,8 @@ EXACT_HINT = "exact figures: a wider terminal, -v, --format csv or --format json
 
 def print_json(document: Any) -> None:
     """Print a JSON document."""
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=1)
-    sys.stdout.write("\n")
+    # The standard library's writer takes a Python call a value as soon as it indents; a bill has millions.
+    sys.stdout.write(to_json(document, indent=1).decode() + "\n")
 
 
 def print_table(common: Common, table: Table) -> None:

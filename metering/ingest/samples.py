@@ -72,6 +72,11 @@ _RAW_TYPES = (
     + ", cast(null as bigint) as size_bytes"
 )  # fmt: skip
 
+_REJECTED_COLUMNS = {
+    "file_number": "integer", "row_number": "bigint", "endpoint": "varchar", "account": "varchar", "poll_s": "bigint",
+    "is_poll_known": "boolean", "problem": "varchar", "problem_value": "varchar",
+}  # fmt: skip
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -151,7 +156,6 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
         engine.connection.execute(f"create or replace temp view judged_samples as {checked}")
         engine.connection.execute(f"create or replace temp view checked_samples as {load_query('staging/fit_samples').sql}")
         engine.create("staging/staged_keys")
-    engine.create("staging/rejected_rows")
     yield "checked"
     engine.insert("collections", "staging/new_collections")
     engine.insert("series", "staging/new_series")
@@ -160,6 +164,7 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     yield "keys"
     engine.create("staging/staged_runs")
     yield "runs"
+    _find_rejected(engine)
     engine.create("staging/jittering_blocks")
     engine.create("staging/staged_phases")
     engine.create("staging/staged_blocks")
@@ -174,6 +179,15 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
         engine.load("contradicting_listings", {"collection_key": "bigint", "poll_s": "bigint"}, [])
     engine.create("staging/staged_polls", {"supersede": supersede})
     yield "polls"
+
+
+def _find_rejected(engine: Engine) -> None:
+    """Make `rejected_rows`; where every row has become part of a run, none is, and text is not checked again to tell so."""
+    in_runs = engine.scalar("select coalesce(sum(row_count), 0) from staged_runs")
+    if engine.scalar("select count(*) from checked_samples") == in_runs:
+        engine.load("rejected_rows", _REJECTED_COLUMNS, [])
+    else:
+        engine.create("staging/rejected_rows")
 
 
 def _define_raw(engine: Engine, sources: list[str]) -> None:

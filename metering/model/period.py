@@ -8,7 +8,7 @@ Source: ACCOUNTING.md §2.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from metering.model.errors import MisuseError
 
@@ -58,13 +58,23 @@ def moment(seconds: int) -> datetime:
 
 def instant_text(seconds: int) -> str:
     """Write whole seconds as `2026-10-01T00:00:00Z`."""
-    return moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    return f"{_midnight_text(seconds - seconds % SECONDS_PER_DAY)}T{_clock_text(seconds % SECONDS_PER_DAY)}Z"
 
 
-@lru_cache(maxsize=4096)
 def date_text(seconds: int) -> str:
     """Write the UTC date of an instant as `2026-10-01`."""
-    return instant_text(seconds)[:10]
+    return _midnight_text(seconds - seconds % SECONDS_PER_DAY)
+
+
+# A bill writes hundreds of thousands of instants, of few days.
+@lru_cache(maxsize=4096)
+def _midnight_text(midnight_s: int) -> str:
+    return moment(midnight_s).date().isoformat()
+
+
+@cache
+def _clock_text(second: int) -> str:
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
 
 
 def month_start(seconds: int) -> int:

@@ -36,11 +36,17 @@ select
     location,
     account,
     snapshot,
-    cast(1073741824 + hash(snapshot_number, (p + snapshot_number) // {polls_per_size}) % 107374182400 as bigint) as allocated_size
+    {size} as allocated_size
     {more}
 from snapshots, range($first_poll, $first_poll + $polls) as r (p)
 order by location, account, snapshot, poll_time
 """
+# What a snapshot occupies, by the number of times it changed: data that changed on a drive since it was taken only grow. Sizes
+# that jump are the worst there is: an account crosses what it has subscribed to many times a day.
+SIZES = {
+    "growing": "1073741824 + {changes} * cast(1048576 + hash(snapshot_number) % 268435456 as bigint)",
+    "jumping": "cast(1073741824 + hash(snapshot_number, {changes}) % 107374182400 as bigint)",
+}
 MORE = ", location as endpoint, drive, 'available' as status, 'nightly ' || snapshot_number as name"
 
 
@@ -53,6 +59,7 @@ def generate(
     snapshots: int = 12_000,
     form: str = "parquet",
     columns: str = "required",
+    sizes: str = "growing",
     compression: str = "",
     threads: int | None = None,
 ) -> int:
@@ -60,10 +67,11 @@ def generate(
     folder.mkdir(parents=True, exist_ok=True)
     polls = round(days * POLLS_PER_DAY)
     connection = duckdb.connect(config={"threads": threads} if threads else {})
-    connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = true")
+    connection.execute("set enable_progress_bar = false; set TimeZone = 'UTC'; set preserve_insertion_order = true")
     values = {"locations": list(LOCATIONS), "units": units, "snapshots": snapshots, "first_poll": first_poll, "polls": polls}
     more = MORE if columns == "all" else ""
-    samples = SAMPLES.format(start=START, cycle=CYCLE_SECONDS, polls_per_size=POLLS_PER_SIZE, more=more)
+    size = SIZES[sizes].format(changes=f"((p + snapshot_number) // {POLLS_PER_SIZE})")
+    samples = SAMPLES.format(start=START, cycle=CYCLE_SECONDS, size=size, more=more)
     if form != "parquet":
         samples = f"select strftime(poll_time, '%Y-%m-%dT%H:%M:%SZ') as poll_time, * exclude (poll_time) from ({samples})"
     packed = {"": "", "gz": ", compression gzip", "zst": ", compression zstd"}[compression]
@@ -99,6 +107,7 @@ def main() -> None:
     parser.add_argument("--snapshots", type=int, default=12_000)
     parser.add_argument("--format", dest="form", choices=ENDS, default="parquet")
     parser.add_argument("--compression", choices=["", "gz", "zst"], default="")
+    parser.add_argument("--sizes", choices=SIZES, default="growing", help="how they change")
     parser.add_argument("--columns", choices=["required", "all"], default="required")
     options = vars(parser.parse_args())
     began = time.perf_counter()
