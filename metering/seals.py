@@ -24,6 +24,9 @@ _RUNS = frozenset({"closed_runs", "open_runs", "collection_tails"})
 # What is made of facts, and can be made again: metering/levels.py compares it.
 _KEPT = frozenset({"level_steps", "level_days"})
 _LOWER_HALF = 2**64 - 1
+_SEAL_COLUMNS = {
+    "table_name": "varchar", "ingest_seq": "bigint", "row_count": "bigint", "digest": "varchar", "last_key": "bigint",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +51,30 @@ class _Facts:
 
 def seal_ingest(engine: Engine, ingest_seq: int) -> None:
     """Seal what an ingest wrote, inside its transaction, while `new_runs` and `accepted_blocks` still tell it."""
+    sources: dict[str, str] = {}
+    last_keys: dict[str, int] = {}
     for facts in _fact_tables(engine):
-        name, last_key = quoted_name(facts.name), None
+        name = quoted_name(facts.name)
         if facts.by == "ingest_seq":
             where = f"ingest_seq = {ingest_seq:d}"
         elif facts.by == "poll_key":
             where = f"poll_key in (select poll_key from polls where ingest_seq = {ingest_seq:d})"
         else:
-            first = _last_sealed_key(engine, facts)
-            last_key = int(engine.scalar(f"select coalesce(max({facts.by}), 0) from {name}"))
-            where = f"{facts.by} > {first:d}"
-        _keep(engine, _sealed(engine, facts.name, f"select {ingest_seq:d}, {facts.text} from {name} where {where}"), last_key)
+            where = f"{facts.by} > {_last_sealed_key(engine, facts):d}"
+            last_keys[facts.name] = int(engine.scalar(f"select coalesce(max({facts.by}), 0) from {name}"))
+        sources[facts.name] = f"select {ingest_seq:d}, {facts.text} from {name} where {where}"
     if engine.scalar("select count(*) from polls where ingest_seq = $ingest_seq", {"ingest_seq": ingest_seq}):
         # The polls of an ingest have the numbers from its first one on, however late they came.
-        events = (
+        sources[SAMPLES] = (
             f"select {ingest_seq:d}, e.line from ({_events('new_runs', 'new_runs')}) as e inner join "
             "(select collection_key, min(first_poll_key) as first_poll_key from accepted_blocks group by collection_key) as a "
             "on e.poll_key // 4294967296 = a.collection_key where e.poll_key >= a.first_poll_key"
         )
-        _keep(engine, _sealed(engine, SAMPLES, events), None)
+    seals = _sealed(engine, sources)
+    rows = [(s.table_name, s.ingest_seq, s.row_count, s.digest, last_keys.get(s.table_name)) for s in seals]
+    engine.load("new_seals", _SEAL_COLUMNS, rows)
+    engine.sql("insert into seals by name from new_seals")
+    engine.drop("new_seals")
 
 
 def kept_seals(engine: Engine, after_seq: int, until_seq: int) -> list[Seal]:
@@ -95,11 +103,10 @@ def actual_seals(engine: Engine) -> Iterator[Seal]:
                 f"where table_name = {quoted(facts.name)}) as r on f.{facts.by} > r.before_key and f.{facts.by} <= r.last_key "
                 f"where f.{facts.by} <= {_last_sealed_key(engine, facts):d}"
             )
-        yield from _sealed(engine, facts.name, source)
+        yield from _sealed(engine, {facts.name: source})
     events = f"({_events('sample_runs', 'closed_runs')}) as f"
-    yield from _sealed(
-        engine, SAMPLES, f"select coalesce(p.ingest_seq, 0), f.line from {events} left join {_POLLS} using (poll_key)"
-    )
+    source = f"select coalesce(p.ingest_seq, 0), f.line from {events} left join {_POLLS} using (poll_key)"
+    yield from _sealed(engine, {SAMPLES: source})
 
 
 def loose_ends(engine: Engine) -> list[tuple[str, int]]:
@@ -146,25 +153,17 @@ def _events(begun: str, ended: str) -> str:
     )
 
 
-def _sealed(engine: Engine, table: str, source: str) -> Iterator[Seal]:
-    rows = engine.sql(
-        f"select ingest_seq, count(*), sum(cast(digest >> 64 as ubigint)), sum(cast(digest & {_LOWER_HALF} as ubigint)) "
-        f"from (select ingest_seq, md5_number(line) as digest from ({source}) as lines(ingest_seq, line)) "
-        "group by ingest_seq order by ingest_seq"
+def _sealed(engine: Engine, sources: dict[str, str]) -> list[Seal]:
+    """Count and digest the rows of tables, each written as SQL that gives an ingest and a line a row; in one query."""
+    lines = " union all ".join(
+        f"select {quoted(table)} as table_name, ingest_seq, md5_number(line) as digest from ({source}) as lines (ingest_seq, line)"
+        for table, source in sources.items()
     )
-    for ingest_seq, row_count, upper, lower in rows:
-        yield Seal(table, ingest_seq, row_count, f"{int(upper):x}.{int(lower):x}")
-
-
-def _keep(engine: Engine, seals: Iterator[Seal], last_key: int | None) -> None:
-    for seal in seals:
-        engine.sql(
-            "insert into seals values ($table, $ingest_seq, $row_count, $digest, $last_key)",
-            {
-                "table": seal.table_name, "ingest_seq": seal.ingest_seq, "row_count": seal.row_count, "digest": seal.digest,
-                "last_key": last_key,
-            },
-        )  # fmt: skip
+    rows = engine.sql(
+        f"select table_name, ingest_seq, count(*), sum(cast(digest >> 64 as ubigint)), "
+        f"sum(cast(digest & {_LOWER_HALF} as ubigint)) from ({lines}) group by table_name, ingest_seq order by all"
+    )
+    return [Seal(table, seq, row_count, f"{int(upper):x}.{int(lower):x}") for table, seq, row_count, upper, lower in rows]
 
 
 def _last_sealed_key(engine: Engine, facts: _Facts) -> int:

@@ -54,11 +54,15 @@ class Engine:
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def create(self, query: str, parameters: Parameters | None = None) -> None:
-        """Make the temporary table that a query of the SQL tree defines, under the query's own name."""
+    def create(self, query: str, parameters: Parameters | None = None, *, is_wanted: bool = True) -> None:
+        """Make the temporary table that a query of the SQL tree defines, under the query's own name.
+
+        Where it is known to come out empty (`is_wanted` is false), only its columns are made, and nothing is read.
+        """
         loaded = load_query(query)
+        sql = loaded.sql if is_wanted else f"(from ({loaded.sql}) limit 0)"
         self.connection.execute(
-            f"create or replace temp table {quoted_name(loaded.name)} as {loaded.sql}", _chosen(parameters, loaded.params)
+            f"create or replace temp table {quoted_name(loaded.name)} as {sql}", _chosen(parameters, loaded.params)
         )
 
     def define(self, query: str) -> None:

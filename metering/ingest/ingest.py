@@ -165,7 +165,7 @@ def _write(
     for table, fact in facts.items():
         write_facts(engine, table, fact.accepted, ingest_seq)
     if samples.polls.accepted or aside:
-        for step in write_samples(engine, sample_files, clock, ingest_seq):
+        for step in write_samples(engine, sample_files, samples, clock, ingest_seq):
             progress(step, done := done + 1, steps)
     _write_rejections(engine, rejections, settled, ingest_seq)
     seal_ingest(engine, ingest_seq)

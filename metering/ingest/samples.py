@@ -168,10 +168,9 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     engine.create("staging/jittering_blocks")
     engine.create("staging/staged_phases")
     engine.create("staging/staged_blocks")
-    engine.create("staging/keys_looked_into")
-    engine.create("staging/staged_samples")
-    engine.create("staging/known_polls")
-    engine.create("staging/known_samples")
+    is_wanted = bool(engine.sql("select 1 from staged_blocks where is_looked_into limit 1"))
+    for query in ("keys_looked_into", "staged_samples", "known_polls", "known_samples"):
+        engine.create(f"staging/{query}", is_wanted=is_wanted)
     yield "samples"
     if any(file.table == "captures" for file in files):
         engine.create("staging/contradicting_listings")
@@ -183,11 +182,16 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
 
 def _find_rejected(engine: Engine) -> None:
     """Make `rejected_rows`; where every row has become part of a run, none is, and text is not checked again to tell so."""
-    in_runs = engine.scalar("select coalesce(sum(row_count), 0) from staged_runs")
-    if engine.scalar("select count(*) from checked_samples") == in_runs:
+    if _are_all_in_runs(engine):
         engine.load("rejected_rows", _REJECTED_COLUMNS, [])
     else:
         engine.create("staging/rejected_rows")
+
+
+def _are_all_in_runs(engine: Engine) -> bool:
+    """Tell whether every row of the batch became part of a run, so that none is rejected and none is somebody else's."""
+    in_runs = engine.scalar("select coalesce(sum(row_count), 0) from staged_runs")
+    return bool(engine.scalar("select count(*) from checked_samples") == in_runs)
 
 
 def _define_raw(engine: Engine, sources: list[str]) -> None:
@@ -215,11 +219,12 @@ def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
     outcome.rows.rejected = len(rejected)
     known = {(row["endpoint"], row["account"], row["poll_s"]) for row in rejected if row["is_poll_known"]}
     outcome.polls.rejected = len(known)
-    outcome.rows.ignored = int(engine.scalar("select count(*) from checked_samples where is_shared and problem is null"))
+    if not _are_all_in_runs(engine):
+        outcome.rows.ignored = int(engine.scalar("select count(*) from checked_samples where is_shared and problem is null"))
     return outcome
 
 
-def write_samples(engine: Engine, files: list[FactFile], clock: Clock, ingest_seq: int) -> Iterator[str]:
+def write_samples(engine: Engine, files: list[FactFile], outcome: SampleOutcome, clock: Clock, ingest_seq: int) -> Iterator[str]:
     """Append the accepted polls and samples to the store, and keep the conflicting ones aside."""
     parameters = {"ingest_seq": ingest_seq}
     names = ((ingest_seq, number, file.shown) for number, file in enumerate(files, start=1))
@@ -227,8 +232,9 @@ def write_samples(engine: Engine, files: list[FactFile], clock: Clock, ingest_se
     engine.sql("insert into ingest_files by name from new_ingest_files")
     engine.drop("new_ingest_files")
     engine.insert("superseded_polls", "staging/new_superseded_polls", parameters)
-    engine.insert("conflicting_samples", "staging/new_conflicting_samples", parameters)
-    engine.create("staging/staged_shared_objects")
+    if outcome.polls.conflicting:
+        engine.insert("conflicting_samples", "staging/new_conflicting_samples", parameters)
+    engine.create("staging/staged_shared_objects", is_wanted=outcome.rows.ignored > 0)
     engine.sql("insert into shared_objects by name select *, $ingest_seq as ingest_seq from staged_shared_objects", parameters)
     engine.create("staging/accepted_blocks")
     engine.create("staging/looked_into_keys")
