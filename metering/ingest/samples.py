@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from metering.engine.duckdb import Engine, glob_escaped, quoted
+from metering.engine.duckdb import Engine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
-from metering.ingest.sources import raw_source
+from metering.ingest.sources import parquet_source, text_source
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
 from metering.model.clock import Clock
@@ -140,15 +140,12 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     """
     in_place, spooled = [], []
     for number, file in enumerate(files, start=1):
-        source = raw_source(engine, file, number, spool)
         if file.format == "parquet":
-            in_place.append(source)
+            in_place.append(parquet_source(file, number))
         else:
-            _define_raw(engine, [source])
-            spooled.append(_checked_file(engine, spool / f"{number}.checked.parquet"))
+            spooled.append(text_source(engine, file, number, spool, _checked))
         yield file.shown
-    _define_raw(engine, in_place)
-    checked = " union all by name ".join([load_query("staging/checked_samples").sql, *spooled])
+    checked = " union all by name ".join([f"({_checked(*in_place)})", *spooled])
     engine.connection.execute(f"create or replace temp view checked_samples as {checked}")
     engine.create("staging/staged_keys")
     engine.create("staging/unfit_keys")
@@ -194,15 +191,10 @@ def _are_all_in_runs(engine: Engine) -> bool:
     return bool(engine.scalar("select count(*) from checked_samples") == in_runs)
 
 
-def _define_raw(engine: Engine, sources: list[str]) -> None:
+def _checked(*sources: str) -> str:
+    """Give the SQL that checks raw rows; all that it needs is in it, so that any connection may run it."""
     raw = " union all by name ".join([f"(select {_RAW_TYPES} where false)", *(f"({source})" for source in sources)])
-    engine.connection.execute(f"create or replace temp view raw_samples as {raw}")
-
-
-def _checked_file(engine: Engine, target: Path) -> str:
-    """Check the raw rows once, into a file, so that text is not parsed again at every step; give the SQL that reads it."""
-    engine.sql(f"copy ({load_query('staging/checked_samples').sql}) to {quoted(target)} (format parquet, compression snappy)")
-    return f"(from read_parquet({quoted(glob_escaped(target))}))"
+    return f"with raw_samples as ({raw}) from ({load_query('staging/checked_samples').sql})"
 
 
 def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:

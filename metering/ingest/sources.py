@@ -9,7 +9,7 @@ others: slower, but nothing else in the file is lost. Row numbers count a file's
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
@@ -25,34 +25,33 @@ _IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status"
 # A sign that stands in no text, so that a line is one column.
 _NO_DELIMITER = "\U0010ffff"
 _CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='none'"""
-_SIZE_TYPES = "'UBIGINT', 'BIGINT', 'HUGEINT', 'DOUBLE', 'VARCHAR', 'NULL'"
 # Types whose every value is a BIGINT; what may be larger is judged as text.
 _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
 _LISTINGS_PER_FILE = 2**40
 
 
-def raw_source(engine: Engine, file: FactFile, number: int, spool: Path) -> str:
-    """Give the SQL that selects a sample file's raw rows; text files are first parsed into `spool`.
+def text_source(engine: Engine, file: FactFile, number: int, spool: Path, checked: Callable[[str], str]) -> str:
+    """Parse and check a text file into `spool`, in one go, and give the SQL that selects its checked rows.
+
+    `checked` makes of the SQL of raw rows that of checked ones.
 
     Raises:
         InputError: the file cannot be read at all, or changed while it was read.
     """
-    if file.table == "samples" and file.format == "parquet":
-        return _parquet(file, number)
     target = spool / f"{number}.parquet"
     plain = unpacked(file.path, spool / f"{number}.text")
     # Where lines stand before the header, DuckDB has been seen to lose rows of files with mixed line ends.
-    if file.skipped > 1 or not _parsed(engine, _bulk(file, number, plain), target):
+    if file.skipped > 1 or not _parsed(engine, checked(_bulk(file, number, plain)), target):
         # A new place: a COPY that failed may still be about to remove what it wrote.
         target = spool / f"{number}.lines.parquet"
         select = _line_by_line(file, number, spool / f"{number}.rows.csv", spool / f"{number}.mended")
-        if not _parsed(engine, select, target):
+        if not _parsed(engine, checked(select), target):
             raise InputError(f"{file.shown} cannot be read: restore or convert it")
     if plain != file.path:
         plain.unlink()
     file.assert_unchanged()
-    return f"select * from read_parquet({quoted(glob_escaped(target))})"
+    return f"(from read_parquet({quoted(glob_escaped(target))}))"
 
 
 def _parsed(engine: Engine, select: str, target: Path) -> bool:
@@ -88,7 +87,12 @@ def _select(number: int, values: dict[str, str], source: str) -> str:
     return f"select {', '.join(f'{value} as {name}' for name, value in columns.items())} from {source}"
 
 
-def _parquet(file: FactFile, number: int) -> str:
+def parquet_source(file: FactFile, number: int) -> str:
+    """Give the SQL that selects the raw rows of a Parquet file where it lies.
+
+    Raises:
+        InputError: an identifier is a number, or of another type that is no text.
+    """
     values = {"row_number": "file_row_number + 1"}
     for column, kind in zip(file.columns, file.types, strict=True):
         if column not in _TEXT_COLUMNS or column == "owner":
@@ -132,10 +136,11 @@ def _csv(file: FactFile, number: int, plain: Path) -> str:
 def _ndjson(number: int, plain: Path) -> str:
     columns = [column for column in _TEXT_COLUMNS if column != "owner"]
     values = {column: _text(column) for column in columns}
-    wrong = " ".join(f"when {_no_text(column)} then '{column}.no_text'" for column in ("poll_time", *_IDENTIFIERS))
-    no_size = f"allocated_size is not null and json_type(allocated_size) not in ({_SIZE_TYPES})"
-    values["problem"] = f"case {wrong} when {no_size} then 'allocated_size.no_integer' end"
-    values["problem_value"] = f"case when {no_size} then {values['allocated_size']} end"
+    # A JSON text begins with its type: a quote for text, and null is no value at all.
+    wrong = " ".join(
+        f"when not starts_with(cast({column} as varchar), '\"') then '{column}.no_text'" for column in ("poll_time", *_IDENTIFIERS)
+    )
+    values["problem"] = f"case {wrong} end"
     # A blank line is no record, and `null` one without any cell.
     source = (
         f"read_json([{quoted(glob_escaped(plain))}], format='newline_delimited', compression='none', "
