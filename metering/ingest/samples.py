@@ -166,8 +166,8 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     engine.create("staging/staged_phases")
     engine.create("staging/staged_blocks")
     is_wanted = bool(engine.sql("select 1 from staged_blocks where is_looked_into limit 1"))
-    for query in ("keys_looked_into", "staged_samples", "known_polls", "known_samples"):
-        engine.create(f"staging/{query}", is_wanted=is_wanted)
+    for query in ("staging/keys_looked_into", "staging/staged_samples", "staging/known_polls", "staging/known_samples"):
+        engine.create(query, is_wanted=is_wanted)
     yield "samples"
     if any(file.table == "captures" for file in files):
         engine.create("staging/contradicting_listings")
