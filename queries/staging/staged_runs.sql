@@ -4,6 +4,7 @@
 -- params none
 -- why    Sizes change rarely, so a batch is far smaller as runs than as rows. A block has 48 slots of five minutes; `slots` has a
 --        bit for each in which the series was listed so. Where no slot of a block has two polls, the bits say exactly which.
+--        A block with polls before 1970 is looked into anyway; their slot only has to be one.
 with
 
 placed as (
@@ -15,7 +16,7 @@ placed as (
         k.poll_s,
         k.poll_s % 300 as phase_s,
         k.poll_s - k.poll_s % 14400 as block_s,
-        cast((k.poll_s % 14400) // 300 as integer) as slot,
+        cast(greatest((k.poll_s % 14400) // 300, 0) as integer) as slot,
         k.file_number,
         k.listing
     from checked_samples as k

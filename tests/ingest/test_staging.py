@@ -362,3 +362,13 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path):
         with pytest.raises(InputError, match="changed while it was read: nothing was taken"):
             meter.ingest(place, progress=grow)
         assert counts(meter.ingest(place)) == (2, 0, 0, 0, 0)
+
+
+def test_polls_before_1970_are_polls_like_all_others(tmp_path):
+    days = ("1969-12-31T20:00:00Z", "1969-12-31T23:59:59Z", "1970-01-01T00:00:00Z", "1970-01-01T00:05:00Z")
+    facts = write_facts(tmp_path / "facts", {"samples": [sample(day, 5) for day in days]})
+    with metering.open(":memory:") as meter:
+        assert counts(meter.ingest(facts)) == (4, 0, 0, 0, 0)
+        assert counts(meter.ingest(facts)) == (0, 4, 0, 0, 0)
+        (row,) = meter.bill("1970-01-01T00:00:00Z..1970-01-01T00:10:00Z").usage
+    assert (row.measured_seconds, row.missing_seconds) == (600, 0)
