@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted
+from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
 from metering.ingest.text import MAX_LINE_BYTES, Record, byte_lines, csv_records, first_line, json_records
 from metering.model.errors import InputError
@@ -73,15 +74,19 @@ def find_files(engine: Engine, paths: list[Path]) -> tuple[list[FactFile], list[
     """Find the fact files that `paths` name, sorted by name, each once, and notes about what was passed over.
 
     Raises:
-        InputError: a path is not there, a file is empty or lacks a required column, or nothing to read was found.
+        InputError: a path is not there, a file is empty or lacks a required column, nothing to read was found, or a directory is
+            not what its manifest says.
     """
     found: dict[Path, FactFile] = {}
     notes: list[str] = []
     for root in paths:
         if not root.exists():
             raise InputError(f"{root} is not there: {_HINT}")
-        for path, table in _walk(root, notes) if root.is_dir() else [(root, _table_by_name(root))]:
+        named = _walk(root, notes) if root.is_dir() else [(root, _table_by_name(root))]
+        for path, table in named:
             found.setdefault(path.resolve(), _opened(engine, path, table, notes))
+        if root.is_dir():
+            assert_as_exported(root, [path for path, _ in named])
     if not found:
         raise InputError(f"no facts in {', '.join(map(str, paths))}: {_HINT}")
     return sorted(found.values(), key=lambda file: file.shown), sorted(set(notes))

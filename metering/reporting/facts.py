@@ -6,7 +6,9 @@ from typing import Any
 
 from metering.engine.duckdb import Engine, quoted
 from metering.engine.queries import load_query
+from metering.ingest.manifest import MANIFEST, manifest_of
 from metering.model.errors import InputError, MisuseError
+from metering.model.period import SECONDS_PER_DAY, date_text
 from metering.reporting.files import replaced
 
 _ENDS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
@@ -36,14 +38,15 @@ _SELECTS = {
     ),
     "accounts": ("billing/known_accounts", "select account, currency, name from facts order by account"),
 }
-_SAMPLES = (
-    f"select {_instant('poll_s')} as poll_time, endpoint, account, location, snapshot, allocated_size, drive, status, name "
-    "from facts"
-)
+# Text for people's programs; in Parquet an instant, which is read faster and packs better.
+_POLL_TIMES = {"parquet": "cast(make_timestamp(poll_s * 1000000) as timestamptz)"}
+_SAMPLES = "select {poll_time} as poll_time, endpoint, account, location, snapshot, allocated_size, drive, status, name from facts"
 
 
 def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_s: int | None, end_s: int | None) -> dict[str, int]:
-    """Write the facts in force into a folder, one file a table, and give the number of rows of each.
+    """Write the facts in force into a folder, with a manifest, and give the number of rows of each table.
+
+    Each table is a file; in Parquet, samples are a folder of files, one a UTC day, sorted by snapshot.
 
     With a period, samples are those that its bill rests on: of the polls of the period, of those next to it on both sides, and
     of those that tell what feeds which location. What was kept aside (conflicts, rejected rows, shared snapshots) stays.
@@ -67,10 +70,30 @@ def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_
     engine.create("reports/exported_polls", parameters)
     if start_s is not None:
         engine.insert("exported_polls", "reports/witness_polls", parameters)
-    counts = {"samples": _export(engine, "reports/exported_samples", _SAMPLES, folder / f"samples.{form}", form, parameters)}
+    counts = _export_samples(engine, folder, form, parameters)
     for table, (query, select) in _SELECTS.items():
-        counts[table] = _export(engine, query, select, folder / f"{table}.{form}", form, parameters)
+        counts[f"{table}.{form}"] = _export(engine, query, select, folder / f"{table}.{form}", form, parameters)
     engine.drop("exported_polls")
+    # Last, so that a directory with a manifest is a whole one.
+    with replaced(folder / MANIFEST) as place:
+        place.write_text(manifest_of(folder, counts), encoding="utf-8")
+    tables = ("samples", *_SELECTS)
+    return {table: sum(count for path, count in counts.items() if path.startswith((f"{table}.", f"{table}/"))) for table in tables}
+
+
+def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[str, Any]) -> dict[str, int]:
+    """Write the samples of the exported polls: in Parquet a file a UTC day, so that engines read them side by side."""
+    query, select = "reports/exported_samples", _SAMPLES.format(poll_time=_POLL_TIMES.get(form, _instant("poll_s")))
+    days = [row["day_s"] for row in engine.rows("reports/exported_days")]
+    if form != "parquet" or not days:
+        every = parameters | {"start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
+        return {f"samples.{form}": _export(engine, query, select, folder / f"samples.{form}", form, every)}
+    (folder / "samples").mkdir()
+    counts = {}
+    for day_s in days:
+        name = f"samples/{date_text(day_s)}.{form}"
+        day = parameters | {"start_s": day_s, "stop_s": day_s + SECONDS_PER_DAY}
+        counts[name] = _export(engine, query, select, folder / name, form, day)
     return counts
 
 

@@ -1,14 +1,16 @@
 -- name   exported_samples
--- grain  one row a sample or heartbeat of a poll in force
--- reads  exported_polls, polls, collections, samples, series, labels
--- params none
+-- grain  one row a sample or heartbeat of an exported poll of [start_s, stop_s)
+-- reads  exported_polls, polls, collections, series, sample_runs, labels
+-- params start_s, stop_s
 -- why    The chosen polls as rows of a samples file, so that what is exported can be ingested again and says the same. A poll
---        that listed nothing is a heartbeat.
+--        that listed nothing is a heartbeat. Of the runs only what reaches into the chosen polls is unrolled. Snapshot by
+--        snapshot, because what changes rarely then packs best.
 with
 
 chosen as (
     select
         p.poll_key,
+        p.collection_key,
         p.poll_s,
         c.endpoint,
         c.account
@@ -17,6 +19,34 @@ chosen as (
         on e.poll_key = p.poll_key
     inner join collections as c
         on p.collection_key = c.collection_key
+    where
+        p.poll_s >= $start_s
+        and p.poll_s < $stop_s
+),
+
+ranges as (
+    select
+        collection_key,
+        min(poll_key) as first_poll_key,
+        max(poll_key) as last_poll_key
+    from chosen
+    group by collection_key
+),
+
+unrolled as (
+    select
+        r.series_key,
+        r.allocated_size,
+        r.label_key,
+        unnest(generate_series(greatest(r.first_poll_key, g.first_poll_key), least(r.last_poll_key, g.last_poll_key))) as poll_key
+    from ranges as g
+    inner join series as s
+        on g.collection_key = s.collection_key
+    inner join sample_runs as r
+        on s.series_key = r.series_key
+    where
+        r.first_poll_key <= g.last_poll_key
+        and r.last_poll_key >= g.first_poll_key
 )
 
 select
@@ -30,7 +60,7 @@ select
     l.status,
     l.name
 from chosen as p
-inner join samples as x
+inner join unrolled as x
     on p.poll_key = x.poll_key
 inner join series as s
     on x.series_key = s.series_key
@@ -48,5 +78,5 @@ select
     '' as status,
     '' as name
 from chosen
-where poll_key not in (select poll_key from samples)
-order by poll_s, endpoint, account, location, snapshot
+where poll_key not in (select poll_key from unrolled)
+order by account, endpoint, location, snapshot, poll_s

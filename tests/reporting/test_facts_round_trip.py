@@ -1,7 +1,9 @@
 """Facts that leave can come back: what is exported and ingested again gives the same bill, to the last byte."""
 
+import hashlib
 import json
 
+import polars as pl
 import pytest
 from hour_facts import GIB, HOUR, an_hour, at, bill_json, counts, heartbeat, sample, write_facts
 
@@ -55,6 +57,10 @@ def hard_facts():
     return facts
 
 
+def files_of(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("facts")
@@ -69,9 +75,9 @@ def test_exported_facts_give_the_same_bill_when_they_are_ingested_again(tmp_path
     with metering.open(str(store)) as meter:
         rows = meter.export("facts", tmp_path / "out", period=period, facts_format=form)
         expected = meter.bill(period or HOUR).document()
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
-        f"{table}.{form}" for table in ("accounts", "burst_levels", "prices", "samples", "subscriptions")
-    )
+    samples = "samples/2026-10-05.parquet" if form == "parquet" else f"samples.{form}"
+    tables = [f"{table}.{form}" for table in ("accounts", "burst_levels", "prices", "subscriptions")]
+    assert files_of(tmp_path / "out") == sorted([samples, "manifest.json", *tables])
     with metering.open(":memory:") as meter:
         outcome = meter.ingest(tmp_path / "out")
         assert outcome.rejections == []
@@ -85,7 +91,7 @@ def test_exported_facts_give_the_same_bill_when_they_are_ingested_again(tmp_path
 def test_exported_samples_are_duplicates_of_what_they_were_exported_from(tmp_path, store, form):
     with metering.open(str(store)) as meter:
         rows = meter.export("facts", tmp_path / "out", facts_format=form)
-        outcome = meter.ingest(tmp_path / "out" / f"samples.{form}")
+        outcome = meter.ingest(tmp_path / "out" / ("samples" if form == "parquet" else f"samples.{form}"))
     assert counts(outcome) == (0, rows[str(tmp_path / "out" / "samples")], 0, 0, 0)
 
 
@@ -145,3 +151,66 @@ def test_an_exported_period_keeps_what_feeds_a_location_even_if_it_showed_long_b
         meter.ingest(tmp_path / "out")
         assert meter.bill(HOUR).document() == expected
     assert {row["partial_seconds"] > 0 for row in expected["usage"] if row["location"] == "ZRH"} == {True}
+
+
+def test_each_day_is_a_parquet_file_sorted_by_snapshot_with_instants_of_utc(tmp_path):
+    days = ["1969-12-31", "2026-10-05", "2026-10-06"]
+    rows = [sample(f"{day}T{hour:02}:00:00Z", hour, name) for hour in (23, 0, 5) for day in days for name in ("s2", "s1")]
+    with metering.open(":memory:") as meter:
+        meter.ingest(write_facts(tmp_path / "facts", {"samples": rows}))
+        counted = meter.export("facts", tmp_path / "out")
+        assert meter.ingest(tmp_path / "out").polls.duplicate == 9
+    assert counted[str(tmp_path / "out" / "samples")] == 18
+    assert files_of(tmp_path / "out" / "samples") == [f"{day}.parquet" for day in days]
+    for day in days:
+        frame = pl.read_parquet(tmp_path / "out" / "samples" / f"{day}.parquet")
+        assert frame.schema["poll_time"] == pl.Datetime("us", "UTC")
+        assert [(row["snapshot"], f"{row['poll_time']:%Y-%m-%d %H}") for row in frame.to_dicts()] == [
+            (name, f"{day} {hour:02}") for name in ("s1", "s2") for hour in (0, 5, 23)
+        ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_manifest_tells_the_rows_bytes_and_digest_of_every_file(tmp_path, store, form):
+    with metering.open(str(store)) as meter:
+        counted = meter.export("facts", tmp_path / "out", facts_format=form)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["metering_facts"] == 1
+    assert [file["path"] for file in manifest["files"]] == [name for name in files_of(tmp_path / "out") if name != "manifest.json"]
+    for file in manifest["files"]:
+        content = (tmp_path / "out" / file["path"]).read_bytes()
+        assert (file["bytes"], file["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    assert sum(file["rows"] for file in manifest["files"]) == sum(counted.values())
+
+
+def overwrite(folder):
+    place = folder / "samples" / "2026-10-05.parquet"
+    content = bytearray(place.read_bytes())
+    content[len(content) // 2] ^= 1
+    place.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (overwrite, r"out/samples/2026-10-05\.parquet is not what its manifest\.json says"),
+        (lambda out: (out / "prices.parquet").unlink(), r"out lacks prices\.parquet, which its manifest\.json names"),
+        (lambda out: (out / "accounts.csv").write_text("account,currency\nz,CHF\n"), r"out/accounts\.csv is not in the manifest"),
+        (lambda out: (out / "manifest.json").write_text("{"), r"manifest\.json cannot be read as a manifest of facts"),
+        (lambda out: (out / "manifest.json").write_text('{"metering_facts": 2, "files": []}'), "cannot be read as a manifest"),
+    ],
+    ids=["a changed file", "a lost file", "a file too many", "no JSON", "a later version"],
+)
+def test_a_directory_that_is_not_what_its_manifest_says_is_refused(tmp_path, store, change, told):
+    with metering.open(str(store)) as meter:
+        meter.export("facts", tmp_path / "out")
+    change(tmp_path / "out")
+    with metering.open(":memory:") as meter, pytest.raises(InputError, match=told):
+        meter.ingest(tmp_path / "out")
+
+
+def test_another_program_s_manifest_is_no_concern_of_ours(tmp_path):
+    facts = write_facts(tmp_path / "facts", {"samples": [sample(at(0), 5)]})
+    (facts / "manifest.json").write_text('{"name": "a web app"}')
+    with metering.open(":memory:") as meter:
+        assert counts(meter.ingest(facts)) == (1, 0, 0, 0, 0)
