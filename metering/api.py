@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from metering.billing.bill import make_bill
 from metering.billing.months import last_full_month
 from metering.billing.usage import Computation, assert_observed
-from metering.bookkeeping import Bookkeeping, read_instant
+from metering.bookkeeping import read_instant
 from metering.books.bills import bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
@@ -24,6 +24,7 @@ from metering.model.records import Bill, Finding
 from metering.model.tables import Table
 from metering.planning.quote import Quote
 from metering.planning.quote_request import QuoteRequest, make_quotes
+from metering.publishing import Publishing
 from metering.reporting.audit import audit_findings
 from metering.reporting.explain import explain_charge
 from metering.reporting.facts import export_facts
@@ -54,7 +55,7 @@ def _silent(_step: str, _done: int, _all: int) -> None:
     """Show no progress."""
 
 
-class Meter(Bookkeeping):
+class Meter(Publishing):
     """A store and the settings that go with it.
 
     Periods are written `2026-10`, `2026-10-03` or `START..END`, instants `2026-10-01T00:00:00Z`. Every method raises

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "metering"
 # What each part of the package may import, beside itself and the parts that these may import. A part is a folder or a module.
 FACTS = {"levels", "seals", "store", "engine", "model"}
 CONFIG = {"books", "billing", "ingest", *FACTS}
-API = {"bookkeeping", "pipeline", "reporting", "planning", "config", *CONFIG}
+API = {"bookkeeping", "pipeline", "publishing", "reporting", "planning", "config", *CONFIG}
 ALLOWED = {
     "model": set(),
     "engine": {"model"},
@@ -28,6 +28,7 @@ ALLOWED = {
     "config": CONFIG,
     "sandbox": {"model"},
     "bookkeeping": {"config", *CONFIG},
+    "publishing": {"bookkeeping", "reporting", "config", *CONFIG},
     "pipeline": API - {"pipeline"},
     "api": API,
     "cli": {"api", "sandbox", *API},

@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import audit, bill, books, collect, explain, export, facts, quote, reconcile, report, sandbox
+from metering.cli import audit, bill, books, collect, explain, export, facts, plot, quote, reconcile, report, sandbox
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z -
 app.command(epilog=example("metering close 2026-10 --dry-run --reason 'agreed by phone'"))(books.close)
 app.command(epilog=example("metering verify"))(books.verify)
 app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
+app.command(epilog=example("metering plot usage --period 2026-10 -o usage.png"))(plot.plot)
 app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)
 app.command(epilog=example("metering audit --period 2026-10 --format table"))(audit.audit)
 app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(quote.quote)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from decimal import Decimal
 
 from rich.console import Console
 from rich.text import Text
@@ -25,7 +24,7 @@ def print_bill(common: Common, bill: Bill) -> None:
     """Print a bill, part by part, each account under its name."""
     terminal = console()
     period = Period(bill.period.start, bill.period.end).text
-    names = _names(bill)
+    names = bill.names
     _title(terminal, f"Backup, {period} (UTC), as of {shown_instant(bill.period.as_of)}\n")
     is_exact = draw_fitting(terminal, common, lambda exact: _statements(bill, exact=exact))
     terminal.print(Text(_total(bill), style="bold"))
@@ -60,13 +59,6 @@ def _title(terminal: Console, text: str) -> None:
     terminal.print(Text(text, style="bold"), soft_wrap=True)
 
 
-def _names(bill: Bill) -> dict[str, str]:
-    """Give what to call each account below the statements, which tell both: its name, unless two have the same."""
-    names = {row.account: row.name or row.account for row in bill.statements}
-    shared = Counter(names.values())
-    return {account: name if shared[name] == 1 else account for account, name in names.items()}
-
-
 def _statements(bill: Bill, *, exact: bool) -> Sheet:
     lines = Counter((line.account, line.currency) for line in bill.lines)
     rows = [
@@ -89,11 +81,7 @@ def _statements(bill: Bill, *, exact: bool) -> Sheet:
 
 def _total(bill: Bill) -> str:
     """Say what is due by currency, and how many statements are parked: those are in no sum."""
-    sums: dict[str, Decimal] = {}
-    for row in bill.statements:
-        if row.amount_due is not None and row.currency is not None:
-            sums[row.currency] = sums.get(row.currency, Decimal(0)) + row.amount_due
-    parts = [f"{amount:,f} {currency}" for currency, amount in sorted(sums.items())]
+    parts = [f"{amount:,f} {currency}" for currency, amount in bill.due]
     if parked := sum(row.state == "parked" for row in bill.statements):
         parts.append(f"{counted(parked, 'statement')} parked")
     return "Due in all: " + " · ".join(parts or ["nothing"])

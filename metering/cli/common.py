@@ -82,6 +82,9 @@ AsOfOption = Annotated[
 KnownAtOption = Annotated[
     str | None, typer.Option("--known-at", metavar="SEQ|T", help="Use only facts ingested by then: an ingest number or an instant.")
 ]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to a file, in the format that its name tells.")
+]
 AccountOption = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
 
 

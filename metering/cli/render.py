@@ -16,7 +16,7 @@ from metering.cli.common import Common, Format
 from metering.cli.layout import Field, Sheet, draw
 from metering.model.period import instant_text
 from metering.model.tables import Column, Kind, Table, plain_text
-from metering.model.units import shown_gib, shown_gib_months
+from metering.model.units import shown_amount, shown_gib, shown_gib_months
 from metering.reporting.files import csv_text
 
 # A pipe has no edge: nothing is folded there, unless COLUMNS says where its edge is.
@@ -166,5 +166,4 @@ def shown_money(amount: Decimal, *, exact: bool) -> str:
     """Write an amount without the zeros at its end that say nothing; rounded for the eye where there is no room."""
     places = -int(amount.as_tuple().exponent)
     shown = amount if exact or places <= _SHOWN_PLACES else round_ratio(Fraction(amount), _SHOWN_PLACES, "half-even")
-    whole, point, decimals = format(shown, ",f").partition(".")
-    return f"{whole}{point}{decimals.rstrip('0').ljust(2, '0')}" if point else whole
+    return shown_amount(shown)

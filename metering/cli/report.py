@@ -1,6 +1,7 @@
 """`metering report`: tables of a period."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,11 +12,14 @@ from metering.cli.common import (
     Common,
     Format,
     KnownAtOption,
+    OutputOption,
     PeriodOption,
+    message,
     meter,
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 
 class Report(StrEnum):
@@ -28,13 +32,17 @@ class Report(StrEnum):
     COST = "cost"
     COVERAGE = "coverage"
     STATEMENT = "statement"
+    HTML = "html"
 
 
 @with_common_options
 def report(
     common: Common,
     name: Annotated[
-        Report, typer.Argument(metavar="REPORT", help="usage, burst, snapshots, subscriptions, cost, coverage, statement.")
+        Report,
+        typer.Argument(
+            metavar="REPORT", help="usage, burst, snapshots, subscriptions, cost, coverage, statement; html: all of it, on a page."
+        ),
     ],
     period: PeriodOption,
     by: Annotated[
@@ -49,14 +57,23 @@ def report(
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,
+    output: OutputOption = None,
 ) -> None:
-    """Tables of a period.
+    """Tables of a period, or a page of it.
 
     Who used what, who burst when, what each snapshot occupied, what was bought, what it cost beside burst, what was observed, what
-    is due.
+    is due. html is one page with charts that needs nothing else; with --account it is that customer's own, and names nobody else.
     """
+    if name is Report.HTML:
+        _page(common, period, by, as_of, known_at, account, output)
+        return
     with meter(common) as opened, progress(common, "Computing") as show:
         table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)
+        if output is not None:
+            opened.write(output, table)
+    if output is not None:
+        message(common, f"{output}: {counted(len(table.rows), 'row')}")
+        return
     from metering.cli.bill_view import print_statements  # noqa: PLC0415 -- `--help` must not wait for them
     from metering.cli.render import print_table  # noqa: PLC0415
 
@@ -64,3 +81,15 @@ def report(
         print_statements(common, table)
     else:
         print_table(common, table)
+
+
+def _page(
+    common: Common, period: str, by: str | None, as_of: str | None, known_at: str | None, account: str | None, output: Path | None
+) -> None:
+    if output is None or output.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter("report html needs a file, such as -o report.html", param_hint="--output")
+    if by is not None:
+        raise typer.BadParameter("a page has everything: it takes no --by", param_hint="--by")
+    with meter(common) as opened, progress(common, "Computing") as show:
+        opened.page(output, period=period, account=account, as_of=as_of, known_at=known_at, progress=show)
+    message(common, f"wrote {output}")

@@ -4,6 +4,7 @@ Bytes, byte-seconds and money can pass 2⁵³, so they leave as strings of plain
 numbers. Instants are whole UTC seconds inside and `2026-10-01T00:00:00Z` outside. What left can be read again.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -141,6 +142,22 @@ class Bill(Row):
     episodes: list[Episode]
     statements: list[Statement]
     findings: list[Finding]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What to call each account: its name, unless it has none or two have the same."""
+        names = {row.account: row.name or row.account for row in self.statements}
+        shared = Counter(names.values())
+        return {account: name if shared[name] == 1 else account for account, name in names.items()}
+
+    @property
+    def due(self) -> list[tuple[str, Decimal]]:
+        """What is due in all, by currency; parked statements are in no sum."""
+        sums: dict[str, Decimal] = {}
+        for row in self.statements:
+            if row.amount_due is not None and row.currency is not None:
+                sums[row.currency] = sums.get(row.currency, Decimal(0)) + row.amount_due
+        return sorted(sums.items())
 
     def of_account(self, account: str) -> Self:
         """Keep one account's rows."""

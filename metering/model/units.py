@@ -5,6 +5,7 @@ The provider writes GB and means GiB: `GB/month` has the multiplier 2 783 138 80
 """
 
 import re
+from decimal import Decimal
 
 GIB_BYTES = 2**30
 MONTH_SECONDS = 30 * 86_400
@@ -68,6 +69,16 @@ def shown_gib(quantity_bytes: int) -> str:
 def shown_gib_months(byte_seconds: int) -> str:
     """Write byte-seconds as GiB-months (30 days) with four decimals, for the eye."""
     return shown_quotient(byte_seconds, GIB_MONTH_BYTE_SECONDS, 4)
+
+
+def shown_amount(amount: Decimal) -> str:
+    """Write an amount with thousands separators and without the zeros at its end that say nothing; exact, for the eye.
+
+    >>> shown_amount(Decimal("1754.50000000000000000000")), shown_amount(Decimal("755"))
+    ('1,754.50', '755')
+    """
+    whole, point, decimals = format(amount, ",f").partition(".")
+    return f"{whole}{point}{decimals.rstrip('0').ljust(2, '0')}" if point else whole
 
 
 def counted(count: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from metering.model.explanation import Explanation
 from metering.model.period import Period, instant_text
 from metering.model.reconciliation import Reconciliation
 from metering.model.tables import Column, plain_text
-from metering.model.units import shown_gib, shown_gib_months
+from metering.model.units import shown_amount, shown_gib, shown_gib_months
 from metering.reporting.explained import arithmetic_lines, heading, tables, verdict
 from metering.reporting.files import replaced
 from metering.reporting.reconcile import tables as reconcile_tables
@@ -20,14 +20,20 @@ _NUMBERS = ("count", "seconds", "bytes", "byte_seconds", "money")
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Give what renders the templates, and how it shows figures."""
     # Autoescape is off by default in jinja2; here every template is a page.
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"cell": _cell, "unit": _unit, "title": _title}
-    environment.tests |= {"number": lambda column: column.kind in _NUMBERS}
+    environment.tests |= {"number": lambda column: column.kind in _NUMBERS, "short": _is_short}
     return environment
+
+
+def _is_short(column: Column) -> bool:
+    """Tell whether what stands in a column is read as one word, whatever it looks like."""
+    return column.kind in ("instant", "date") or column.name in ("date", "charge_id", "unit", "currency", "state")
 
 
 def _title(column: Column) -> str:
@@ -45,6 +51,8 @@ def _cell(value: Any, column: Column) -> tuple[str, str]:
     exact = plain_text(column.kind, value)
     if column.kind in ("count", "seconds") or column.name == "multiplier":
         return f"{int(value):,}", ""
+    if column.kind == "money":
+        return shown_amount(value), ""
     if column.kind == "bytes":
         return shown_gib(int(value)), exact
     if column.kind == "byte_seconds":
@@ -57,7 +65,7 @@ def explanation_page(explanation: Explanation) -> str:
     *evidence, (polls_title, polls) = tables(explanation, every_poll=False)
     line, period = explanation.line, explanation.period
     return (
-        _environment()
+        environment()
         .get_template("explain.html")
         .render(
             title=heading(explanation),
@@ -77,7 +85,7 @@ def explanation_page(explanation: Explanation) -> str:
 
 def reconciliation_page(made: Reconciliation) -> str:
     """Write a reconciliation as one HTML page, with every finding."""
-    template = _environment().get_template("reconcile.html")
+    template = environment().get_template("reconcile.html")
     return template.render(
         title=reconcile_tables.heading(made),
         verdict=reconcile_tables.verdict(made),

@@ -1,0 +1,156 @@
+"""What people read of a period, as a part of the meter: pages, pictures, workbooks."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from metering.billing.usage import Computation
+from metering.bookkeeping import Bookkeeping
+from metering.books.bills import bill_on_terms, compute
+from metering.engine.duckdb import Engine
+from metering.model.errors import MisuseError, NoDataError
+from metering.model.records import Bill, UsageRow
+from metering.model.tables import Table
+from metering.reporting.charts import draw, pictures, series
+from metering.reporting.files import format_of, write_table
+from metering.reporting.month_page import Shown, month_page
+from metering.reporting.pages import write_page
+from metering.reporting.reports import make_report
+
+Progress = Callable[[str, int, int], None]
+
+# A picture of more is none that anybody reads.
+MOST_DRAWN = 24
+
+
+def _silent(_step: str, _done: int, _all: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A period as the books have it, and computed in full: its bill, and the tables in the engine."""
+
+    engine: Engine
+    computation: Computation
+    bill: Bill
+    account: str | None
+
+
+class Publishing(Bookkeeping):
+    """A store whose periods can be shown."""
+
+    @contextlib.contextmanager
+    def _month(
+        self, period: str, account: str | None, *, as_of: str | None, known_at: str | int | None, progress: Progress
+    ) -> Iterator[Month]:
+        """Open the store with the bill of a period and its steps, both of one moment."""
+        with self._store.reading() as engine:
+            terms = self.terms(engine, period, as_of, known_at)
+            bill = bill_on_terms(engine, self._store, terms, progress)
+            own = bill if account is None else bill.of_account(account)
+            if not own.usage:
+                who = "" if account is None else f" of account {account!r}"
+                raise NoDataError(
+                    f"there is no usage{who} in {period}: `metering report usage --period {period}` names what there is"
+                )
+            yield Month(engine, compute(engine, terms, progress), own, account)
+
+    def write(self, path: str | Path, table: Table) -> None:
+        """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before."""
+        place = Path(path)
+        format_of(place)
+        with self._store.reading() as engine:
+            write_table(engine, table, place)
+
+    def plot(
+        self,
+        name: str,
+        path: str | Path,
+        *,
+        period: str,
+        account: str | None = None,
+        location: str | None = None,
+        width: int = 1200,
+        dark: bool = False,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> tuple[int, int]:
+        """Draw a picture to a file: how many accounts and locations of how many are in it.
+
+        Args:
+            name: `usage` (occupied against entitled over time), `burst` (by day and location), or `cost` (subscriptions and burst).
+            path: the file, .png or .svg.
+            period: what is drawn.
+            account: only this account.
+            location: only this location.
+            width: of the picture, about, in pixels.
+            dark: bright on dark.
+            as_of: the clock of the computation, as in `bill`.
+            known_at: use only facts ingested by then, as in `bill`.
+            progress: called with each stage, how many are done and how many there are.
+        """
+        if name not in pictures.PLOTS:
+            raise MisuseError(f"there is no plot {name!r}: choose from {', '.join(pictures.PLOTS)}")
+        place = Path(path)
+        draw.picture_format(place)
+        draw.assert_installed()
+        palette = draw.DARK if dark else draw.LIGHT
+        with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
+            units = series.ranked(row for row in month.bill.usage if location in (None, row.location))
+            if not units:
+                raise NoDataError(f"there is no usage in location {location!r} in {period}")
+            shown = units[:MOST_DRAWN] if name == "usage" else units
+            spec = self._picture(name, month, shown, location, palette, width)
+        draw.write_picture(spec, palette, place)
+        return len(shown), len(units)
+
+    def page(
+        self,
+        path: str | Path,
+        *,
+        period: str,
+        account: str | None = None,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> None:
+        """Write one self-contained page of a period, with charts; of one account, it is the customer's own and names nobody else.
+
+        Takes as_of, known_at and progress as `bill` does.
+        """
+        draw.assert_installed()
+        with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
+            cost = self._costs(month, ("location",) if account else ("account", "location"))
+            text = month_page(Shown(month.engine, month.computation, month.bill, cost, account))
+        write_page(text, Path(path))
+
+    def _picture(
+        self, name: str, month: Month, units: list[UsageRow], location: str | None, palette: pictures.Palette, width: int
+    ) -> draw.Spec:
+        period = month.computation.period
+        if name == "usage":
+            return pictures.usage_picture(palette, period, series.levels(month.engine, period, units), month.bill.names, width)
+        if name == "burst":
+            places = {row.location for row in units}
+            lines = [line for line in month.bill.lines if line.location in places]
+            chart = pictures.burst_chart(palette, period, units, lines, width)
+            return chart | {"title": pictures.heading("Burst of backup", period)}
+        charts = pictures.cost_charts(palette, _at(self._costs(month, ("location",)), location), width)
+        if not charts:
+            raise NoDataError(f"nothing is known to have cost anything in {period.text}: no subscription and no burst has a price")
+        return pictures.stacked(charts) | {"title": pictures.heading("What backup cost", period)}
+
+    def _costs(self, month: Month, by: tuple[str, ...]) -> Table:
+        settings = self.settings
+        return make_report(
+            "cost", month.engine, month.computation, by, month.account, locations=settings.locations,
+            discounts=settings.discount_table,
+        )  # fmt: skip
+
+
+def _at(cost: Table, location: str | None) -> Table:
+    """Keep a location's rows of costs that are by location."""
+    return Table(cost.name, cost.columns, [row for row in cost.rows if location in (None, row[0])])

@@ -1,0 +1,1 @@
+"""Pictures of a period: what they show, from where, and how they are drawn."""

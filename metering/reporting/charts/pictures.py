@@ -1,0 +1,82 @@
+"""The pictures of a period, put together: which chart shows what, how large, and what stands above it."""
+
+from collections.abc import Mapping
+
+from metering.model.period import SECONDS_PER_DAY, Period
+from metering.model.records import ChargeLine, UsageRow
+from metering.model.tables import Table
+from metering.reporting.charts.draw import ON_PAGE, Spec, label, specification
+from metering.reporting.charts.series import Drawn, burst_days, cost_parts
+
+Palette = Mapping[str, str]
+PLOTS = ("usage", "burst", "cost")
+_COLUMN = 600
+_MARGIN = 130
+_PAGE_WIDTH = 450
+_HOURS_MATTER_S = 3 * SECONDS_PER_DAY
+_THEME = ("$schema", "background", "padding", "config")
+
+
+def _usage_chart(palette: Palette, period: Period, width: int) -> Spec:
+    """Give the chart of occupied against entitled over a period, without data."""
+    spec = specification("usage", palette) | {"width": width}
+    _over(spec, period)
+    return spec
+
+
+def _over(spec: Spec, period: Period) -> None:
+    """Let a chart's time be the period, whatever of it the data cover; a date is written as one where hours are no matter."""
+    spec["encoding"]["x"]["scale"]["domain"] = [period.start_s * 1_000, period.end_s * 1_000]
+    if period.end_s - period.start_s > _HOURS_MATTER_S:
+        spec["encoding"]["x"]["axis"]["format"] = "%-d %b"
+
+
+def usage_picture(palette: Palette, period: Period, drawn: list[Drawn], names: Mapping[str, str], width: int) -> Spec:
+    """Occupied against entitled of some units, one chart a unit, as many beside each other as there is room for."""
+    columns = min(len(drawn), max(1, width // _COLUMN))
+    each = _usage_chart(palette, period, max(200, width // columns - _MARGIN))
+    theme = {name: each.pop(name) for name in _THEME}
+    charts = [
+        each
+        | {
+            "title": label(f"{names.get(unit.usage.account, unit.usage.account)} · {unit.usage.location}"),
+            "data": {"values": unit.rows},
+        }
+        for unit in drawn
+    ]
+    return theme | {"columns": columns, "concat": charts, "title": heading("Backup occupied and entitled", period)}
+
+
+def burst_chart(palette: Palette, period: Period, usage: list[UsageRow], lines: list[ChargeLine], width: int) -> Spec:
+    """Burst by day and location: the darker, the more."""
+    spec = specification("burst", palette) | {"width": max(200, width - _MARGIN)}
+    _over(spec, period)
+    return spec | {"data": {"values": burst_days(period, usage, lines)}}
+
+
+def cost_charts(palette: Palette, cost: Table, width: int) -> list[Spec]:
+    """What subscriptions and burst cost, a chart a currency: amounts of two currencies are on no one axis."""
+    at = [column.name for column in cost.columns].index("currency")
+    return [
+        specification("cost", palette) | {"width": max(200, width - _MARGIN), "title": label(currency), "data": {"values": rows}}
+        for currency in sorted({row[at] for row in cost.rows if row[at] is not None})
+        if (rows := cost_parts(cost, currency))
+    ]
+
+
+def stacked(charts: list[Spec]) -> Spec:
+    """Put charts under each other in one picture."""
+    theme = {name: charts[0][name] for name in _THEME}
+    return theme | {"vconcat": [{name: part for name, part in chart.items() if name not in _THEME} for chart in charts]}
+
+
+def page_chart(period: Period) -> Spec:
+    """Occupied against entitled as a page has it, which explains the colours once for all charts."""
+    spec = _usage_chart(ON_PAGE, period, _PAGE_WIDTH)
+    spec["encoding"]["color"]["legend"] = None
+    return spec
+
+
+def heading(what: str, period: Period) -> Spec:
+    """Head a picture that stands alone: nothing beside it says what it shows."""
+    return {"text": f"{what}, {period.text} (UTC)", "fontSize": 16, "offset": 12}

@@ -1,0 +1,271 @@
+"""A period on one page: what is due, what to know, who burst when, what was used, what it cost, what was observed.
+
+The page is bounded whatever it is of: what burst most is drawn, the rest stands in tables, and what is left out is said.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from metering import __version__
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text
+from metering.model.records import Bill, Episode, Finding, UsageRow
+from metering.model.tables import Column, Table, columns_of, table_of
+from metering.model.units import counted, shown_gib_months, shown_quotient
+from metering.reporting.charts import draw, pictures, series
+from metering.reporting.pages import environment
+from metering.reporting.reports import statement
+from metering.reporting.tops import tops
+
+MOST_DRAWN = 60
+_MOST_ROWS = 5_000
+_MOST_LINES = 1_500
+_MOST_FINDINGS = 200
+_MOST_EPISODES = 30
+_MOST_TOPS = 15
+_MOST_COVERED = 50
+_SEVERITIES = ("error", "warning", "info")
+_USAGE = (
+    "account", "location", "occupied_byte_seconds", "entitled_byte_seconds", "burst_byte_seconds", "unused_byte_seconds",
+    "peak_occupied_bytes",
+)  # fmt: skip
+# What a customer needs to know; other findings are for whoever runs the program, and may name files and other accounts.
+_TOLD_CUSTOMERS = {
+    "missing_time": "not observed, and not billed",
+    "partial_time": "observed in part, and billed by what was seen",
+    "held_time": "a listing came late, and the one before it counts on",
+    "unpriced_burst": "burst has no price yet, so what is due is not known",
+}
+_CONTENTS = {
+    "statements": "Statements", "findings": "Findings", "burst": "Burst", "usage": "Usage", "cost": "Cost", "drives": "Drives",
+    "snapshots": "Snapshots", "coverage": "Coverage",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a page is made of, beside the tables of the computation in the engine: the bill, its costs, whose page it is."""
+
+    engine: Engine
+    computation: Computation
+    bill: Bill
+    cost: Table
+    account: str | None
+
+
+def month_page(shown: Shown) -> str:
+    """Write the page of a period, or of one account in it.
+
+    Raises:
+        InputError: what draws charts is not installed.
+    """
+    draw.assert_installed()
+    bill, names = shown.bill, shown.bill.names
+    period = Period(bill.period.start, bill.period.end)
+    notes: dict[str, list[str]] = {name: [] for name in ("statements", "findings", "episodes", "usage", "coverage")}
+    is_own = shown.account is not None
+    table = _table_maker(names, keep_account=not is_own)
+    drives, snapshots = tops(shown.engine, shown.computation, shown.account, _MOST_TOPS)
+    units = series.ranked(bill.usage)
+    statements = table_of("statements", type(bill.statements[0]), bill.statements) if bill.statements else Table("", (), [])
+    return (
+        environment()
+        .get_template("month.html")
+        .render(
+            title=f"Backup, {period.text}" + (f": {names.get(shown.account, shown.account)}" if shown.account else ""),
+            subtitle=_subtitle(bill, shown.account),
+            is_own=is_own,
+            hatches=Markup(draw.hatches(draw.ON_PAGE)),  # noqa: S704 -- our own patterns
+            cards=_cards(bill, is_own=is_own),
+            contents=_CONTENTS.items(),
+            statements=(table if is_own else _as_it_is)(_capped(statements, _MOST_ROWS, notes["statements"], "metering bill")),
+            lines=_lines(bill, names, notes["statements"]),
+            findings=_findings(bill, table, notes["findings"], is_own=is_own),
+            burst_chart=_drawn(pictures.burst_chart(draw.ON_PAGE, period, bill.usage, bill.lines, 1_000)),
+            episodes=_episodes(bill.episodes, table, notes["episodes"]),
+            bucket=_bucket(series.bucket_seconds(period)),
+            charts=_charts(shown, period, units, notes["usage"]),
+            usage=table(_capped(_usage(units), _MOST_ROWS, notes["usage"], "metering report usage")),
+            cost=table(shown.cost),
+            cost_charts=[_drawn(chart) for chart in pictures.cost_charts(draw.ON_PAGE, shown.cost, 560)],
+            drives=table(drives),
+            snapshots=table(snapshots),
+            coverage=table(_coverage(bill.usage, notes["coverage"])),
+            notes=notes,
+            footer=f"metering {__version__}; all times are UTC; a GiB is 2³⁰ bytes, a GiB-month 30 days of it.",
+        )
+    )
+
+
+def _drawn(spec: draw.Spec) -> Markup:
+    return Markup(draw.svg(spec))  # noqa: S704 -- drawn from data; the drawing library escapes what is text in it
+
+
+def _subtitle(bill: Bill, account: str | None) -> str:
+    states = {row.state for row in bill.statements}
+    state = "closed" if states == {"closed"} else "draft: it may still change"
+    whose = f"account {account} · " if account else ""
+    start, end, as_of = (instant_text(at) for at in (bill.period.start, bill.period.end, bill.period.as_of))
+    return f"{whose}from {start} until {end} · as of {as_of} · {state}"
+
+
+def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
+    """Tell in figures what a reader looks for first."""
+    cards = [(f"Due, {currency}", f"{amount:,f}") for currency, amount in bill.due]
+    if parked := sum(row.state == "parked" for row in bill.statements):
+        cards.append(("Parked", counted(parked, "statement")))
+    known = sum(row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds for row in bill.usage)
+    missing = sum(row.missing_seconds for row in bill.usage)
+    cards += [
+        ("Burst, GiB-months", shown_gib_months(sum(row.burst_byte_seconds for row in bill.usage))),
+        ("Occupied, GiB-months", shown_gib_months(sum(row.occupied_byte_seconds for row in bill.usage))),
+        ("Entitled, GiB-months", shown_gib_months(sum(row.entitled_byte_seconds for row in bill.usage))),
+        ("Observed", f"{_percent(known - missing, known)} %"),
+        ("Accounts · locations", f"{len({r.account for r in bill.usage}):,} · {len({r.location for r in bill.usage}):,}"),
+    ]
+    if not is_own and (serious := sum(finding.severity != "info" for finding in bill.findings)):
+        cards.append(("Errors and warnings", f"{serious:,}"))
+    return cards
+
+
+def _percent(part: int, whole: int) -> str:
+    """Write a share so that all and nearly all are not the same: rounded down."""
+    return shown_quotient(10_000 * part // whole, 100, 2) if whole else "–"
+
+
+def _table_maker(names: dict[str, str], *, keep_account: bool) -> Callable[[Table], Table]:
+    """Call accounts by name, or leave them out of a page that is one account's."""
+
+    def made(table: Table) -> Table:
+        at = next((i for i, column in enumerate(table.columns) if column.name == "account"), None)
+        if at is None:
+            return table
+        if not keep_account:
+            return Table(table.name, _without(table.columns, at), [_without(row, at) for row in table.rows])
+        return Table(table.name, table.columns, [(*row[:at], names.get(row[at], row[at]), *row[at + 1 :]) for row in table.rows])
+
+    return made
+
+
+def _as_it_is(table: Table) -> Table:
+    return table
+
+
+def _without(values: tuple[Any, ...], at: int) -> tuple[Any, ...]:
+    return (*values[:at], *values[at + 1 :])
+
+
+def _picked(table: Table, names: Sequence[str]) -> Table:
+    at = [[column.name for column in table.columns].index(name) for name in names]
+    return Table(table.name, tuple(table.columns[i] for i in at), [tuple(row[i] for i in at) for row in table.rows])
+
+
+def _capped(table: Table, most: int, notes: list[str], command: str) -> Table:
+    if len(table.rows) <= most:
+        return table
+    notes.append(f"{len(table.rows) - most:,} rows more are left out here: `{command}` has them all.")
+    return Table(table.name, table.columns, table.rows[:most])
+
+
+_LINE = (
+    "date", "location", "charge_id", "adjusts", "level", "price", "unit", "burst_seconds", "peak_burst_bytes", "burst_byte_seconds",
+    "amount", "shown_amount",
+)  # fmt: skip
+
+
+def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[str, Table]]:
+    """Give the lines of each statement that has any, with its total; as many statements as there is room for."""
+    table = statement(bill)
+    at = {column.name: i for i, column in enumerate(table.columns)}
+    has_adjustments = any(line.adjusts for line in bill.lines)
+    shown = [name for name in _LINE if name != "adjusts" or has_adjustments]
+    own: list[tuple[Any, ...]] = []
+    found: list[tuple[str, Table]] = []
+    lines = left_out = 0
+    for row in table.rows:
+        own.append(row)
+        if row[at["charge_id"]] is not None:
+            continue
+        if len(own) > 1 and lines + len(own) > _MOST_LINES and found:
+            left_out += 1
+        elif len(own) > 1:
+            lines += len(own)
+            due = "not known yet" if row[at["shown_amount"]] is None else f"{row[at['shown_amount']]:,f} {row[at['currency']]}"
+            who = names.get(row[at["account"]], row[at["account"]])
+            heading = f"{who}: {counted(len(own) - 1, 'line')}, due {due}"
+            found.append((heading, _with_total(_picked(Table("lines", table.columns, own), shown))))
+        own = []
+    if left_out:
+        notes.append(f"The lines of {counted(left_out, 'statement')} are left out here: `metering report statement` has them all.")
+    return found
+
+
+def _with_total(lines: Table) -> Table:
+    """Say in a statement's last row what it is."""
+    columns = (Column("date", "text"), *lines.columns[1:])
+    rows = [("total" if row[0] is None else date_text(row[0]), *row[1:]) for row in lines.rows]
+    return Table(lines.name, columns, rows)
+
+
+def _findings(bill: Bill, table: Callable[[Table], Table], notes: list[str], *, is_own: bool) -> Table:
+    """Give what to know before believing the figures; a customer is told what touches the bill, in words that are no orders."""
+    if is_own:
+        columns = columns_of(location="text", seconds="seconds", what="text")
+        told = [f for f in bill.findings if f.check in _TOLD_CUSTOMERS]
+        return Table("findings", columns, [(f.location, f.seconds, _TOLD_CUSTOMERS[f.check]) for f in told])
+    ordered = sorted(bill.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    shown = _picked(table_of("findings", Finding, ordered), ("severity", "check", "account", "location", "message"))
+    return table(_capped(shown, _MOST_FINDINGS, notes, "metering audit"))
+
+
+def _episodes(episodes: list[Episode], table: Callable[[Table], Table], notes: list[str]) -> Table:
+    largest = sorted(episodes, key=lambda episode: -episode.burst_byte_seconds)
+    return table(_capped(table_of("episodes", Episode, largest), _MOST_EPISODES, notes, "metering report burst"))
+
+
+def _bucket(seconds: int) -> str:
+    for length, word in ((SECONDS_PER_DAY, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds % length == 0:
+            return word if seconds == length else f"{seconds // length} {word}s"
+    return f"{seconds} seconds"
+
+
+def _charts(shown: Shown, period: Period, units: list[UsageRow], notes: list[str]) -> list[tuple[str, str, Markup]]:
+    drawn = units[:MOST_DRAWN]
+    if len(drawn) < len(units):
+        notes.append(f"The {len(drawn)} that burst most are drawn, of {len(units):,}; all are in the table below.")
+    drawer = draw.Drawer(pictures.page_chart(period))
+    names = shown.bill.names
+    return [
+        (
+            f"{names.get(unit.usage.account, unit.usage.account)} · {unit.usage.location}",
+            f"burst {shown_gib_months(unit.usage.burst_byte_seconds)} of {shown_gib_months(unit.usage.occupied_byte_seconds)} "
+            "GiB-months",
+            Markup(drawer.svg(unit.rows)),  # noqa: S704 -- drawn from figures
+        )
+        for unit in series.levels(shown.engine, period, drawn)
+    ]
+
+
+def _usage(units: list[UsageRow]) -> Table:
+    return _picked(table_of("usage", UsageRow, units), _USAGE)
+
+
+def _coverage(usage: list[UsageRow], notes: list[str]) -> Table:
+    states = ("measured_seconds", "held_seconds", "partial_seconds", "missing_seconds")
+    worst = sorted(
+        usage, key=lambda row: (-row.missing_seconds, -row.partial_seconds, -row.held_seconds, row.account, row.location)
+    )
+    columns = (
+        Column("account", "text"), Column("location", "text"), *(Column(state, "seconds") for state in states),
+        Column("observed_percent", "text"),
+    )  # fmt: skip
+    rows = []
+    for row in worst:
+        seconds = [getattr(row, state) for state in states]
+        rows.append((row.account, row.location, *seconds, _percent(sum(seconds[:3]), sum(seconds))))
+    return _capped(Table("coverage", columns, rows), _MOST_COVERED, notes, "metering report coverage")

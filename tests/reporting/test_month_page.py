@@ -1,0 +1,199 @@
+"""The page of a period: opened in a real browser, it shows what the bill says, asks for nothing, and obeys no name."""
+
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import tools
+from hostile_world import DAY, LOCATION, hostile_meter
+from small_world import GIB, meter_of, polls, price
+
+import metering
+from metering.model.errors import NoDataError
+from metering.model.units import shown_amount, shown_gib_months
+from metering.reporting.month_page import MOST_DRAWN
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ALPENROSE = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"
+
+
+class Parts(HTMLParser):
+    """A page taken apart: its elements, their attributes, and all its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.texts = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory):
+    with metering.open(str(tmp_path_factory.mktemp("month") / "metering.duckdb")) as meter:
+        meter.ingest(ROOT / "sample_data")
+        yield meter
+
+
+@pytest.fixture(scope="module")
+def page(month, tmp_path_factory):
+    place = tmp_path_factory.mktemp("page") / "october.html"
+    month.page(place, period="2026-10")
+    return place
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    with hostile_meter(folder) as meter:
+        meter.page(folder / "page.html", period=DAY)
+        yield folder / "page.html", meter.bill(DAY)
+
+
+def test_the_page_has_every_figure_of_the_bill(month, page):
+    bill = month.bill("2026-10")
+    shown = Parts(page.read_text(encoding="utf-8")).text
+    for line in bill.lines:
+        assert line.charge_id in shown
+        assert str(line.burst_byte_seconds) in shown
+        assert line.amount is None or shown_amount(line.amount) in shown
+    for row in bill.usage:
+        assert f"{shown_gib_months(row.occupied_byte_seconds)} {row.occupied_byte_seconds}" in shown
+        assert str(row.peak_occupied_bytes) in shown
+    for due in bill.statements:
+        assert due.account in shown
+        assert due.amount_due is None or format(due.amount_due, ",f") in shown
+    for finding in bill.findings:
+        assert " ".join(finding.message.split()) in shown
+    assert "draft: it may still change" in shown
+
+
+def test_a_picture_of_each_unit_is_on_it_and_the_patterns_once(month, page):
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<figcaption>") == len(month.bill("2026-10").usage) == 8
+    assert text.count('<pattern id="missing"') == 1
+
+
+def test_it_brings_all_that_it_needs_and_forbids_the_rest(page, hostile_page):
+    for place in (page, hostile_page[0]):
+        parts = Parts(place.read_text(encoding="utf-8"))
+        assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in parts.attributes
+        assert not {"script", "img", "iframe", "link", "object", "embed", "form", "base", "foreignobject", "image", "use"} & set(
+            parts.tags
+        )
+        links = [value for name, value in parts.attributes if name in ("href", "xlink:href", "src", "srcset", "action", "data")]
+        assert links
+        assert all(re.fullmatch("#[a-z]+", link) for link in links)
+        assert not [name for name, _ in parts.attributes if name.startswith("on")]
+        assert "url(http" not in place.read_text(encoding="utf-8")
+
+
+def test_a_name_that_would_be_markup_is_text(hostile_page):
+    place, bill = hostile_page
+    parts = Parts(place.read_text(encoding="utf-8"))
+    assert "b" not in parts.tags
+    assert " ".join(LOCATION.split()) in parts.text
+    for due in bill.statements:
+        assert " ".join(due.account.split()) in parts.text
+        assert " ".join((due.name or "").split()) in parts.text
+
+
+def test_two_accounts_of_one_name_are_told_apart_by_their_ids(hostile_page):
+    parts = Parts(hostile_page[0].read_text(encoding="utf-8"))
+    assert f"twin-1 · {LOCATION}" in parts.text
+    assert f"twin-2 · {LOCATION}" in parts.text
+
+
+@tools.needs("chromium")
+def test_a_browser_shows_it_without_a_complaint_and_without_a_request(page, hostile_page, tmp_path):
+    for number, place in enumerate((page, hostile_page[0])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        dom, console, asked_for = tools.browse(place, folder)
+        assert console == []
+        assert asked_for == []
+        assert sorted(set(Parts(dom).tags)) == sorted(set(Parts(place.read_text(encoding="utf-8")).tags))
+
+
+@tools.needs("chromium")
+def test_the_browser_tells_us_when_a_page_complains_or_asks(tmp_path):
+    place = tmp_path / "bad.html"
+    place.write_text("<script>console.error('no')</script><img src='http://127.0.0.1:1/x.png'>")
+    _, console, asked_for = tools.browse(place, tmp_path)
+    assert len(console) == 1
+    assert asked_for == ["http://127.0.0.1:1/x.png"]
+
+
+@tools.needs("chromium")
+@pytest.mark.parametrize("width", [400, 1200, 2400])
+def test_the_page_is_never_wider_than_the_screen(width, page, hostile_page, tmp_path):
+    """In a frame of that width, for a window has a least one; what is wider scrolls within its own box."""
+    for number, place in enumerate((page, hostile_page[0])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        frame = folder / "frame.html"
+        inner = html.escape(place.read_text(encoding="utf-8"), quote=True)
+        frame.write_text(
+            f'<iframe style="border:0;width:{width}px;height:900px" srcdoc="{inner}"></iframe><p id="found"></p>'
+            "<script>onload = () => { found.textContent = 'wide ' + frames[0].document.documentElement.scrollWidth }</script>",
+            encoding="utf-8",
+        )  # fmt: skip
+        dom, _, _ = tools.browse(frame, folder, width=2600)
+        assert re.search(r"wide (\d+)", dom)[1] == str(width)
+
+
+@tools.needs("chromium")
+def test_light_and_dark_are_different_pictures_of_one_page(page, tmp_path):
+    light, dark = (tools.picture_of(page, tmp_path, dark=dark) for dark in (False, True))
+    assert light.startswith(b"\x89PNG")
+    assert light != dark
+
+
+def test_a_customer_sees_his_own_and_no_one_elses(month, tmp_path):
+    place = tmp_path / "alpenrose.html"
+    month.page(place, period="2026-10", account=ALPENROSE)
+    shown = Parts(place.read_text(encoding="utf-8")).text
+    bill = month.bill("2026-10")
+    for due in bill.statements:
+        assert (due.account in shown) == (due.account == ALPENROSE)
+        assert (due.name in shown) == (due.account == ALPENROSE)
+    for line in bill.lines:
+        assert (line.charge_id in shown) == (line.account == ALPENROSE)
+    assert "69.84" in shown
+    assert "samples/alpenrose" not in shown, "where a file of ours is, is none of a customer's business"
+    assert "not observed, and not billed" in shown
+
+
+def test_a_page_of_many_is_bounded_and_says_what_it_leaves_out(tmp_path):
+    accounts = [{"account": f"a{i:04}", "currency": "CHF", "name": f"No {i}"} for i in range(MOST_DRAWN + 30)]
+    samples = [
+        row
+        for i, account in enumerate(accounts)
+        for row in polls("2026-10-01T00:00:00Z", "2026-10-01T00:10:00Z", {"s": (i + 1) * GIB}, account=account["account"])
+    ]
+    with meter_of(tmp_path, samples=samples, accounts=accounts, prices=[price("0.28")]) as meter:
+        meter.page(tmp_path / "page.html", period=DAY)
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text.count("<figcaption>") == MOST_DRAWN
+    assert f"The {MOST_DRAWN} that burst most are drawn, of {MOST_DRAWN + 30}; all are in the table below." in text
+    assert all(account["account"] in text for account in accounts)
+    assert f"No {MOST_DRAWN + 29} · ZRH" in text, "it burst most"
+
+
+def test_a_period_without_usage_is_no_page(month, tmp_path):
+    with pytest.raises(NoDataError):
+        month.page(tmp_path / "page.html", period="2020-01")
+    with pytest.raises(NoDataError, match="no usage of account 'nobody'"):
+        month.page(tmp_path / "page.html", period="2026-10", account="nobody")
+    assert list(tmp_path.iterdir()) == []
