@@ -307,7 +307,8 @@ class Meter(Publishing):
     ) -> dict[str, int]:
         """Write `statement` or `usage` of a period to a file, or the `facts` in force to a new folder.
 
-        `ledger`, `dailyburst` and `currentusage` are written as the provider answers them. Gives the number of rows by place.
+        `ledger`, `dailyburst` and `currentusage` are written as the provider answers them, `xlsx` is the bill and
+        every report as one workbook. Gives the number of rows by place.
         """
         place = Path(path)
         if name == "facts":
@@ -321,8 +322,10 @@ class Meter(Publishing):
             provider_format(place)
             with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
                 return {str(place): write_objects(name, _PROVIDER_SHAPED[name](engine, computation, account), place)}
+        if name == "xlsx" and period is not None:
+            return self.workbook(place, period=period, as_of=as_of, known_at=known_at, account=account, progress=progress)
         if name not in ("statement", "usage") or period is None:
-            kinds = ", ".join(("statement", "usage", *_PROVIDER_SHAPED))
+            kinds = ", ".join(("statement", "usage", *_PROVIDER_SHAPED, "xlsx"))
             raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")
         format_of(place)
         table = self.report_table(name, period, as_of=as_of, known_at=known_at, account=account, progress=progress)

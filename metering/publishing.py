@@ -10,13 +10,15 @@ from metering.bookkeeping import Bookkeeping
 from metering.books.bills import bill_on_terms, compute
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
-from metering.model.records import Bill, UsageRow
+from metering.model.records import Bill, Finding, UsageRow
 from metering.model.tables import Table
+from metering.reporting.bill_book import bill_sheets, findings_table
 from metering.reporting.charts import draw, pictures, series
 from metering.reporting.files import format_of, write_table
 from metering.reporting.month_page import Shown, month_page
 from metering.reporting.pages import write_page
-from metering.reporting.reports import make_report
+from metering.reporting.reports import DEFAULT_BY, make_report, statement
+from metering.reporting.workbook import Sheet, installed, write_workbook
 
 Progress = Callable[[str, int, int], None]
 
@@ -63,6 +65,47 @@ class Publishing(Bookkeeping):
         format_of(place)
         with self._store.reading() as engine:
             write_table(engine, table, place)
+
+    def write_findings(self, path: str | Path, found: list[Finding]) -> None:
+        """Write findings to a file, in the format that its name tells."""
+        self.write(path, findings_table(found))
+
+    def write_bill(self, path: str | Path, bill: Bill) -> int:
+        """Write a bill to a file, in the format that its name tells; a workbook has a sheet for each of its parts.
+
+        Gives the number of its lines.
+        """
+        place = Path(path)
+        if format_of(place) == "xlsx":
+            write_workbook(bill_sheets(bill), place)
+        else:
+            self.write(place, statement(bill))
+        return len(bill.lines)
+
+    def workbook(
+        self,
+        path: str | Path,
+        *,
+        period: str,
+        account: str | None = None,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> dict[str, int]:
+        """Write the bill and every report of a period as one workbook, a sheet each: how many rows there are.
+
+        Takes account, as_of, known_at and progress as `bill` does.
+        """
+        place = Path(path)
+        if format_of(place) != "xlsx":
+            raise MisuseError(f"{place} is no workbook's name: end it in .xlsx")
+        installed()
+        with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
+            sheets = bill_sheets(month.bill)
+            for name in ("snapshots", "subscriptions", "cost", "coverage"):
+                sheets.append(Sheet(self._made(name, month, DEFAULT_BY[name])))
+        write_workbook(sheets, place)
+        return {f"{place}, {sheet.table.name}": len(sheet.table.rows) for sheet in sheets[1:]}
 
     def plot(
         self,
@@ -144,9 +187,12 @@ class Publishing(Bookkeeping):
         return pictures.stacked(charts) | {"title": pictures.heading("What backup cost", period)}
 
     def _costs(self, month: Month, by: tuple[str, ...]) -> Table:
+        return self._made("cost", month, by)
+
+    def _made(self, name: str, month: Month, by: tuple[str, ...]) -> Table:
         settings = self.settings
         return make_report(
-            "cost", month.engine, month.computation, by, month.account, locations=settings.locations,
+            name, month.engine, month.computation, by, month.account, locations=settings.locations,
             discounts=settings.discount_table,
         )  # fmt: skip
 

@@ -71,11 +71,23 @@ def _asked_for(log: Path) -> list[str]:
     return sorted(url for url in own if not url.startswith(("file:", "data:")))
 
 
+# LibreOffice believes what a workbook says that its formulas gave, unless it is told to compute them whenever it opens one.
+_ALWAYS_COMPUTE = """<?xml version="1.0" encoding="UTF-8"?>
+<oor:items xmlns:oor="http://openoffice.org/2001/registry"><item oor:path="/org.openoffice.Office.Calc/Formula/Load">
+<prop oor:name="OOXMLRecalcMode" oor:op="fuse"><value>0</value></prop></item></oor:items>
+"""
+
+
 def convert(source: Path, form: str, folder: Path) -> Path:
-    """Let LibreOffice open a file, compute it anew, and write it in another form."""
+    """Let LibreOffice open a file, compute it anew, and write it in another form into a folder that is not the file's own."""
+    profile = folder / "office" / "user"
+    profile.mkdir(parents=True, exist_ok=True)
+    (profile / "registrymodifications.xcu").write_text(_ALWAYS_COMPUTE, encoding="utf-8")
     subprocess.run(
-        ["soffice", f"-env:UserInstallation={(folder / 'office').as_uri()}", "--headless", "--convert-to", form, "--outdir", folder,
-         source],
+        [
+            "soffice", f"-env:UserInstallation={profile.parent.as_uri()}", "--headless", "--convert-to", form, "--outdir", folder,
+            source,
+        ],
         capture_output=True, text=True, check=True, timeout=180,
     )  # fmt: skip
     return folder / f"{source.stem}.{form.partition(':')[0]}"

@@ -10,10 +10,13 @@ from metering.cli.common import (
     Common,
     Format,
     KnownAtOption,
+    OutputOption,
+    message,
     meter,
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from metering.model.records import Finding
@@ -28,6 +31,7 @@ def audit(
     ] = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
+    output: OutputOption = None,
     check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
     list_checks: Annotated[bool, typer.Option("--list", help="List the checks, what each means and what to do.")] = False,
 ) -> None:
@@ -44,7 +48,12 @@ def audit(
         return
     with meter(common) as opened, progress(common, "Auditing") as show:
         found = opened.audit(period, as_of=as_of, known_at=known_at, progress=show)
-    _print(common, found)
+        if output is not None:
+            opened.write_findings(output, found)
+    if output is None:
+        _print(common, found)
+    else:
+        message(common, f"{output}: {counted(len(found), 'finding')}")
     if check and any(finding.severity != "info" for finding in found):
         raise typer.Exit(EXIT_FOUND)
 

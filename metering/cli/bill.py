@@ -12,11 +12,13 @@ from metering.cli.common import (
     Common,
     Format,
     KnownAtOption,
+    OutputOption,
     message,
     meter,
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from metering.model.records import Bill
@@ -58,12 +60,15 @@ def bill(
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,
+    output: OutputOption = None,
     check: CheckOption = False,
 ) -> None:
-    """Statements of a period from the store; nothing is written."""
+    """Statements of a period; the store is not changed."""
     with meter(common) as opened, progress(common, "Billing") as show:
         made = opened.bill(period, as_of=as_of, known_at=known_at, account=account, progress=show)
-    _print(common, made, check)
+        if output is not None:
+            message(common, f"{output}: {counted(opened.write_bill(output, made), 'line')}")
+    _print(common, made, check, quietly=output is not None)
 
 
 def show_bill(common: Common, made: "Bill") -> None:
@@ -81,7 +86,8 @@ def show_bill(common: Common, made: "Bill") -> None:
         print_bill(common, made)
 
 
-def _print(common: Common, made: "Bill", check: bool) -> None:
-    show_bill(common, made)
+def _print(common: Common, made: "Bill", check: bool, *, quietly: bool = False) -> None:
+    if not quietly:
+        show_bill(common, made)
     if check and any(finding.severity != "info" for finding in made.findings):
         raise typer.Exit(EXIT_FOUND)

@@ -27,6 +27,7 @@ class Export(StrEnum):
     LEDGER = "ledger"
     DAILYBURST = "dailyburst"
     CURRENTUSAGE = "currentusage"
+    XLSX = "xlsx"
     FACTS = "facts"
 
 
@@ -41,10 +42,14 @@ class FactsFormat(StrEnum):
 @with_common_options
 def export(
     common: Common,
-    name: Annotated[Export, typer.Argument(metavar="WHAT", help="statement, usage, ledger, dailyburst, currentusage or facts.")],
+    name: Annotated[
+        Export, typer.Argument(metavar="WHAT", help="statement, usage, ledger, dailyburst, currentusage, xlsx or facts.")
+    ],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet, .json); for facts a new folder."),
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet, .json, .xlsx); for facts a new folder."
+        ),
     ],
     period: Annotated[str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")] = None,
     facts_format: Annotated[
@@ -57,7 +62,8 @@ def export(
     """Write files for other systems.
 
     A file is there whole, or as it was before. Facts are those in force; with a period, the samples that its bill looks at,
-    else all. ledger, dailyburst and currentusage are written as the provider answers them, in .json, .ndjson or .csv.
+    else all. xlsx is the bill and every report as one workbook, a sheet each. ledger, dailyburst and currentusage are written
+    as the provider answers them, in .json, .ndjson or .csv.
     """
     if name is not Export.FACTS and period is None:
         raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")

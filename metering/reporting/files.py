@@ -73,9 +73,9 @@ def format_of(path: Path) -> str:
     Raises:
         MisuseError: the ending is none that is written.
     """
-    form = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}.get(path.suffix.lower())
+    form = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".xlsx": "xlsx"}.get(path.suffix.lower())
     if form is None:
-        raise MisuseError(f"{path} tells no format: end it in .csv, .ndjson or .parquet")
+        raise MisuseError(f"{path} tells no format: end it in .csv, .ndjson, .parquet or .xlsx")
     return form
 
 
@@ -86,6 +86,12 @@ def write_table(engine: Engine, table: Table, path: Path) -> None:
         InputError: the file cannot be written.
     """
     form = format_of(path)
+    if form == "xlsx":
+        from metering.reporting.workbook import Sheet, write_workbook  # noqa: PLC0415 -- an extra, and it writes as we do here
+
+        # A statement has its totals in it, and findings have none.
+        write_workbook([Sheet(table, has_totals=table.name not in ("statement", "findings"))], path)
+        return
     with replaced(path) as place:
         if form == "parquet":
             _write_parquet(engine, table, place)
