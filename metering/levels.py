@@ -12,6 +12,7 @@ computed from the polls by the same queries. Everything kept here can be dropped
 from typing import Any
 
 from metering.engine.duckdb import Engine
+from metering.engine.interface import QueryEngine
 from metering.model.clock import Clock
 
 _STAGES = (
@@ -24,7 +25,7 @@ _STEP_COLUMNS = {
 _END_OF_TIME_S = 253_402_300_800
 
 
-def compute_levels(engine: Engine, parameters: dict[str, Any]) -> None:
+def compute_levels(engine: QueryEngine, parameters: dict[str, Any]) -> None:
     """Make `scope_steps` from `level_scope`, `scope_feeds` and `ignored_series`, and drop what only it reads.
 
     Args:
@@ -40,7 +41,7 @@ def compute_levels(engine: Engine, parameters: dict[str, Any]) -> None:
     engine.drop(*(stage.removeprefix("levels/") for stage in _STAGES[:-1]))
 
 
-def is_kept_by(engine: Engine, clock: Clock) -> bool:
+def is_kept_by(engine: QueryEngine, clock: Clock) -> bool:
     """Tell whether the kept days were computed with these seconds, so that they hold for a computation with them."""
     rows = engine.sql("select value from store_info where key = 'kept_clock'")
     return [row[0] for row in rows] == [_clock_text(clock)]

@@ -159,6 +159,14 @@ create table closed_statements (
 """
 
 
+def fact_tables() -> dict[str, dict[str, str]]:
+    """Give the columns of every table of a store with their types, for an engine that keeps facts without one."""
+    return {
+        name: dict(re.findall(r"(?:^|, )(\w+) ([a-z]+(?:\([^)]*\))?)", " ".join(columns.split())))
+        for name, columns in re.findall(r"create table (\w+) \((.*?)\);", _SCHEMA, re.DOTALL)
+    }
+
+
 class Store:
     """A store by its place; it is opened for each operation and closed after it, so that others get their turn."""
 

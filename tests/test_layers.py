@@ -76,6 +76,8 @@ def test_every_layer_that_is_named_allows_only_layers_below_it():
     [
         ("pandas", {"reporting/frames.py", "api.py"}),
         ("duckdb", {"engine/duckdb.py", "store.py"}),
+        ("pyspark", {"engine"}),
+        ("sqlglot", {"engine"}),
         ("typer", {"cli"}),
         ("httpx", {"ingest"}),
         ("iso4217", {"model/currency.py"}),

@@ -12,12 +12,12 @@ from metering.billing import findings
 from metering.billing.money import AMOUNT_PLACES, amount_due, charge_amount, ratio, round_ratio, total
 from metering.billing.rates import RateBook
 from metering.billing.usage import Computation
-from metering.engine.duckdb import Engine
+from metering.engine.interface import QueryEngine
 from metering.model.period import date_text
 from metering.model.records import Bill, BilledPeriod, ChargeLine, Episode, Statement, UsageRow
 
 
-def make_bill(engine: Engine, computation: Computation, locations: frozenset[str]) -> Bill:
+def make_bill(engine: QueryEngine, computation: Computation, locations: frozenset[str]) -> Bill:
     """Price a computed period: nothing is read but its tables, nothing is written.
 
     Args:
@@ -38,13 +38,13 @@ def make_bill(engine: Engine, computation: Computation, locations: frozenset[str
     )
 
 
-def usage_rows(engine: Engine) -> list[UsageRow]:
+def usage_rows(engine: QueryEngine) -> list[UsageRow]:
     """Give usage by account and location; what has neither a quantity nor any time in a state is left out."""
     rows = (UsageRow(**_integers(row)) for row in engine.rows("billing/usage"))
     return [row for row in rows if any(value for name, value in row if name not in ("account", "location"))]
 
 
-def charge_lines(engine: Engine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:
+def charge_lines(engine: QueryEngine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:
     """Price burst by account, location, UTC date and rate."""
     lines: list[ChargeLine] = []
     for row in engine.rows("billing/burst_lines"):
@@ -87,7 +87,7 @@ def charge_id(kind: str, account: str, location: str, date_s: int, level: int, c
     return f"{date_text(date_s)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
-def episodes(engine: Engine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[Episode]:
+def episodes(engine: QueryEngine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[Episode]:
     """Give each burst without a break, priced exactly over its parts and rounded once; unpriced if any part is."""
     found = []
     for _, group in groupby(engine.rows("billing/burst_episode_parts"), key=itemgetter("unit_key", "episode_number")):

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from metering.billing.usage import Computation
-from metering.engine.duckdb import Engine
+from metering.engine.interface import QueryEngine
 from metering.model.period import instant_text
 from metering.model.records import ChargeLine, Finding, Severity, UsageRow
 from metering.model.units import counted
@@ -16,7 +16,7 @@ _STATES: tuple[tuple[str, Severity, str], ...] = (
 
 
 def find(
-    engine: Engine, computation: Computation, usage: list[UsageRow], lines: list[ChargeLine], locations: frozenset[str]
+    engine: QueryEngine, computation: Computation, usage: list[UsageRow], lines: list[ChargeLine], locations: frozenset[str]
 ) -> list[Finding]:
     """Find what is doubtful in a computed period, sorted by check, account and location."""
     found = [
@@ -76,7 +76,7 @@ def _unknown_locations(usage: list[UsageRow], locations: frozenset[str]) -> list
     ]  # fmt: skip
 
 
-def _rejected(engine: Engine, computation: Computation) -> list[Finding]:
+def _rejected(engine: QueryEngine, computation: Computation) -> list[Finding]:
     return [
         Finding(
             check="conflicting_facts" if row["field"] == "conflict" else "rejected_rows", severity="error",
@@ -88,7 +88,7 @@ def _rejected(engine: Engine, computation: Computation) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _conflicting(engine: Engine, computation: Computation) -> list[Finding]:
+def _conflicting(engine: QueryEngine, computation: Computation) -> list[Finding]:
     return [
         Finding(
             check="conflicting_polls", severity="error", account=row["account"], count=row["poll_count"],
@@ -111,7 +111,7 @@ _CAUSES = {
 }
 
 
-def _failed(engine: Engine, computation: Computation) -> list[Finding]:
+def _failed(engine: QueryEngine, computation: Computation) -> list[Finding]:
     """Tell why nobody looked; how much time that cost is told by the states of time."""
     return [
         Finding(
@@ -125,7 +125,7 @@ def _failed(engine: Engine, computation: Computation) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _shared(engine: Engine, computation: Computation) -> list[Finding]:
+def _shared(engine: QueryEngine, computation: Computation) -> list[Finding]:
     unpolled = [
         Finding(
             check="owner_not_polled", severity="warning", account=row["owner"], location=row["location"],

@@ -1,13 +1,11 @@
 """Which month the facts have in full: what is billed where no period is named."""
 
-from datetime import UTC
-
-from metering.engine.duckdb import Engine
+from metering.engine.interface import QueryEngine
 from metering.model.errors import NoDataError
-from metering.model.period import Period, moment, month_start, next_month_start
+from metering.model.period import Period, month_start, next_month_start
 
 
-def last_full_month(engine: Engine, max_hold_s: int) -> tuple[str, bool]:
+def last_full_month(engine: QueryEngine, max_hold_s: int) -> tuple[str, bool]:
     """Give the last full month in the facts, and whether it is full.
 
     A month is full where polls reach from its begin to its end; failing that, the last whose end they reach; failing that, the last
@@ -24,9 +22,9 @@ def last_full_month(engine: Engine, max_hold_s: int) -> tuple[str, bool]:
     while month_s <= last_s:
         months.append(month_s)
         month_s = next_month_start(month_s)
-    rows = engine.sql("select distinct date_trunc('month', make_timestamp(poll_s * 1000000)) from polls")
-    polled = {row[0].replace(tzinfo=UTC) for row in rows}
-    months = [start_s for start_s in months if moment(start_s) in polled]
+    rows = engine.sql("select distinct poll_s - poll_s % 86400 from polls")
+    polled = {month_start(row[0]) for row in rows}
+    months = [start_s for start_s in months if start_s in polled]
     ended = [start_s for start_s in months if next_month_start(start_s) <= reach_s]
     full = [start_s for start_s in ended if first_s <= start_s + max_hold_s]
     chosen = (full or ended or months)[-1]

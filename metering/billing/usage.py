@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metering.billing.rates import RateBook, rate_book
-from metering.engine.duckdb import Engine
+from metering.engine.interface import QueryEngine
 from metering.levels import compute_levels, is_kept_by
 from metering.model.clock import Clock
 from metering.model.errors import NoDataError
@@ -66,7 +66,7 @@ def _silent(_stage: str, _done: int, _all: int) -> None:
 
 
 def compute_usage(
-    engine: Engine,
+    engine: QueryEngine,
     period: Period,
     *,
     as_of_s: int | None,
@@ -111,7 +111,7 @@ def compute_usage(
     return Computation(period, stop_s, clock_s, known_seq, clock, book)
 
 
-def _last_poll(engine: Engine, parameters: dict[str, Any]) -> int:
+def _last_poll(engine: QueryEngine, parameters: dict[str, Any]) -> int:
     """Give the instant of the latest poll used; that of kept collections is known, the others' polls are looked through."""
     return int(
         engine.scalar(
@@ -137,7 +137,7 @@ def _parameters(period: Period, stop_s: int, as_of_s: int, known_seq: int, clock
     }
 
 
-def _load_rates(engine: Engine, parameters: dict[str, Any]) -> RateBook:
+def _load_rates(engine: QueryEngine, parameters: dict[str, Any]) -> RateBook:
     groups = engine.sql("select distinct currency, location from units order by currency, location")
     book = rate_book(
         [(row[0], row[1]) for row in groups],
@@ -154,7 +154,7 @@ def _load_rates(engine: Engine, parameters: dict[str, Any]) -> RateBook:
     return book
 
 
-def assert_observed(engine: Engine, computation: Computation) -> None:
+def assert_observed(engine: QueryEngine, computation: Computation) -> None:
     """Refuse to answer from a computed period that has no data at all.
 
     Raises:
@@ -164,7 +164,7 @@ def assert_observed(engine: Engine, computation: Computation) -> None:
         raise NoDataError(f"nothing was observed in {computation.period.text}: {_span(engine)}")
 
 
-def _is_silent(engine: Engine, period: Period, last_poll_s: int) -> bool:
+def _is_silent(engine: QueryEngine, period: Period, last_poll_s: int) -> bool:
     """Tell whether a period has no data at all.
 
     Missing time between polls, or behind the last poll of the month, is time that was not observed: it is reported, so that the
@@ -178,7 +178,7 @@ def _is_silent(engine: Engine, period: Period, last_poll_s: int) -> bool:
     return last_poll_s < month_start(period.start_s)
 
 
-def _span(engine: Engine) -> str:
+def _span(engine: QueryEngine) -> str:
     first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
     if first_s is None:
         return "the store has no samples yet; `metering ingest FACTS` brings them"

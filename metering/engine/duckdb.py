@@ -65,10 +65,14 @@ class Engine:
             f"create or replace temp table {quoted_name(loaded.name)} as {sql}", _chosen(parameters, loaded.params)
         )
 
-    def define(self, query: str) -> None:
+    def define(self, query: str, *, name: str | None = None) -> None:
         """Make a temporary view of a query without parameters: it is computed where it is read, and never kept."""
         loaded = load_query(query)
-        self.connection.execute(f"create or replace temp view {quoted_name(loaded.name)} as {loaded.sql}")
+        self.connection.execute(f"create or replace temp view {quoted_name(name or loaded.name)} as {loaded.sql}")
+
+    def alias(self, name: str, table: str) -> None:
+        """Give a table or view a second name."""
+        self.connection.execute(f"create or replace temp view {quoted_name(name)} as from {quoted_name(table)}")
 
     def insert(self, table: str, query: str, parameters: Parameters | None = None) -> int:
         """Append a query's rows to a stored table, by column name; give their number."""

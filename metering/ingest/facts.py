@@ -5,13 +5,14 @@ nothing, something else is a conflict and the first stays, unless it is meant to
 contradict each other are both kept aside: neither is the first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
+from metering.engine.interface import QueryEngine
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, MODELS, Fact
 from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
 from metering.ingest.samples import Outcome, Rejection
@@ -35,11 +36,18 @@ class FactOutcome:
 
 def read_facts(engine: Engine, table: str, files: list[FactFile], *, supersede: bool, now_s: int) -> FactOutcome:
     """Read the rows of one small table, validate them and compare them with what the store holds. Writes nothing."""
+    return compare_facts(engine, table, [(file, _rows(engine, file)) for file in files], supersede=supersede, now_s=now_s)
+
+
+def compare_facts(
+    engine: QueryEngine, table: str, files: Sequence[tuple[FactFile, Iterable[Record]]], *, supersede: bool, now_s: int
+) -> FactOutcome:
+    """Validate the rows of files of one small table and compare them with what is known. Writes nothing."""
     model = MODELS[table]
     outcome = FactOutcome(Outcome(), [], [])
     versions: dict[tuple[Any, ...], dict[tuple[Any, ...], list[tuple[FactFile, int, dict[str, Any]]]]] = {}
-    for file in files:
-        for record in _rows(engine, file):
+    for file, records_of_file in files:
+        for record in records_of_file:
             line, raw = record.line, record.cells
             if record.problem is not None:
                 outcome.rejections.append(Rejection(table, file.shown, line, "line", record.shown, LINE_PROBLEMS[record.problem]))
@@ -83,7 +91,7 @@ def write_facts(engine: Engine, table: str, rows: list[dict[str, Any]], ingest_s
     engine.drop("new_facts")
 
 
-def _in_force(engine: Engine, table: str, model: type[Fact]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+def _in_force(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     key, content = (", ".join(map(quoted_name, names)) for names in (model.key, model.content))
     rows = engine.sql(
         f"select {key}, {content} from {quoted_name(table)} "

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from metering.engine.duckdb import Engine
+from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
 from metering.ingest.sources import parquet_source, text_source
@@ -59,18 +60,20 @@ REASONS = {
     "poll.rejected": "its poll is rejected: another row of it cannot be a sample",
 }
 
-_RAW_TYPES = (
-    "cast(null as integer) as file_number, cast(null as bigint) as row_number, cast(null as bigint) as listing, "
-    "cast(null as bigint) as poll_s, cast(null as bigint) as answered_s, "
-    + ", ".join(
-        f"cast(null as varchar) as {column}"
-        for column in (
+# What every format gives of a row, before anything is judged.
+RAW_COLUMNS = {
+    "file_number": "integer",
+    **dict.fromkeys(("row_number", "listing", "poll_s", "answered_s"), "bigint"),
+    **dict.fromkeys(
+        (
             "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
             "drive_size", "problem", "problem_value",
-        )
-    )
-    + ", cast(null as bigint) as size_bytes"
-)  # fmt: skip
+        ),
+        "varchar",
+    ),
+    "size_bytes": "bigint",
+}  # fmt: skip
+_NO_ROW = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in RAW_COLUMNS.items())
 
 _REJECTED_COLUMNS = {
     "file_number": "integer", "row_number": "bigint", "endpoint": "varchar", "account": "varchar", "poll_s": "bigint",
@@ -145,13 +148,21 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
         else:
             spooled.append(text_source(engine, file, number, spool, _checked))
         yield file.shown
-    checked = " union all by name ".join([f"({_checked(*in_place)})", *spooled])
-    engine.connection.execute(f"create or replace temp view checked_samples as {checked}")
+    judged = " union all by name ".join([f"({_checked(*in_place)})", *spooled])
+    engine.connection.execute(f"create or replace temp view judged_samples as {judged}")
+    yield from decide_polls(engine, are_captures=any(file.table == "captures" for file in files), supersede=supersede)
+
+
+def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) -> Iterator[str]:
+    """Decide about every poll of `judged_samples`, which are rows as `checked_samples` makes them; yields the steps done.
+
+    Any engine does it with the same queries.
+    """
+    engine.alias("checked_samples", "judged_samples")
     engine.create("staging/staged_keys")
     engine.create("staging/unfit_keys")
     if engine.sql("from unfit_keys limit 1"):
-        engine.connection.execute(f"create or replace temp view judged_samples as {checked}")
-        engine.connection.execute(f"create or replace temp view checked_samples as {load_query('staging/fit_samples').sql}")
+        engine.define("staging/fit_samples", name="checked_samples")
         engine.create("staging/staged_keys")
     yield "checked"
     engine.insert("collections", "staging/new_collections")
@@ -169,7 +180,7 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     for query in ("staging/keys_looked_into", "staging/staged_samples", "staging/known_polls", "staging/known_samples"):
         engine.create(query, is_wanted=is_wanted)
     yield "samples"
-    if any(file.table == "captures" for file in files):
+    if are_captures:
         engine.create("staging/contradicting_listings")
     else:
         engine.load("contradicting_listings", {"collection_key": "bigint", "poll_s": "bigint"}, [])
@@ -177,7 +188,7 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     yield "polls"
 
 
-def _find_rejected(engine: Engine) -> None:
+def _find_rejected(engine: QueryEngine) -> None:
     """Make `rejected_rows`; where every row has become part of a run, none is, and text is not checked again to tell so."""
     if _are_all_in_runs(engine):
         engine.load("rejected_rows", _REJECTED_COLUMNS, [])
@@ -185,7 +196,7 @@ def _find_rejected(engine: Engine) -> None:
         engine.create("staging/rejected_rows")
 
 
-def _are_all_in_runs(engine: Engine) -> bool:
+def _are_all_in_runs(engine: QueryEngine) -> bool:
     """Tell whether every row of the batch became part of a run, so that none is rejected and none is somebody else's."""
     in_runs = engine.scalar("select coalesce(sum(row_count), 0) from staged_runs")
     return bool(engine.scalar("select count(*) from checked_samples") == in_runs)
@@ -193,11 +204,11 @@ def _are_all_in_runs(engine: Engine) -> bool:
 
 def _checked(*sources: str) -> str:
     """Give the SQL that checks raw rows; all that it needs is in it, so that any connection may run it."""
-    raw = " union all by name ".join([f"(select {_RAW_TYPES} where false)", *(f"({source})" for source in sources)])
+    raw = " union all by name ".join([f"(select {_NO_ROW} where false)", *(f"({source})" for source in sources)])
     return f"with raw_samples as ({raw}) from ({load_query('staging/checked_samples').sql})"
 
 
-def sample_outcome(engine: Engine, files: list[FactFile]) -> SampleOutcome:
+def sample_outcome(engine: QueryEngine, files: list[FactFile]) -> SampleOutcome:
     """Count what became of the staged rows and polls, and name every rejected row."""
     outcome = SampleOutcome()
     for row in engine.rows("staging/poll_outcomes"):
@@ -223,11 +234,24 @@ def write_samples(engine: Engine, files: list[FactFile], outcome: SampleOutcome,
     engine.load("new_ingest_files", {"ingest_seq": "bigint", "file_number": "bigint", "file": "varchar"}, names)
     engine.sql("insert into ingest_files by name from new_ingest_files")
     engine.drop("new_ingest_files")
+    engine.create("staging/staged_shared_objects", is_wanted=outcome.rows.ignored > 0)
+    engine.sql("insert into shared_objects by name select *, $ingest_seq as ingest_seq from staged_shared_objects", parameters)
+    yield from number_polls(engine, outcome, ingest_seq)
+    _keep_runs(engine)
+    yield "runs"
+    keep_levels(engine, clock, ingest_seq)
+    if any(file.table == "captures" for file in files):
+        engine.insert("poll_answers", "staging/new_poll_answers", parameters)
+        engine.insert("drive_sizes", "staging/new_drive_sizes", parameters)
+    yield "written"
+
+
+def number_polls(engine: QueryEngine, outcome: SampleOutcome, ingest_seq: int) -> Iterator[str]:
+    """Append the accepted polls to the facts, keep the conflicting ones aside, and make `new_runs` and `new_tails`."""
+    parameters = {"ingest_seq": ingest_seq}
     engine.insert("superseded_polls", "staging/new_superseded_polls", parameters)
     if outcome.polls.conflicting:
         engine.insert("conflicting_samples", "staging/new_conflicting_samples", parameters)
-    engine.create("staging/staged_shared_objects", is_wanted=outcome.rows.ignored > 0)
-    engine.sql("insert into shared_objects by name select *, $ingest_seq as ingest_seq from staged_shared_objects", parameters)
     engine.create("staging/accepted_blocks")
     engine.create("staging/looked_into_keys")
     engine.insert("polls", "staging/new_polls", parameters)
@@ -236,13 +260,6 @@ def write_samples(engine: Engine, files: list[FactFile], outcome: SampleOutcome,
     engine.create("staging/loose_runs")
     engine.create("staging/new_runs")
     engine.create("staging/new_tails")
-    _keep_runs(engine)
-    yield "runs"
-    keep_levels(engine, clock, ingest_seq)
-    if any(file.table == "captures" for file in files):
-        engine.insert("poll_answers", "staging/new_poll_answers", parameters)
-        engine.insert("drive_sizes", "staging/new_drive_sizes", parameters)
-    yield "written"
 
 
 def _keep_runs(engine: Engine) -> None:

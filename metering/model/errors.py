@@ -17,6 +17,10 @@ class StoreError(MeteringError):
     """A store that cannot be used: held by another process, of a newer version, or no store."""
 
 
+class EngineError(MeteringError):
+    """An engine that cannot be used: not installed, not there, or not to be trusted with sums."""
+
+
 class NoDataError(MeteringError):
     """A question about a time of which the facts know nothing."""
 

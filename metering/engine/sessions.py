@@ -1,0 +1,178 @@
+"""Spark sessions: on this machine, on a cluster's master, or on a Spark Connect server; opened quietly, asked, and stopped.
+
+What Spark's JVM has to say while it starts goes to a file; of what went wrong one line is told.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from metering.engine.probes import assert_trusted
+from metering.engine.spark import SparkEngine
+from metering.model.errors import EngineError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOCAL = "local[*]"
+_CONNECT = "sc://"
+_PORTS = {"sc": 15002, "spark": 7077}
+_PATIENCE_SECONDS = 5
+_LEAST_JAVA = 17
+_JAVA_HINT = (
+    f"install Java {_LEAST_JAVA} or later (Debian: apt-get install openjdk-17-jre-headless), name it in JAVA_HOME, "
+    "or name a server with --master sc://HOST"
+)
+_PYSPARK_HINT = "pip install 'metering[spark]'"
+
+# What every session relies on: overflow raises, no time zone but UTC, decimals of 38 digits that lose none.
+_RULES = {
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "true",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.parser.escapedStringLiterals": "false",
+    "spark.sql.files.ignoreCorruptFiles": "false",
+    "spark.sql.files.ignoreMissingFiles": "false",
+}
+_LAUNCH = {
+    "spark.app.name": "metering",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
+# On this machine alone: nothing listens for others, and a shuffle has as many parts as help.
+_LAUNCH_LOCAL = {
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "8",
+}
+
+
+@contextlib.contextmanager
+def spark_engine(master: str, conf: Mapping[str, str]) -> Iterator[SparkEngine]:
+    """Open a session on a master, see that it can be trusted, and stop it afterwards.
+
+    Args:
+        master: `local[*]`, `spark://HOST:PORT`, another master that Spark knows, or `sc://HOST` for a Spark Connect server.
+        conf: properties of Spark's own, above what is chosen here; the rules of arithmetic are not among what they can change.
+
+    Raises:
+        EngineError: pyspark, Java or the server is missing, or its arithmetic cannot be trusted.
+    """
+    session = open_session(master, conf)
+    try:
+        engine = SparkEngine(session)
+        assert_trusted(engine, f"Spark at {master}")
+        yield engine
+    finally:
+        session.stop()
+
+
+def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
+    """Open a session; who opens it stops it.
+
+    Raises:
+        EngineError: pyspark, Java or the server is missing.
+    """
+    try:
+        from pyspark.sql import SparkSession  # noqa: PLC0415 -- an extra, and heavy
+    except ImportError:
+        raise EngineError(f"the spark engine is not installed: {_PYSPARK_HINT}") from None
+    _assert_answering(master)
+    builder: Any = SparkSession.builder
+    if master.startswith(_CONNECT):
+        return _ruled(_connected(builder, master))
+    _assert_java()
+    local = _LAUNCH_LOCAL if master.startswith("local") else {}
+    for name, value in {**_LAUNCH, **local, **conf, **_RULES}.items():
+        builder = builder.config(name, value)
+    with _stderr_aside() as said:
+        try:
+            return _ruled(builder.master(master).getOrCreate())
+        except Exception as error:  # noqa: BLE001 -- py4j and pyspark raise what the JVM raised, or what kept it from starting
+            raise EngineError(f"Spark does not start at {master} ({_reason(error, said())}): {_JAVA_HINT}") from None
+
+
+def _connected(builder: Any, master: str) -> "SparkSession":
+    try:
+        session: SparkSession = builder.remote(master).create()
+        session.version  # noqa: B018 -- the first question that the server itself answers
+    except ImportError as error:
+        raise EngineError(f"Spark Connect needs more than is installed ({_first_line(str(error))}): {_PYSPARK_HINT}") from None
+    except Exception as error:  # noqa: BLE001 -- grpc raises its own
+        raise EngineError(f"the Spark Connect server at {master} does not answer ({_first_line(str(error))})") from None
+    return session
+
+
+def _ruled(session: "SparkSession") -> "SparkSession":
+    for name, value in _RULES.items():
+        session.conf.set(name, value)
+    return session
+
+
+def _assert_answering(master: str) -> None:
+    """Fail at once where nobody listens: Spark's clients try for minutes."""
+    parts = urlsplit(master.partition(";")[0])
+    if parts.scheme not in _PORTS:
+        return
+    hosts = [parts.netloc] if parts.scheme == "sc" else parts.netloc.split(",")
+    problems = []
+    for host in hosts:
+        name, _, port = host.rpartition("@")[2].partition(":")
+        try:
+            number = int(port) if port else _PORTS[parts.scheme]
+            socket.create_connection((name, number), timeout=_PATIENCE_SECONDS).close()
+        except (OSError, ValueError) as error:
+            problems.append(f"{name}:{port or _PORTS[parts.scheme]}: {getattr(error, 'strerror', None) or error}")
+        else:
+            return
+    raise EngineError(f"no Spark answers at {master} ({'; '.join(problems)}): start it, or name another --master")
+
+
+def _assert_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    program = shutil.which("java", path=os.path.join(home, "bin") if home else None)  # noqa: PTH118 -- a search path is text
+    if program is None:
+        place = f"in JAVA_HOME ({home})" if home else "on this machine's PATH"
+        raise EngineError(f"Spark needs Java, and there is none {place}: {_JAVA_HINT}")
+    done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 -- as Spark runs it
+    version = re.search(r'version "(\d+)', done.stderr + done.stdout)
+    if version is None or int(version[1]) < _LEAST_JAVA:
+        found = f"is Java {version[1]}" if version else f"tells no version ({_first_line(done.stderr + done.stdout)})"
+        raise EngineError(f"Spark needs Java {_LEAST_JAVA} or later, and {program} {found}: {_JAVA_HINT}")
+
+
+@contextlib.contextmanager
+def _stderr_aside() -> "Iterator[Any]":
+    """Let what is started meanwhile write its stderr to a file, and give a way to read it: a JVM's log is no message of ours."""
+    with tempfile.TemporaryFile() as log:
+
+        def said() -> str:
+            log.seek(0)
+            return log.read().decode(errors="replace")
+
+        kept = os.dup(2)
+        try:
+            os.dup2(log.fileno(), 2)
+            yield said
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _reason(error: Exception, said: str) -> str:
+    told = [line for line in said.splitlines() if "rror" in line or "xception" in line]
+    return _first_line(told[-1] if told else str(error))
+
+
+def _first_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it says nothing"])[0][:200]
