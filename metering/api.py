@@ -305,7 +305,7 @@ class Meter(Publishing):
         account: str | None = None,
         progress: Progress = _silent,
     ) -> dict[str, int]:
-        """Write `statement` or `usage` of a period to a file, or the `facts` in force to a new folder.
+        """Write `statement` or `usage` of a period to a file, statements to a new folder too, or the `facts` in force to one.
 
         `ledger`, `dailyburst` and `currentusage` are written as the provider answers them, `xlsx` is the bill and
         every report as one workbook. Gives the number of rows by place.
@@ -324,7 +324,12 @@ class Meter(Publishing):
                 return {str(place): write_objects(name, _PROVIDER_SHAPED[name](engine, computation, account), place)}
         if name == "xlsx" and period is not None:
             return self.workbook(place, period=period, as_of=as_of, known_at=known_at, account=account, progress=progress)
-        if name not in ("statement", "usage") or period is None:
+        if name == "statement" and period is not None:
+            self.assert_statements_fit(place)
+            return self.write_statements(
+                place, self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress)
+            )
+        if name != "usage" or period is None:
             kinds = ", ".join(("statement", "usage", *_PROVIDER_SHAPED, "xlsx"))
             raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")
         format_of(place)

@@ -12,11 +12,11 @@ from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.records import Bill, Finding, UsageRow
 from metering.model.tables import Table
+from metering.reporting import beancount, statements
 from metering.reporting.bill_book import bill_sheets, findings_table
 from metering.reporting.charts import draw, pictures, series
-from metering.reporting.files import format_of, write_table
+from metering.reporting.files import format_of, write_table, write_text
 from metering.reporting.month_page import Shown, month_page
-from metering.reporting.pages import write_page
 from metering.reporting.reports import DEFAULT_BY, make_report, statement
 from metering.reporting.workbook import Sheet, installed, write_workbook
 
@@ -70,17 +70,48 @@ class Publishing(Bookkeeping):
         """Write findings to a file, in the format that its name tells."""
         self.write(path, findings_table(found))
 
-    def write_bill(self, path: str | Path, bill: Bill) -> int:
-        """Write a bill to a file, in the format that its name tells; a workbook has a sheet for each of its parts.
+    @staticmethod
+    def assert_statements_fit(path: str | Path) -> None:
+        """Refuse a name of which the format is not known, before anything is computed.
 
-        Gives the number of its lines.
+        Raises:
+            MisuseError: statements are not written in it.
+        """
+        statements.statement_format(Path(path))
+
+    def write_bill(self, path: str | Path, bill: Bill) -> None:
+        """Write a bill to a file, in the format that its name tells: as JSON or a workbook with everything, else its statements."""
+        place = Path(path)
+        if place.suffix.lower() == ".json":
+            write_text(statements.json_text(bill.document()), place)
+        else:
+            self.write_statements(place, bill)
+
+    def write_statements(self, path: str | Path, bill: Bill) -> dict[str, int]:
+        """Write the statements of a bill, each with its lines: a page to print, JSON, a table, or double entry for beancount.
+
+        Where the name tells no format, a new folder has a page, JSON and CSV of each. Gives how many rows of a table, else how
+        many statements there are.
         """
         place = Path(path)
-        if format_of(place) == "xlsx":
-            write_workbook(bill_sheets(bill), place)
+        form = statements.statement_format(place)
+        parts = statements.statement_parts(bill)
+        if form == "":
+            statements.write_folder(parts, place)
+        elif form == ".html":
+            write_text(statements.page(parts), place)
+        elif form == ".json":
+            write_text(statements.json_text([statements.document(each) for each in parts]), place)
+        elif form == ".beancount":
+            write_text(beancount.ledger(parts), place)
         else:
-            self.write(place, statement(bill))
-        return len(bill.lines)
+            table = statement(bill)
+            if form == ".xlsx":
+                write_workbook(bill_sheets(bill), place)
+            else:
+                self.write(place, table)
+            return {str(place): len(table.rows)}
+        return {str(place): len(parts)}
 
     def workbook(
         self,
@@ -168,7 +199,7 @@ class Publishing(Bookkeeping):
         with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
             cost = self._costs(month, ("location",) if account else ("account", "location"))
             text = month_page(Shown(month.engine, month.computation, month.bill, cost, account))
-        write_page(text, Path(path))
+        write_text(text, Path(path))
 
     def _picture(
         self, name: str, month: Month, units: list[UsageRow], location: str | None, palette: pictures.Palette, width: int

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,26 @@ def needs(program: str) -> pytest.MarkDecorator:
         not is_there and os.environ.get("REQUIRE_TOOLS") != "1",
         reason=f"{program} is not installed (apt-get install {PACKAGES[program]})",
     )
+
+
+class Parts(HTMLParser):
+    """A page taken apart: its elements, their attributes, and all its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.texts = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
 
 
 def browse(page: Path, folder: Path, *, width: int = 1200, height: int = 900) -> tuple[str, list[str], list[str]]:
@@ -51,6 +72,17 @@ def picture_of(page: Path, folder: Path, *, width: int = 1200, height: int = 900
             "chromium", *_QUIET, f"--user-data-dir={folder / 'profile'}", f"--window-size={width},{height}",
             f"--screenshot={place}", *(["--blink-settings=preferredColorScheme=0"] if dark else []), page.as_uri(),
         ],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    return place.read_bytes()
+
+
+def printed(page: Path, folder: Path) -> bytes:
+    """Print a page to PDF."""
+    place = folder / "page.pdf"
+    subprocess.run(
+        ["chromium", *_QUIET, f"--user-data-dir={folder / 'profile'}", f"--print-to-pdf={place}", "--no-pdf-header-footer",
+         page.as_uri()],
         capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     return place.read_bytes()

@@ -64,10 +64,14 @@ def bill(
     check: CheckOption = False,
 ) -> None:
     """Statements of a period; the store is not changed."""
-    with meter(common) as opened, progress(common, "Billing") as show:
-        made = opened.bill(period, as_of=as_of, known_at=known_at, account=account, progress=show)
+    with meter(common) as opened:
         if output is not None:
-            message(common, f"{output}: {counted(opened.write_bill(output, made), 'line')}")
+            opened.assert_statements_fit(output)
+        with progress(common, "Billing") as show:
+            made = opened.bill(period, as_of=as_of, known_at=known_at, account=account, progress=show)
+        if output is not None:
+            opened.write_bill(output, made)
+            message(common, f"{output}: {counted(len(made.statements), 'statement')}, {counted(len(made.lines), 'line')}")
     _print(common, made, check, quietly=output is not None)
 
 

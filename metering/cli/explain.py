@@ -46,9 +46,10 @@ def explain(
         with progress(common, "Computing") as show:
             explained = opened.explain(charge_id, period=period, as_of=as_of, known_at=known_at, progress=show)
         if output is not None:
-            from metering.reporting.pages import explanation_page, write_page  # noqa: PLC0415
+            from metering.reporting.files import write_text  # noqa: PLC0415
+            from metering.reporting.pages import explanation_page  # noqa: PLC0415
 
-            write_page(explanation_page(explained), output)
+            write_text(explanation_page(explained), output)
             message(common, f"{output}: charge {charge_id}")
     if output is None:
         _print(common, explained)

@@ -39,6 +39,10 @@ class FactsFormat(StrEnum):
     PARQUET = "parquet"
 
 
+# Where statements are written one by one, not as a table.
+_BY_STATEMENT = ("", ".html", ".json", ".beancount")
+
+
 @with_common_options
 def export(
     common: Common,
@@ -48,7 +52,10 @@ def export(
     output: Annotated[
         Path,
         typer.Option(
-            "-o", "--output", metavar="PATH", help="The file (.csv, .ndjson, .parquet, .json, .xlsx); for facts a new folder."
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="The file (.csv, .ndjson, .parquet, .json, .xlsx, .html, .beancount), or a new folder.",
         ),
     ],
     period: Annotated[str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")] = None,
@@ -62,8 +69,9 @@ def export(
     """Write files for other systems.
 
     A file is there whole, or as it was before. Facts are those in force; with a period, the samples that its bill looks at,
-    else all. xlsx is the bill and every report as one workbook, a sheet each. ledger, dailyburst and currentusage are written
-    as the provider answers them, in .json, .ndjson or .csv.
+    else all. A statement is also written to print (.html), as JSON, or as double entry (.beancount); a name without an ending
+    becomes a folder with .html, .json and .csv of each. xlsx is the bill and every report as one workbook, a sheet each.
+    ledger, dailyburst and currentusage are written as the provider answers them, in .json, .ndjson or .csv.
     """
     if name is not Export.FACTS and period is None:
         raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")
@@ -72,5 +80,6 @@ def export(
             name.value, output, period=period, facts_format=facts_format.value, as_of=as_of, known_at=known_at, account=account,
             progress=show,
         )  # fmt: skip
+    noun = "statement" if name is Export.STATEMENT and output.suffix.lower() in _BY_STATEMENT else "row"
     for place, count in rows.items():
-        message(common, f"{place}: {counted(count, 'row')}")
+        message(common, f"{place}: {counted(count, noun)}")

@@ -80,9 +80,10 @@ def reconcile(
                 location=location, tolerance=tolerance, jitter=jitter, as_of=as_of, known_at=known_at, progress=show,
             )  # fmt: skip
         if output is not None:
-            from metering.reporting.pages import reconciliation_page, write_page  # noqa: PLC0415
+            from metering.reporting.files import write_text  # noqa: PLC0415
+            from metering.reporting.pages import reconciliation_page  # noqa: PLC0415
 
-            write_page(reconciliation_page(made), output)
+            write_text(reconciliation_page(made), output)
             message(common, f"{output}: {len(made.findings)} findings")
     if output is None:
         _print(common, made)

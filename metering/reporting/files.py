@@ -110,6 +110,16 @@ def _parquet_text(kind: Kind, value: Any) -> str | None:
     return None if value is None else plain_text(kind, value)
 
 
+def write_text(text: str, path: Path) -> None:
+    """Write a file of text; it is there whole, or as it was before.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with replaced(path) as place:
+        place.write_text(text, encoding="utf-8", newline="")
+
+
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[Path]:
     """Give a place to write to that becomes `path` once it is whole and on disk; on any failure `path` stays as it was.

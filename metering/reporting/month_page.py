@@ -3,7 +3,7 @@
 The page is bounded whatever it is of: what burst most is drawn, the rest stands in tables, and what is left out is said.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from metering.model.records import Bill, Episode, Finding, UsageRow
 from metering.model.tables import Column, Table, columns_of, table_of
 from metering.model.units import counted, shown_gib_months, shown_quotient
 from metering.reporting.charts import draw, pictures, series
-from metering.reporting.pages import environment
+from metering.reporting.pages import columns, environment
 from metering.reporting.reports import statement
 from metering.reporting.tops import tops
 
@@ -159,11 +159,6 @@ def _without(values: tuple[Any, ...], at: int) -> tuple[Any, ...]:
     return (*values[:at], *values[at + 1 :])
 
 
-def _picked(table: Table, names: Sequence[str]) -> Table:
-    at = [[column.name for column in table.columns].index(name) for name in names]
-    return Table(table.name, tuple(table.columns[i] for i in at), [tuple(row[i] for i in at) for row in table.rows])
-
-
 def _capped(table: Table, most: int, notes: list[str], command: str) -> Table:
     if len(table.rows) <= most:
         return table
@@ -197,7 +192,7 @@ def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[st
             due = "not known yet" if row[at["shown_amount"]] is None else f"{row[at['shown_amount']]:,f} {row[at['currency']]}"
             who = names.get(row[at["account"]], row[at["account"]])
             heading = f"{who}: {counted(len(own) - 1, 'line')}, due {due}"
-            found.append((heading, _with_total(_picked(Table("lines", table.columns, own), shown))))
+            found.append((heading, _with_total(columns(Table("lines", table.columns, own), *shown))))
         own = []
     if left_out:
         notes.append(f"The lines of {counted(left_out, 'statement')} are left out here: `metering report statement` has them all.")
@@ -206,19 +201,19 @@ def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[st
 
 def _with_total(lines: Table) -> Table:
     """Say in a statement's last row what it is."""
-    columns = (Column("date", "text"), *lines.columns[1:])
+    named = (Column("date", "text"), *lines.columns[1:])
     rows = [("total" if row[0] is None else date_text(row[0]), *row[1:]) for row in lines.rows]
-    return Table(lines.name, columns, rows)
+    return Table(lines.name, named, rows)
 
 
 def _findings(bill: Bill, table: Callable[[Table], Table], notes: list[str], *, is_own: bool) -> Table:
     """Give what to know before believing the figures; a customer is told what touches the bill, in words that are no orders."""
     if is_own:
-        columns = columns_of(location="text", seconds="seconds", what="text")
+        told_columns = columns_of(location="text", seconds="seconds", what="text")
         told = [f for f in bill.findings if f.check in _TOLD_CUSTOMERS]
-        return Table("findings", columns, [(f.location, f.seconds, _TOLD_CUSTOMERS[f.check]) for f in told])
+        return Table("findings", told_columns, [(f.location, f.seconds, _TOLD_CUSTOMERS[f.check]) for f in told])
     ordered = sorted(bill.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
-    shown = _picked(table_of("findings", Finding, ordered), ("severity", "check", "account", "location", "message"))
+    shown = columns(table_of("findings", Finding, ordered), "severity", "check", "account", "location", "message")
     return table(_capped(shown, _MOST_FINDINGS, notes, "metering audit"))
 
 
@@ -252,7 +247,7 @@ def _charts(shown: Shown, period: Period, units: list[UsageRow], notes: list[str
 
 
 def _usage(units: list[UsageRow]) -> Table:
-    return _picked(table_of("usage", UsageRow, units), _USAGE)
+    return columns(table_of("usage", UsageRow, units), *_USAGE)
 
 
 def _coverage(usage: list[UsageRow], notes: list[str]) -> Table:
@@ -260,7 +255,7 @@ def _coverage(usage: list[UsageRow], notes: list[str]) -> Table:
     worst = sorted(
         usage, key=lambda row: (-row.missing_seconds, -row.partial_seconds, -row.held_seconds, row.account, row.location)
     )
-    columns = (
+    named = (
         Column("account", "text"), Column("location", "text"), *(Column(state, "seconds") for state in states),
         Column("observed_percent", "text"),
     )  # fmt: skip
@@ -268,4 +263,4 @@ def _coverage(usage: list[UsageRow], notes: list[str]) -> Table:
     for row in worst:
         seconds = [getattr(row, state) for state in states]
         rows.append((row.account, row.location, *seconds, _percent(sum(seconds[:3]), sum(seconds))))
-    return _capped(Table("coverage", columns, rows), _MOST_COVERED, notes, "metering report coverage")
+    return _capped(Table("coverage", named, rows), _MOST_COVERED, notes, "metering report coverage")

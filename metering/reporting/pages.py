@@ -9,10 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from metering.model.explanation import Explanation
 from metering.model.period import Period, instant_text
 from metering.model.reconciliation import Reconciliation
-from metering.model.tables import Column, plain_text
+from metering.model.tables import Column, Table, plain_text
 from metering.model.units import shown_amount, shown_gib, shown_gib_months
 from metering.reporting.explained import arithmetic_lines, heading, tables, verdict
-from metering.reporting.files import replaced
 from metering.reporting.reconcile import tables as reconcile_tables
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -27,8 +26,15 @@ def environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"cell": _cell, "unit": _unit, "title": _title}
+    environment.filters |= {"gib_months": shown_gib_months, "columns": columns}
     environment.tests |= {"number": lambda column: column.kind in _NUMBERS, "short": _is_short}
     return environment
+
+
+def columns(table: Table, *names: str) -> Table:
+    """Keep some columns of a table."""
+    at = [[column.name for column in table.columns].index(name) for name in names]
+    return Table(table.name, tuple(table.columns[i] for i in at), [tuple(row[i] for i in at) for row in table.rows])
 
 
 def _is_short(column: Column) -> bool:
@@ -92,13 +98,3 @@ def reconciliation_page(made: Reconciliation) -> str:
         is_clean=made.is_clean,
         parts=reconcile_tables.tables(made, every_finding=True),
     )
-
-
-def write_page(text: str, path: Path) -> None:
-    """Write a page; the file is there whole, or as it was before.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    with replaced(path) as place:
-        place.write_text(text, encoding="utf-8", newline="")

@@ -2,13 +2,13 @@
 
 import html
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import tools
 from hostile_world import DAY, LOCATION, hostile_meter
 from small_world import GIB, meter_of, polls, price
+from tools import Parts
 
 import metering
 from metering.model.errors import NoDataError
@@ -17,26 +17,6 @@ from metering.reporting.month_page import MOST_DRAWN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALPENROSE = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"
-
-
-class Parts(HTMLParser):
-    """A page taken apart: its elements, their attributes, and all its text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.attributes, self.texts = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.texts).split())
 
 
 @pytest.fixture(scope="module")
