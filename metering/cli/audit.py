@@ -10,9 +10,11 @@ from metering.cli.common import (
     Common,
     Format,
     KnownAtOption,
+    NotifyOption,
     OutputOption,
     message,
     meter,
+    notifier,
     progress,
     with_common_options,
 )
@@ -33,12 +35,14 @@ def audit(
     known_at: KnownAtOption = None,
     output: OutputOption = None,
     check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
+    notify: NotifyOption = None,
     list_checks: Annotated[bool, typer.Option("--list", help="List the checks, what each means and what to do.")] = False,
 ) -> None:
     """Every check of a period, as findings.
 
     What is missing, wrong, unlikely, or does not add up: usage is added up again from the samples, apart from
-    billing. -v shows what is for information only, too. Limits are set under [audit] in metering.toml.
+    billing. -v shows what is for information only, too. Limits are set under [audit] in metering.toml. For cron: --check with
+    --notify, which posts a signed summary of what was found.
     """
     if list_checks:
         from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for them
@@ -46,14 +50,19 @@ def audit(
 
         print_table(common, checks_table())
         return
-    with meter(common) as opened, progress(common, "Auditing") as show:
-        found = opened.audit(period, as_of=as_of, known_at=known_at, progress=show)
+    with meter(common) as opened:
+        from metering.reporting.alerts import audit_alert  # noqa: PLC0415 -- `--help` must not wait for it
+
+        tell = notifier(common, notify, check=check)
+        named = opened.last_full_month()[0] if period is None else period
+        with progress(common, "Auditing") as show:
+            found = opened.audit(named, as_of=as_of, known_at=known_at, progress=show)
         if output is not None:
             opened.write_findings(output, found)
-    if output is None:
-        _print(common, found)
-    else:
-        message(common, f"{output}: {counted(len(found), 'finding')}")
+            message(common, f"{output}: {counted(len(found), 'finding')}")
+        else:
+            _print(common, found)
+        tell(lambda: audit_alert(named, found))
     if check and any(finding.severity != "info" for finding in found):
         raise typer.Exit(EXIT_FOUND)
 

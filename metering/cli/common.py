@@ -16,6 +16,7 @@ from metering import __version__
 
 if TYPE_CHECKING:
     from metering.api import Meter
+    from metering.reporting.alerts import Alert
 
 EXIT_FAILED = 1
 EXIT_MISUSE = 2
@@ -84,6 +85,14 @@ KnownAtOption = Annotated[
 ]
 OutputOption = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to a file, in the format that its name tells.")
+]
+NotifyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--notify",
+        metavar="URL",
+        help="With --check: post what was found there, signed. [env of the secret: METERING_NOTIFY_SECRET]",
+    ),
 ]
 AccountOption = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
 
@@ -159,6 +168,29 @@ def meter(common: Common) -> Iterator["Meter"]:
             raise
         print("metering: interrupted; the store is as it was before", file=sys.stderr)  # noqa: T201
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def notifier(common: Common, url: str | None, *, check: bool) -> "Callable[[Callable[[], Alert | None]], None]":
+    """Give what delivers an alert, if there is anything to tell and anybody to tell it to; address and secret are looked at now.
+
+    Raises:
+        MisuseError: the address or the secret is of no use, or nothing is checked.
+    """
+    if url is None:
+        return lambda _made: None
+    if not check:
+        raise typer.BadParameter("--notify tells what --check finds: give both", param_hint="--notify")
+    from metering.reporting.delivery import mailbox  # noqa: PLC0415 -- only who posts waits for httpx
+
+    box = mailbox(url)
+
+    def tell(made: "Callable[[], Alert | None]") -> None:
+        alert = made()
+        if alert is not None:
+            box.post(alert)
+            message(common, f"told {box.host}: {alert.body['summary']}")
+
+    return tell
 
 
 def one_line(said: BaseException | str) -> str:

@@ -2,24 +2,30 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from metering.cli.common import (
+    EXIT_FOUND,
     AccountOption,
     AsOfOption,
     Common,
     Format,
     KnownAtOption,
+    NotifyOption,
     OutputOption,
     PeriodOption,
     message,
     meter,
+    notifier,
     progress,
     with_common_options,
 )
 from metering.model.units import counted
+
+if TYPE_CHECKING:
+    from metering.model.tables import Table
 
 
 class Report(StrEnum):
@@ -58,22 +64,36 @@ def report(
     known_at: KnownAtOption = None,
     account: AccountOption = None,
     output: OutputOption = None,
+    check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is any burst (burst only).")] = False,
+    notify: NotifyOption = None,
 ) -> None:
     """Tables of a period, or a page of it.
 
     Who used what, who burst when, what each snapshot occupied, what was bought, what it cost beside burst, what was observed, what
     is due. html is one page with charts that needs nothing else; with --account it is that customer's own, and names nobody else.
     """
+    if (check or notify is not None) and name is not Report.BURST:
+        raise typer.BadParameter("only burst can be checked for; `metering audit --check` checks everything", param_hint="--check")
     if name is Report.HTML:
         _page(common, period, by, as_of, known_at, account, output)
         return
-    with meter(common) as opened, progress(common, "Computing") as show:
-        table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)
+    with meter(common) as opened:
+        from metering.reporting.alerts import burst_alert  # noqa: PLC0415 -- `--help` must not wait for it
+
+        tell = notifier(common, notify, check=check)
+        with progress(common, "Computing") as show:
+            table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)
         if output is not None:
             opened.write(output, table)
-    if output is not None:
-        message(common, f"{output}: {counted(len(table.rows), 'row')}")
-        return
+            message(common, f"{output}: {counted(len(table.rows), 'row')}")
+        else:
+            _print(common, name, table)
+        tell(lambda: burst_alert(period, table))
+    if check and table.rows:
+        raise typer.Exit(EXIT_FOUND)
+
+
+def _print(common: Common, name: Report, table: "Table") -> None:
     from metering.cli.bill_view import print_statements  # noqa: PLC0415 -- `--help` must not wait for them
     from metering.cli.render import print_table  # noqa: PLC0415
 

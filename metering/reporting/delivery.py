@@ -1,0 +1,169 @@
+"""How an alert is delivered: posted to one address, signed, tried again, and never sent on to another.
+
+The request is signed as Standard Webhooks has it, so that a receiver can check it with any library for that: `webhook-id` is the
+alert's key, `webhook-timestamp` the second of the try, `webhook-signature` an HMAC-SHA256 over both and the body. The key is also
+the `Idempotency-Key`. The secret comes from the environment only, the certificate is verified, no redirect is followed, and neither
+`.netrc` nor a proxy of the environment is heeded. No error repeats the address, which may be a secret itself, beyond its host.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import os
+import ssl
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+import stamina
+
+from metering.model.errors import MeteringError, MisuseError
+from metering.reporting.alerts import Alert
+
+SECRET_VARIABLE = "METERING_NOTIFY_SECRET"  # noqa: S105 -- where the secret is, not what it is
+_PREFIX = "whsec_"
+_LEAST_BYTES = 24
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_ATTEMPTS = 4
+_FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(seconds=15), timedelta(seconds=1)
+_TIMEOUT = httpx.Timeout(10)
+# Statuses that are worth another try.
+_PASSING = (408, 425, 429)
+_SERVER_ERROR = 500
+
+# Another try is no news: what failed in the end is reported. Whoever configures logging still sees each.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+class DeliveryError(MeteringError):
+    """An alert that was not delivered; `again` says whether another try may help."""
+
+    def __init__(self, text: str, *, again: bool) -> None:
+        super().__init__(text)
+        self.again = again
+
+
+class Mailbox:
+    """One address that alerts are posted to, and the secret that they are signed with."""
+
+    def __init__(
+        self, url: str, secret: bytes, *, tls: ssl.SSLContext | None = None, clock: Callable[[], int] | None = None
+    ) -> None:
+        self.host = _address(url).netloc
+        self._url = url
+        self._secret = secret
+        self._tls = tls
+        self._clock = clock or (lambda: int(time.time()))
+
+    def post(self, alert: Alert) -> None:
+        """Deliver an alert, or say why it was not.
+
+        Raises:
+            DeliveryError: the last try failed, or one failed in a way that another would not mend.
+        """
+        context = stamina.retry_context(
+            on=lambda error: isinstance(error, DeliveryError) and error.again, attempts=_ATTEMPTS, timeout=None,
+            wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE, wait_jitter=_JITTER,
+        )  # fmt: skip
+        with httpx.Client(verify=self._context(), trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client:
+            for attempt in context:
+                with attempt:
+                    self._try(client, alert)
+
+    def _try(self, client: httpx.Client, alert: Alert) -> None:
+        body = alert.text.encode()
+        told = signed(alert.key, self._clock(), body, self._secret) | {
+            "Content-Type": "application/json", "Idempotency-Key": alert.key, "User-Agent": "metering",
+        }  # fmt: skip
+        try:
+            # What is answered beyond its status is not read.
+            with client.stream("POST", self._url, content=body, headers=told) as response:
+                status = response.status_code
+        except httpx.TimeoutException:
+            raise DeliveryError(f"the alert was not delivered: {self.host} did not answer in time", again=True) from None
+        except httpx.HTTPError as error:
+            is_refused = "certificate" in str(error).lower()
+            why = "its certificate is not valid" if is_refused else type(error).__name__
+            raise DeliveryError(
+                f"the alert was not delivered: no connection to {self.host} ({why})", again=not is_refused
+            ) from None
+        if not 200 <= status < 300:  # noqa: PLR2004 -- what HTTP calls success
+            said = "a redirect, which is never followed" if 300 <= status < 400 else f"HTTP {status}"  # noqa: PLR2004
+            again = status in _PASSING or status >= _SERVER_ERROR
+            raise DeliveryError(f"the alert was not delivered: {self.host} answered {said}", again=again)
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is not None:
+            return self._tls
+        if self._url.lower().startswith("https:"):
+            return httpx.create_ssl_context(verify=True, trust_env=False)
+        # Plain http goes no further than this machine, and loading the authorities takes time.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def mailbox(url: str) -> Mailbox:
+    """Give the mailbox at an address, with the secret of the environment.
+
+    Raises:
+        MisuseError: the address is none that may be posted to, or there is no secret that is one.
+    """
+    _address(url)
+    return Mailbox(url, find_secret())
+
+
+def find_secret() -> bytes:
+    """Give the secret that alerts are signed with: the bytes of the text, or of its base64 after `whsec_`.
+
+    Raises:
+        MisuseError: there is none, or it is too short to sign anything; no error shows any of it.
+    """
+    text = os.environ.get(SECRET_VARIABLE, "")
+    try:
+        secret = base64.b64decode(text.removeprefix(_PREFIX), validate=True) if text.startswith(_PREFIX) else text.encode()
+    except (binascii.Error, ValueError):
+        raise MisuseError(f"{SECRET_VARIABLE} is no base64 after {_PREFIX}") from None
+    if len(secret) < _LEAST_BYTES:
+        raise MisuseError(
+            f"{SECRET_VARIABLE} must hold a secret of {_LEAST_BYTES} bytes or more to sign with: `openssl rand -hex 32` makes one"
+        )
+    return secret
+
+
+def signed(key: str, now_s: int, body: bytes, secret: bytes) -> dict[str, str]:
+    """Give the headers that sign a body, as Standard Webhooks has them."""
+    digest = hmac.digest(secret, f"{key}.{now_s}.".encode() + body, hashlib.sha256)
+    return {
+        "webhook-id": key,
+        "webhook-timestamp": str(now_s),
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+def _address(url: str) -> SplitResult:
+    """Read an address.
+
+    Raises:
+        MisuseError: it is none, holds a login, or would send an alert in the clear; its text is not repeated.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise MisuseError("--notify takes an address such as https://example.com/hooks/metering") from None
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or any(not character.isprintable() or character == " " for character in url)
+    ):
+        raise MisuseError("--notify takes an address such as https://example.com/hooks/metering")
+    if parts.username is not None or parts.password is not None:
+        raise MisuseError("--notify takes no login in its address: the signature tells who sent it")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise MisuseError(
+            "--notify over http would send customers' figures in the clear: write https (http is for this machine only)"
+        )
+    return parts

@@ -1,0 +1,61 @@
+"""A receiver of alerts on this machine, which answers as a test tells it to and keeps what came."""
+
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers each request with the next status, the last one for ever; a status below 100 breaks the connection."""
+
+    daemon_threads = True
+
+    def __init__(self, statuses, location=None):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.statuses, self.location, self.came = list(statuses), location, []
+        self.lock = threading.Lock()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/hook?token=of-the-address"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        server = self.server
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with server.lock:
+            server.came.append((self.path, dict(self.headers), body))
+            status = server.statuses.pop(0) if len(server.statuses) > 1 else server.statuses[0]
+        if status < 100:
+            self.connection.close()
+            return
+        self.send_response(status)
+        if server.location:
+            self.send_header("Location", server.location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self):
+        self.server.came.append((self.path, dict(self.headers), b""))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_args):
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def receiving(*statuses, location=None, tls=None):
+    """Run a receiver, with a TLS context if there is one."""
+    server = Receiver(statuses or (204,), location)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
