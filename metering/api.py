@@ -1,7 +1,6 @@
 """The operations, as a library: every command line command opens a meter, calls one of its methods, and prints."""
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,8 +16,8 @@ from metering.config import Settings, load_settings
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import InputError, MisuseError, NoDataError
-from metering.model.explanation import Explanation
-from metering.model.period import Period, parse_period
+from metering.model.explanation import ExplainedAdjustment, Explanation
+from metering.model.period import parse_period
 from metering.model.reconciliation import Reconciliation
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table
@@ -26,7 +25,7 @@ from metering.planning.quote import Quote
 from metering.planning.quote_request import QuoteRequest, make_quotes
 from metering.publishing import Publishing
 from metering.reporting.audit import audit_findings
-from metering.reporting.explain import explain_charge
+from metering.reporting.explaining import explain
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
@@ -48,7 +47,6 @@ PathLike = str | Path
 
 # What is exported in the provider's own shapes.
 _PROVIDER_SHAPED = {"ledger": ledger_objects, "dailyburst": daily_objects, "currentusage": current_objects}
-_CHARGE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{16}", re.ASCII)
 
 
 def _silent(_step: str, _done: int, _all: int) -> None:
@@ -198,27 +196,22 @@ class Meter(Publishing):
         as_of: str | None = None,
         known_at: str | int | None = None,
         progress: Progress = _silent,
-    ) -> Explanation:
-        """Explain one charge, down to the samples, and say whether they give the same amount as billing does.
+    ) -> Explanation | ExplainedAdjustment:
+        """Explain one charge, down to the samples, and say whether they give the same amount as the bill has.
 
         Args:
             charge_id: as bills name it; it tells the line's date.
-            period: the billed period in which the line stands, where that is cut inside the date; else the whole date.
+            period: the billed period in which the line stands, where that is cut inside the date; else the whole date. For an
+                adjustment that is not closed yet, the open period that carries it; the one that follows unless given.
             as_of: the clock of the computation, as in `bill`.
             known_at: use only facts ingested by then, as in `bill`.
             progress: called with each stage, how many are done and how many there are.
         """
-        if not _CHARGE_ID.fullmatch(charge_id):
-            raise MisuseError(f"{charge_id!r} is no charge id such as 2026-10-03-0123456789abcdef: bills name those of their lines")
-        billed = day = parse_period(charge_id[:10])
-        if period is not None:
-            asked = parse_period(period)
-            if asked.end_s <= day.start_s or asked.start_s >= day.end_s:
-                raise NoDataError(f"charge {charge_id} is of {day.text}, of which nothing is in {period}")
-            billed = Period(max(asked.start_s, day.start_s), min(asked.end_s, day.end_s))
-        asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
-        with self.computed(billed.text, is_at_a_glance=True, progress=progress, **asked_at) as (engine, computation):
-            return explain_charge(engine, computation, charge_id)
+        with self._store.reading() as engine:
+            return explain(
+                engine, charge_id, None if period is None else parse_period(period),
+                lambda asked: self.terms(engine, asked.text, as_of, known_at), is_by_clock=as_of is not None, progress=progress,
+            )  # fmt: skip
 
     def audit(
         self,

@@ -34,7 +34,7 @@ def redo(document: dict) -> dict:
         burst = max(0, occupied - entitled)
         assert (part["burst_bytes"], part["burst_byte_seconds"]) == (str(burst), str(burst * part["seconds"]))
         price = document["prices"][part["price"]]
-        is_same_price = price["level"] == line["level"] and _rate(price) == _rate(line)
+        is_same_price = (price["level"], price["currency"]) == (line["level"], line["currency"]) and _rate(price) == _rate(line)
         assert part["is_charged"] == (burst > 0 and part["state"] != "missing" and is_same_price)
         if part["is_charged"]:
             charged.append((burst, part["seconds"]))
@@ -42,7 +42,7 @@ def redo(document: dict) -> dict:
     amount = None if line["price"] is None else rounded(byte_seconds * Fraction(line["price"]) / int(line["multiplier"]))
     return {
         "burst_byte_seconds": str(byte_seconds), "burst_seconds": sum(seconds for _, seconds in charged),
-        "peak_burst_bytes": str(max(burst for burst, _ in charged)), "amount": amount,
+        "peak_burst_bytes": str(max((burst for burst, _ in charged), default=0)), "amount": amount,
     }  # fmt: skip
 
 
@@ -66,4 +66,28 @@ def _redo_state(part: dict) -> None:
     assert part["state"] == expected
     assert {snapshot["endpoint"] for snapshot in part["snapshots"]} <= {
         name for name, held in states.items() if "missing" not in held
+    }
+
+
+def redo_adjustment(document: dict) -> dict:
+    """Redo both ends of an adjustment and what was billed between them, and give the line's figures as what is left."""
+    now, then, line = document["now"], document["then"], document["line"]
+    for end in (now, then):
+        assert redo(end) == {name: end["line"][name] for name in redo(end)}, "each end is a charge of its own"
+        assert _rate(end["line"]) == _rate(line)
+        assert all(end["line"][name] == line[name] for name in ("account", "location", "date", "currency"))
+    billed = [part for part in document["billed"] if part["closing"]["is_billed"]]
+    changed = sum(int(change["byte_seconds_difference"]) for change in document["changes"])
+    assert changed == int(now["line"]["burst_byte_seconds"]) - int(then["line"]["burst_byte_seconds"])
+    for change in document["changes"]:
+        assert change["seconds"] == seconds_between(change["start"], change["end"]) > 0
+        charged = int(change["charged_bytes_now"]) - int(change["charged_bytes_then"])
+        assert int(change["byte_seconds_difference"]) == charged * change["seconds"] != 0
+    is_unpriced = line["price"] is None and now["line"]["burst_byte_seconds"] != "0"
+    amounts = Fraction(now["line"]["amount"] or 0) - sum(Fraction(part["amount"]) for part in billed)
+    return {
+        "burst_byte_seconds": str(int(now["line"]["burst_byte_seconds"]) - sum(int(part["burst_byte_seconds"]) for part in billed)),
+        "burst_seconds": now["line"]["burst_seconds"] - sum(part["burst_seconds"] for part in billed),
+        "peak_burst_bytes": now["line"]["peak_burst_bytes"],
+        "amount": None if is_unpriced else ("-" if amounts < 0 else "") + rounded(abs(amounts)),
     }

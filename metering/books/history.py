@@ -1,6 +1,6 @@
 """What was billed for a closed period so far, and what came since: over the closing itself and all that adjusted it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -9,6 +9,7 @@ from typing import Any
 from metering.billing.money import AMOUNT_PLACES, from_units, total
 from metering.billing.usage import Computation
 from metering.books.causes import Cause, late_facts, reach_s
+from metering.books.charges import FrozenCharge, charges_of
 from metering.books.closings import Books, Closing, feeds_digest, read_documents
 from metering.engine.duckdb import Engine
 from metering.model.period import instant_text
@@ -74,19 +75,22 @@ class History:
     def billed(self) -> dict[LineKey, Billed]:
         """Add up what was billed for each line: the closed lines, and all adjustments of them, where they were not parked."""
         found: dict[LineKey, Billed] = {}
+        for part in self.parts():
+            if part.is_billed:
+                into = found.setdefault(line_key(part.line), Billed(part.line))
+                into.byte_seconds += part.line.burst_byte_seconds
+                into.seconds += part.line.burst_seconds
+                into.amount = total([into.amount, part.line.amount or ZERO])
+        return found
+
+    def parts(self) -> Iterator[FrozenCharge]:
+        """Give every frozen line of the period, and every adjustment of one, in the order of the chain."""
         name = self.closing.period.text
         for closing in self.closings:
             kind = "burst" if closing is self.closing else "adjustment"
             for document in self._statements()[closing.closing_seq].values():
-                states = {statement["currency"]: statement["state"] for statement in document["statements"]}
-                for said in document["lines"]:
-                    if said["kind"] == kind and said.get("adjusts") in (None, name) and states.get(said["currency"]) == "closed":
-                        line = ChargeLine.model_validate(said)
-                        into = found.setdefault(line_key(line), Billed(line))
-                        into.byte_seconds += line.burst_byte_seconds
-                        into.seconds += line.burst_seconds
-                        into.amount = total([into.amount, line.amount or ZERO])
-        return found
+                lines = [line for line in document["lines"] if line["kind"] == kind and line.get("adjusts") in (None, name)]
+                yield from charges_of(closing, document | {"lines": lines})
 
     def causes(self, computation: Computation, account: str, lines: Sequence[ChargeLine], currency: str | None) -> list[Cause]:
         """Name the facts that came after the last closing in which the account was billed what its lines then said."""

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
 from metering.billing.bill import charge_id, charge_lines, line_order, statements_of
 from metering.billing.findings import finding_order
@@ -52,7 +51,8 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
     findings: list[Finding] = []
     for history in todo:
         closing = history.closing
-        sums = _compare(closing, period, history.billed(), _truth(engine, closing, computation, accounts))
+        now = restating(engine, closing, closing.period, computation)
+        sums = _compare(closing, period, history.billed(), charge_lines(engine, now.rates, accounts))
         for (account, currency), said in sorted(sums.items(), key=lambda item: (item[0][0], item[0][1] or "")):
             lines += said.lines
             findings.append(_finding(closing, account, currency, said, history.causes(computation, account, said.lines, currency)))
@@ -68,18 +68,17 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
     )
 
 
-def _truth(engine: Engine, closing: Closing, computation: Computation, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:
-    """Compute what a closed period would be now, by the facts and the clock of the bill that restates it."""
-    now = compute_usage(
+def restating(engine: Engine, closing: Closing, period: Period, computation: Computation) -> Computation:
+    """Compute a closed period, or a part of it, as it would be now: by the facts and the clock of the bill that restates it."""
+    return compute_usage(
         engine,
-        closing.period,
+        period,
         as_of_s=max(computation.as_of_s, closing.as_of_s),
         now_s=computation.as_of_s,
         known_seq=computation.known_seq,
         clock=closing.said_settings.clock,
         is_at_a_glance=True,
     )
-    return charge_lines(engine, now.rates, accounts)
 
 
 def _compare(
@@ -94,12 +93,12 @@ def _compare(
         into = sums[said.account, said.currency]
         into.billed.append(before.amount if before else ZERO)
         into.restated.append(line.amount if line else ZERO)
-        if adjustment := _adjustment(closing, carrier, said, line, before or Billed(said)):
+        if adjustment := adjustment_of(closing, carrier, said, line, before or Billed(said)):
             into.lines.append(adjustment)
     return {key: said for key, said in sums.items() if said.lines}
 
 
-def _adjustment(closing: Closing, carrier: Period, said: ChargeLine, now: ChargeLine | None, billed: Billed) -> ChargeLine | None:
+def adjustment_of(closing: Closing, carrier: Period, said: ChargeLine, now: ChargeLine | None, billed: Billed) -> ChargeLine | None:
     """Give the line that makes up for the difference, None where there is none."""
     byte_seconds = (now.burst_byte_seconds if now else 0) - billed.byte_seconds
     seconds = (now.burst_seconds if now else 0) - billed.seconds
@@ -109,13 +108,12 @@ def _adjustment(closing: Closing, carrier: Period, said: ChargeLine, now: Charge
         amount = from_units(in_units(restated_amount, AMOUNT_PLACES) - in_units(billed.amount, AMOUNT_PLACES), AMOUNT_PLACES)
     if not (byte_seconds or seconds or amount is None or amount):
         return None
-    per_byte_second = "" if said.price is None or said.multiplier is None else str(Fraction(said.price) / said.multiplier)
     adjusts = closing.period.text
     return said.model_copy(
         update={
             "charge_id": charge_id(
-                "adjustment", said.account, said.location, said.date, said.level, said.currency, per_byte_second, said.unit or "",
-                adjusts, carrier.text,
+                "adjustment", said.account, said.location, said.date, said.level, said.currency, price_of_byte_second(said),
+                said.unit or "", adjusts, carrier.text,
             ),
             "kind": "adjustment",
             "burst_byte_seconds": byte_seconds,
@@ -125,6 +123,11 @@ def _adjustment(closing: Closing, carrier: Period, said: ChargeLine, now: Charge
             "adjusts": adjusts,
         }
     )  # fmt: skip
+
+
+def price_of_byte_second(line: ChargeLine) -> str:
+    """Write the exact price of a line as the names of charges have it, empty where it has none."""
+    return "" if line.price is None or line.multiplier is None else str(Fraction(line.price) / line.multiplier)
 
 
 def _finding(closing: Closing, account: str, currency: str | None, said: _Account, causes: Sequence[Cause]) -> Finding:

@@ -18,7 +18,7 @@ from metering.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from metering.model.explanation import Explanation
+    from metering.model.explanation import ExplainedAdjustment, Explanation
 
 
 @with_common_options
@@ -27,7 +27,7 @@ def explain(
     charge_id: Annotated[str, typer.Argument(metavar="CHARGE_ID", help="A charge, as bills and statements name it.")],
     period: Annotated[
         str | None,
-        typer.Option("--period", metavar="P", help="The billed period, where it is cut inside the charge's date; else that date."),
+        typer.Option("--period", metavar="P", help="The billed period, where the charge's date does not tell it."),
     ] = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
@@ -37,8 +37,9 @@ def explain(
 ) -> None:
     """One charge, so that it can be redone on paper.
 
-    Its intervals, polls, snapshots, subscriptions, price and arithmetic. The amount is recomputed from the samples, apart
-    from billing; should the two differ, the exit code is 3. -v lists every poll.
+    Its intervals, polls, snapshots, subscriptions, price and arithmetic; of an adjustment, what the closed line is now, what was
+    billed so far, and the facts that came between. The amount is recomputed from the samples, apart from billing; should the two
+    differ, the exit code is 3. -v lists every poll.
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"{output} is no page: end it in .html", param_hint="-o")
@@ -46,10 +47,12 @@ def explain(
         with progress(common, "Computing") as show:
             explained = opened.explain(charge_id, period=period, as_of=as_of, known_at=known_at, progress=show)
         if output is not None:
+            from metering.model.explanation import Explanation  # noqa: PLC0415
             from metering.reporting.files import write_text  # noqa: PLC0415
-            from metering.reporting.pages import explanation_page  # noqa: PLC0415
+            from metering.reporting.pages import adjustment_page, explanation_page  # noqa: PLC0415
 
-            write_text(explanation_page(explained), output)
+            page = explanation_page(explained) if isinstance(explained, Explanation) else adjustment_page(explained)
+            write_text(page, output)
             message(common, f"{output}: charge {charge_id}")
     if output is None:
         _print(common, explained)
@@ -57,16 +60,25 @@ def explain(
         raise typer.Exit(EXIT_FOUND)
 
 
-def _print(common: Common, explained: "Explanation") -> None:
+def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
     # `--help` must not wait for these.
     from metering.cli.render import print_json, print_steps, print_table, print_titled  # noqa: PLC0415
-    from metering.reporting.explained import arithmetic_lines, heading, interval_table, tables, verdict  # noqa: PLC0415
+    from metering.model.explanation import Explanation  # noqa: PLC0415
+    from metering.reporting import explained, explained_adjustment  # noqa: PLC0415
 
     if common.format is Format.JSON:
-        print_json(explained.model_dump(mode="json"))
-    elif common.format is Format.CSV:
-        print_table(common, interval_table(explained))
+        print_json(shown.model_dump(mode="json"))
+        return
+    if isinstance(shown, Explanation):
+        title, steps, said = explained.heading(shown), explained.arithmetic_lines(shown), explained.verdict(shown)
+        tables, own = explained.tables(shown, every_poll=common.verbose), explained.interval_table(shown)
     else:
-        print_steps(heading(explained), [*arithmetic_lines(explained), (verdict(explained), "")])
-        for title, table in tables(explained, every_poll=common.verbose):
-            print_titled(common, title, table)
+        title, steps = explained_adjustment.heading(shown), explained_adjustment.arithmetic_lines(shown)
+        said, own = explained_adjustment.verdict(shown), explained_adjustment.changes_table(shown)
+        tables = explained_adjustment.tables(shown, every_poll=common.verbose)
+    if common.format is Format.CSV:
+        print_table(common, own)
+        return
+    print_steps(title, [*steps, (said, "")])
+    for name, table in tables:
+        print_titled(common, name, table)

@@ -107,8 +107,20 @@ class Recomputed(Row):
     agrees: bool
 
 
+class ExplainedClosing(Row):
+    """What froze a line: which closing of what, when, by whom and why. `is_billed` is false where its statement was parked."""
+
+    closing: int
+    period: str
+    known_at_ingest: int
+    closed_at: str
+    closed_by: str
+    reason: str | None
+    is_billed: bool
+
+
 class Explanation(Row):
-    """One charge line, down to the samples."""
+    """One charge line, down to the samples; `closing` tells what froze it."""
 
     charge_id: str
     name: str | None
@@ -117,9 +129,78 @@ class Explanation(Row):
     cycle_seconds: int
     max_hold_seconds: int
     line: ChargeLine
+    closing: ExplainedClosing | None = None
     recomputed: Recomputed
     arithmetic: Arithmetic | None
     endpoints: list[str]
     intervals: list[ExplainedInterval]
     subscriptions: list[ExplainedSubscription]
     prices: list[ExplainedPrice]
+
+
+class BilledPart(Row):
+    """What one closing billed for a line of a closed period: the line itself, or an adjustment of it.
+
+    Where the statement was parked nothing was billed, and the part does not count.
+    """
+
+    charge_id: str
+    kind: Literal["burst", "adjustment"]
+    closing: ExplainedClosing
+    burst_byte_seconds: BigInteger
+    burst_seconds: int
+    amount: Money | None
+
+
+class LateFact(Row):
+    """Facts of one kind that came since: how many, the first, the ingests that brought them and when; of polls, the files too."""
+
+    cause: str
+    count: int
+    first: str
+    first_ingest: int
+    last_ingest: int
+    first_ingested_at: Instant
+    last_ingested_at: Instant
+    files: list[str]
+    text: str
+
+
+class Changed(Row):
+    """An interval in which the line's burst is another now than when it was closed; None where the time was in no state."""
+
+    start: Instant
+    end: Instant
+    seconds: int
+    state_then: State | None
+    state_now: State | None
+    occupied_bytes_then: BigInteger | None
+    occupied_bytes_now: BigInteger | None
+    entitled_bytes_then: BigInteger | None
+    entitled_bytes_now: BigInteger | None
+    charged_bytes_then: BigInteger
+    charged_bytes_now: BigInteger
+    byte_seconds_difference: BigInteger
+
+
+class ExplainedAdjustment(Row):
+    """One adjustment: what the line of the closed period is now, less what was billed for it, both down to the samples.
+
+    `now - billed = line`, for byte-seconds, seconds and the amount: `billed` are the parts that count. `changes` add up to
+    `now - then`. `then` and `now` explain the line as it was closed and as it is now; one that was not there has 0.
+    `recomputed` is `now`, from the samples, less what was billed; it agrees where that is the line, and `then` is what was closed.
+    """
+
+    charge_id: str
+    name: str | None
+    adjusts: str
+    period: BilledPeriod
+    known_at_ingest: int
+    line: ChargeLine
+    closing: ExplainedClosing | None = None
+    recomputed: Recomputed
+    billed: list[BilledPart]
+    causes: list[LateFact]
+    changes: list[Changed]
+    now: Explanation
+    then: Explanation

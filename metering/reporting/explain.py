@@ -21,6 +21,7 @@ from metering.model.clock import Clock
 from metering.model.errors import NoDataError
 from metering.model.explanation import (
     Arithmetic,
+    ExplainedClosing,
     ExplainedInterval,
     ExplainedPoll,
     ExplainedPrice,
@@ -62,6 +63,22 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
         raise NoDataError(
             f"there is no charge {charge_id} in {computation.period.text}: `metering report statement --period P` lists the charges"
         )
+    return explain_line(engine, computation, line)
+
+
+def explain_line(
+    engine: Engine, computation: Computation, line: ChargeLine, closing: ExplainedClosing | None = None
+) -> Explanation:
+    """Explain a line, wherever it comes from: computed, frozen, or one of 0 that is there no more.
+
+    Args:
+        engine: holds the tables of `computation`.
+        computation: the billed part of the line's date, mostly all of it.
+        line: what is explained, and held against the samples.
+        closing: what froze it.
+    """
+    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    account = accounts.get(line.account)
     parameters = computation.parameters | {"account": line.account, "location": line.location}
     engine.create("explain/account_polls", parameters)
     listed = engine.rows("explain/listed_snapshots", parameters)
@@ -71,7 +88,7 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
     samples = _counted_samples(engine.rows("explain/samples_in_period", parameters), chosen)
     engine.drop("account_polls")
     subscriptions = _subscriptions(engine, parameters)
-    prices = _Prices(engine, parameters, line)
+    prices = _Prices(engine, parameters, line, account["currency"] if account else None)
     intervals = _intervals(holds, samples, subscriptions, prices, parameters)
     charged = [interval for interval in intervals if interval.is_charged]
     byte_seconds = sum(interval.burst_byte_seconds for interval in charged)
@@ -86,13 +103,14 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
     measures = ("burst_byte_seconds", "burst_seconds", "peak_burst_bytes", "amount")
     agrees = all(getattr(recomputed, name) == getattr(line, name) for name in measures)
     return Explanation(
-        charge_id=charge_id,
-        name=accounts[line.account]["name"] if line.account in accounts else None,
+        charge_id=line.charge_id,
+        name=account["name"] if account else None,
         period=BilledPeriod(start=computation.period.start_s, end=computation.period.end_s, as_of=computation.as_of_s),
         known_at_ingest=computation.known_seq,
         cycle_seconds=computation.clock.cycle_s,
         max_hold_seconds=computation.clock.max_hold_s,
         line=line,
+        closing=closing,
         recomputed=recomputed.model_copy(update={"agrees": agrees}),
         arithmetic=_arithmetic(byte_seconds, line),
         endpoints=sorted(holds),
@@ -178,14 +196,16 @@ def _subscriptions(engine: Engine, parameters: dict[str, Any]) -> list[Explained
 class _Prices:
     """The price rows that burst of one line's currency and location can have, and those that were used, in order of use."""
 
-    def __init__(self, engine: Engine, parameters: dict[str, Any], line: ChargeLine) -> None:
+    def __init__(self, engine: Engine, parameters: dict[str, Any], line: ChargeLine, currency: str | None) -> None:
         self._line = line
+        # The account's own by now; that of the line, where it was corrected since, is another.
+        self._currency = currency
         places = ("", line.location)
         self._levels = [row for row in engine.rows("billing/known_burst_levels", parameters) if row["location"] in places]
         self._prices = [
             row
             for row in engine.rows("billing/known_prices", parameters)
-            if row["location"] in places and row["currency"] == line.currency
+            if row["location"] in places and row["currency"] == currency
         ]
         self.used: list[ExplainedPrice] = []
 
@@ -202,7 +222,7 @@ class _Prices:
             level=level,
             level_source="default" if level_row is None else "location" if level_row["location"] else "every location",
             level_effective_from=None if level_row is None else level_row["effective_from_s"],
-            currency=self._line.currency,
+            currency=self._currency,
             price=None if row is None else row["price"],
             unit=None if row is None else row["unit"],
             multiplier=None if row is None else int(row["multiplier"]),
@@ -214,9 +234,9 @@ class _Prices:
         return self.used.index(price)
 
     def is_of_line(self, index: int) -> bool:
-        """Whether a price is the line's own: same level, price, unit and multiplier."""
+        """Whether a price is the line's own: same level, currency, price, unit and multiplier."""
         price, line = self.used[index], self._line
-        if price.level != line.level or (price.price is None) != (line.price is None):
+        if (price.level, price.currency) != (line.level, line.currency) or (price.price is None) != (line.price is None):
             return False
         if price.price is None or line.price is None:
             return True

@@ -49,12 +49,14 @@ def verdict(explanation: Explanation) -> str:
     found, line = explanation.recomputed, explanation.line
     polls = len({(poll.endpoint, poll.poll_time) for interval in explanation.intervals for poll in interval.polls})
     done = f"Recomputed from the samples of {polls} polls, apart from billing"
+    closing = explanation.closing
+    where = f" It stands in the statement of {closing.period}, closed at {closing.closed_at}." if closing else ""
     if found.agrees:
-        return f"{done}: it agrees to the last digit."
+        return f"{done}: it agrees to the last digit.{where}"
     amounts = ["–" if amount is None else format(amount, "f") for amount in (found.amount, line.amount)]
     return (
         f"{done}: it DISAGREES. The samples give {found.burst_byte_seconds} byte-seconds and {amounts[0]}, "
-        f"the bill has {line.burst_byte_seconds} and {amounts[1]}: please report this."
+        f"the bill has {line.burst_byte_seconds} and {amounts[1]}: run `metering verify`, and please report this.{where}"
     )
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from metering.model.explanation import Explanation
+from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import Period, instant_text
 from metering.model.reconciliation import Reconciliation
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import shown_amount, shown_gib, shown_gib_months
+from metering.reporting import explained_adjustment
 from metering.reporting.explained import arithmetic_lines, heading, tables, verdict
 from metering.reporting.reconcile import tables as reconcile_tables
 
@@ -85,6 +86,25 @@ def explanation_page(explanation: Explanation) -> str:
             polls_title=polls_title,
             polls=polls,
             every_poll=tables(explanation, every_poll=True)[-1][1],
+        )
+    )
+
+
+def adjustment_page(explanation: ExplainedAdjustment) -> str:
+    """Write an explained adjustment as one HTML page."""
+    line, period = explanation.line, explanation.period
+    return (
+        environment()
+        .get_template("explain_adjustment.html")
+        .render(
+            title=explained_adjustment.heading(explanation),
+            explanation=explanation,
+            period=Period(period.start, period.end).text,
+            as_of=instant_text(period.as_of),
+            amount="unpriced" if line.amount is None else f"{line.amount:f} {line.currency}",
+            steps=explained_adjustment.arithmetic_lines(explanation),
+            verdict=explained_adjustment.verdict(explanation),
+            evidence=explained_adjustment.tables(explanation, every_poll=False),
         )
     )
 

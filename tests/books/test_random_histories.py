@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from oracle import bill as oracle_bill
 from oracle_facts import Books
+from redone import redo_adjustment
 from small_world import GIB, polls, price, subscription, write
 
 from metering import Meter
@@ -178,12 +179,20 @@ class History(RuleBasedStateMachine):
                 assert bill == self.frozen[day]
             elif bill is not None:
                 self.agrees(day, bill)
+                for line in [line for line in bill["lines"] if line["kind"] == "adjustment"][:2]:
+                    self.can_be_redone(line, day)
         for ingest, closings, bills in self.given:
             # by number, the books as they stood once all closings that saw this ingest were made
             if len([c for c in self.meter.closings() if c.known_seq <= ingest]) == closings and ingest:
                 assert {day: self.bill(day, known_at=ingest) for day in DAYS} == bills
         if self.frozen:
             assert self.meter.verify().differences == []
+
+    def can_be_redone(self, line, day):
+        """An adjustment's own explanation gives it again, by hand, and says whence each figure is."""
+        document = self.meter.explain(line["charge_id"], period=day).model_dump(mode="json")
+        assert document["line"] == line
+        assert document["recomputed"] == redo_adjustment(document) | {"agrees": True}
 
     def truth(self, day):
         return {key_of(line): figures_of(line) for line in oracle_bill(self.books, day, NOW)["lines"]}
