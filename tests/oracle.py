@@ -200,10 +200,13 @@ def charge_lines(segments: list[Segment]) -> list[dict[str, Any]]:
     groups = defaultdict(list)
     for segment in segments:
         if segment.burst:
-            groups[shown(segment.start)[:10], segment.level, segment.price].append(segment)
+            # 0.3 and 0.30 agree, and so are one price.
+            amount, *unit = segment.price or (None,)
+            groups[shown(segment.start)[:10], segment.level, amount and Fraction(amount), *unit].append(segment)
     lines = []
-    for (date, level, price), parts in sorted(groups.items(), key=_line_order):
+    for (date, level, *_), parts in sorted(groups.items(), key=_line_order):
         burst = sum(part.burst * part.seconds for part in parts)
+        price = parts[0].price
         amount, unit, multiplier = price or (None, None, None)
         lines.append(
             {
@@ -217,8 +220,8 @@ def charge_lines(segments: list[Segment]) -> list[dict[str, Any]]:
 
 
 def _line_order(item: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:
-    date, level, price = item[0]
-    return date, level, Fraction(price[0]) if price else -1, price[1] if price else ""
+    date, level, price, *unit = item[0]
+    return date, level, -1 if price is None else price, unit[:1]
 
 
 def burst_episodes(segments: list[Segment]) -> list[dict[str, Any]]:
