@@ -71,11 +71,14 @@ def bill(meter: Meter, period: str, as_of: int, known_at: str | None = None) -> 
 
 def oracle_bill(world: World) -> Document:
     """What the oracle makes of a world; a month of which nothing is known any more is refused, and here an empty bill."""
-    books = books_of(world)[0]
-    document = oracle_bill_of(books, world.period, world.as_of, world.known_at)
+    return oracle_bill_or_nothing(books_of(world)[0], world.period, world.as_of, world.known_at)
+
+
+def oracle_bill_or_nothing(books: Books, period: str, as_of: int, known_at: int | None = None) -> Document:
+    document = oracle_bill_of(books, period, as_of, known_at)
     if all(row["missing_seconds"] == seconds_of(row) for row in document["usage"]):
         month = instant(document["period"]["start"][:7] + "-01")
-        if books.last_poll(world.as_of, world.known_at) < month:
+        if books.last_poll(as_of, known_at) < month:
             return NOTHING
     return {name: document[name] for name in NOTHING}
 

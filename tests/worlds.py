@@ -53,7 +53,7 @@ class World:
     @staticmethod
     def random(seed: int, *, clean: bool = False) -> "World":
         """Make the world of a seed; a clean one has one command, and nothing broken or contradicting in it."""
-        return _Maker(Random(seed), seed, clean).world()
+        return Maker(Random(seed), seed, clean).world()
 
     @property
     def tables(self) -> Tables:
@@ -102,7 +102,7 @@ def _written(second: int, offset_seconds: int, separator: str, rest: str) -> str
 
 
 @dataclass
-class _Maker:
+class Maker:
     random: Random
     seed: int
     clean: bool

@@ -1,21 +1,17 @@
 """Random histories of facts, corrections, closings and verifying, against a model that keeps all and recomputes from scratch.
 
-The model is the slow biller (oracle.py) over all facts, and a ledger of every statement that was ever frozen. It knows one rule:
-for each line of each closed day, what was billed so far and what the next open day adjusts make what the line is now.
+The model is the slow biller (oracle.py) over all facts, and a ledger (ledger_model.py) of every statement that was ever frozen.
 `METERING_EXAMPLES=200 pytest tests/books/test_random_histories.py` tries more of them.
 """
 
 import os
 import tempfile
-from collections import defaultdict
-from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from oracle import bill as oracle_bill
+from ledger_model import Ledger
 from oracle_facts import Books
 from redone import redo_adjustment
 from small_world import GIB, polls, price, subscription, write
@@ -42,23 +38,8 @@ currencies = st.sampled_from(["CHF", "CHF", "USD", "JPY"])
 amounts = st.sampled_from(["0.30", "0.3", "0.28", "7", "0.00000000000000000001"])
 
 
-def key_of(line):
-    """Tell which line of a day a line is."""
-    priced = line["price"] and Fraction(line["price"])
-    return (
-        line["account"],
-        line["location"],
-        line["date"],
-        line["level"],
-        line["currency"],
-        priced,
-        line["unit"],
-        line["multiplier"],
-    )
-
-
-def figures_of(line):
-    return int(line["burst_byte_seconds"]), line["burst_seconds"], None if line["amount"] is None else Fraction(line["amount"])
+def day_before(day):
+    return instant_text(instant_seconds(day) - DAY)[:10]
 
 
 class History(RuleBasedStateMachine):
@@ -67,7 +48,8 @@ class History(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.meter = Meter(Settings(store=":memory:", threads=1, **CLOCK), clock=lambda: NOW)
         self.books = Books(**CLOCK)
-        self.frozen = {}  # day -> document, in the order of closing
+        self.ledger = Ledger(self.books, lambda: NOW, day_before)
+        self.frozen = self.ledger.frozen
         self.given = []  # what was known (by command), and the bills that were given then
         self.ingests = [0]
 
@@ -151,7 +133,7 @@ class History(RuleBasedStateMachine):
         document = closed.bill.document()
         assert would_be == document
         if closed.is_new:
-            self.agrees(day, document)
+            self.ledger.assert_agrees(day, document)
             self.frozen[day] = document
 
     @precondition(lambda self: self.frozen)
@@ -178,7 +160,7 @@ class History(RuleBasedStateMachine):
             if day in self.frozen:
                 assert bill == self.frozen[day]
             elif bill is not None:
-                self.agrees(day, bill)
+                self.ledger.assert_agrees(day, bill)
                 for line in [line for line in bill["lines"] if line["kind"] == "adjustment"][:2]:
                     self.can_be_redone(line, day)
         for ingest, closings, bills in self.given:
@@ -193,49 +175,6 @@ class History(RuleBasedStateMachine):
         document = self.meter.explain(line["charge_id"], period=day).model_dump(mode="json")
         assert document["line"] == line
         assert document["recomputed"] == redo_adjustment(document) | {"agrees": True}
-
-    def truth(self, day):
-        return {key_of(line): figures_of(line) for line in oracle_bill(self.books, day, NOW)["lines"]}
-
-    def billed(self, day):
-        """Add up what was billed for each line of a closed day, over everything that was ever frozen."""
-        sums = defaultdict(lambda: (0, 0, Fraction(0)))
-        for carrier, document in self.frozen.items():
-            states = {(row["account"], row["currency"]): row["state"] for row in document["statements"]}
-            for line in document["lines"]:
-                of = carrier if line["kind"] == "burst" else line["adjusts"]
-                if of == day and states[line["account"], line["currency"]] == "closed":
-                    sums[key_of(line)] = tuple(a + b for a, b in zip(sums[key_of(line)], figures_of(line), strict=True))
-        return sums
-
-    def agrees(self, day, document):
-        """An open day's bill has its own lines as the slow biller does, and adjusts each line that is not what was billed."""
-        own = {key_of(line): figures_of(line) for line in document["lines"] if line["kind"] == "burst"}
-        assert own == self.truth(day)
-        expected = {}
-        closed = day
-        while (closed := instant_text(instant_seconds(closed) - DAY)[:10]) in self.frozen:
-            truth, billed = self.truth(closed), self.billed(closed)
-            for key in truth.keys() | billed.keys():
-                now, before = truth.get(key, (0, 0, Fraction(0))), billed[key]
-                difference = (now[0] - before[0], now[1] - before[1], None if now[2] is None else now[2] - before[2])
-                if any(figure != 0 for figure in difference):
-                    expected[closed, key] = difference
-        adjusted = [line for line in document["lines"] if line["kind"] == "adjustment"]
-        found = {(line["adjusts"], key_of(line)): figures_of(line) for line in adjusted}
-        assert len(found) == len(adjusted)
-        assert found == expected
-        for row in document["statements"]:
-            lines = [line for line in document["lines"] if (line["account"], line["currency"]) == (row["account"], row["currency"])]
-            assert Decimal(row["burst_amount"]) == sum(Decimal(line["amount"]) for line in lines if line["amount"] is not None)
-            assert (row["state"] == "parked") == (row["amount_due"] is None) == any(line["amount"] is None for line in lines)
-        reasons = {
-            (finding["account"], finding["adjusts"], finding["currency"])
-            for finding in document["findings"]
-            if finding["check"] == "restated"
-        }
-        assert reasons == {(key[0], closed, key[4]) for closed, key in expected}
-        assert all(finding["causes"] for finding in document["findings"] if finding["check"] == "restated")
 
 
 EXAMPLES = int(os.environ.get("METERING_EXAMPLES", "4"))
