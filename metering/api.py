@@ -13,6 +13,7 @@ from metering.billing.usage import Computation, assert_observed
 from metering.bookkeeping import read_instant
 from metering.books.bills import bill_on_terms, compute
 from metering.config import Settings, load_settings
+from metering.deciding import Deciding
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import InputError, MisuseError, NoDataError
@@ -23,7 +24,6 @@ from metering.model.records import Bill, Finding
 from metering.model.tables import Table
 from metering.planning.quote import Quote
 from metering.planning.quote_request import QuoteRequest, make_quotes
-from metering.publishing import Publishing
 from metering.reporting.audit import audit_findings
 from metering.reporting.explaining import explain
 from metering.reporting.facts import export_facts
@@ -53,7 +53,7 @@ def _silent(_step: str, _done: int, _all: int) -> None:
     """Show no progress."""
 
 
-class Meter(Publishing):
+class Meter(Deciding):
     """A store and the settings that go with it.
 
     Periods are written `2026-10`, `2026-10-03` or `START..END`, instants `2026-10-01T00:00:00Z`. Every method raises
@@ -297,9 +297,11 @@ class Meter(Publishing):
         known_at: str | int | None = None,
         account: str | None = None,
         progress: Progress = _silent,
+        tell: Callable[[str], None] = lambda _text: None,
     ) -> dict[str, int]:
-        """Write `statement` or `usage` of a period to a file, statements to a new folder too, or the `facts` in force to one.
+        """Write `statement`, `usage`, `focus` of a period to a file, or statements or the `facts` in force to a new folder.
 
+        `focus` writes its second dataset beside, and `tell`s what it had to leave out.
         `ledger`, `dailyburst` and `currentusage` are written as the provider answers them, `xlsx` is the bill and
         every report as one workbook. Gives the number of rows by place.
         """
@@ -311,6 +313,8 @@ class Meter(Publishing):
                 bounds = (parsed.start_s, parsed.end_s) if parsed else (None, None)
                 counts = export_facts(engine, place, facts_format, known_seq, *bounds)
             return {str(place / table): count for table, count in counts.items()}
+        if name == "focus" and period is not None:
+            return self.export_focus(place, period, as_of=as_of, known_at=known_at, account=account, progress=progress, tell=tell)
         if name in _PROVIDER_SHAPED and period is not None:
             provider_format(place)
             with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
@@ -323,7 +327,7 @@ class Meter(Publishing):
                 place, self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress)
             )
         if name != "usage" or period is None:
-            kinds = ", ".join(("statement", "usage", *_PROVIDER_SHAPED, "xlsx"))
+            kinds = ", ".join(("statement", "usage", "focus", *_PROVIDER_SHAPED, "xlsx"))
             raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")
         format_of(place)
         table = self.report_table(name, period, as_of=as_of, known_at=known_at, account=account, progress=progress)

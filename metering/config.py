@@ -15,6 +15,7 @@ from metering.books.closings import ClosingSettings
 from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, Targets, assert_targets_fit
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError
+from metering.model.issuer import IssuerNames
 from metering.model.limits import AuditLimits
 from metering.model.terms import parse_term
 
@@ -49,6 +50,7 @@ class Settings(BaseSettings):
     accounts: dict[str, AccountSettings] = {}
     collect: CollectSettings = CollectSettings()
     audit: AuditLimits = AuditLimits()
+    focus: IssuerNames = IssuerNames()
 
     @field_validator("locations", mode="before")
     @classmethod

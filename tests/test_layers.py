@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "metering"
 # What each part of the package may import, beside itself and the parts that these may import. A part is a folder or a module.
 FACTS = {"levels", "seals", "store", "engine", "model"}
 CONFIG = {"books", "billing", "ingest", *FACTS}
-API = {"bookkeeping", "pipeline", "publishing", "reporting", "planning", "config", *CONFIG}
+API = {"bookkeeping", "deciding", "pipeline", "publishing", "reporting", "planning", "config", *CONFIG}
 ALLOWED = {
     "model": set(),
     "engine": {"model"},
@@ -29,6 +29,7 @@ ALLOWED = {
     "sandbox": {"model"},
     "bookkeeping": {"config", *CONFIG},
     "publishing": {"bookkeeping", "reporting", "config", *CONFIG},
+    "deciding": {"publishing", "planning", "bookkeeping", "reporting", "config", *CONFIG},
     "pipeline": API - {"pipeline"},
     "api": API,
     "cli": {"api", "sandbox", *API},

@@ -24,6 +24,7 @@ class Export(StrEnum):
 
     STATEMENT = "statement"
     USAGE = "usage"
+    FOCUS = "focus"
     LEDGER = "ledger"
     DAILYBURST = "dailyburst"
     CURRENTUSAGE = "currentusage"
@@ -47,7 +48,7 @@ _BY_STATEMENT = ("", ".html", ".json", ".beancount")
 def export(
     common: Common,
     name: Annotated[
-        Export, typer.Argument(metavar="WHAT", help="statement, usage, ledger, dailyburst, currentusage, xlsx or facts.")
+        Export, typer.Argument(metavar="WHAT", help="statement, usage, focus, ledger, dailyburst, currentusage, xlsx or facts.")
     ],
     output: Annotated[
         Path,
@@ -71,14 +72,15 @@ def export(
     A file is there whole, or as it was before. Facts are those in force; with a period, the samples that its bill looks at,
     else all. A statement is also written to print (.html), as JSON, or as double entry (.beancount); a name without an ending
     becomes a folder with .html, .json and .csv of each. xlsx is the bill and every report as one workbook, a sheet each.
-    ledger, dailyburst and currentusage are written as the provider answers them, in .json, .ndjson or .csv.
+    ledger, dailyburst and currentusage are written as the provider answers them, in .json, .ndjson or .csv; focus as
+    FOCUS has it, in .parquet or .csv, with a second file beside that has the subscriptions.
     """
     if name is not Export.FACTS and period is None:
         raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")
     with meter(common) as opened, progress(common, "Exporting") as show:
         rows = opened.export(
             name.value, output, period=period, facts_format=facts_format.value, as_of=as_of, known_at=known_at, account=account,
-            progress=show,
+            progress=show, tell=lambda text: message(common, text),
         )  # fmt: skip
     noun = "statement" if name is Export.STATEMENT and output.suffix.lower() in _BY_STATEMENT else "row"
     for place, count in rows.items():

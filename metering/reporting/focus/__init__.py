@@ -1,0 +1,1 @@
+"""Our figures as rows of FOCUS, the FinOps Open Cost and Usage Specification: what was bought, used, left unused, and burst."""

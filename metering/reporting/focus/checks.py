@@ -1,0 +1,409 @@
+"""What must hold of FOCUS rows, as named checks: of each row by itself, and of all rows with the statements and subscriptions.
+
+The validator of the FOCUS project misses a wrong ListCost, a changed BilledCost and a custom column without `x_`, and contradicts its
+own text in three rules; so these decide. A check is a sentence; a failure names it and the row.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from metering.billing.money import AMOUNT_PLACES, in_units, round_ratio
+from metering.model.period import Period, instant_text
+from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS
+from metering.reporting.focus.commitments import Commitment, share
+from metering.reporting.focus.rows import GIB_DAY_BYTE_SECONDS, GIB_DAYS, Row, sum_of
+
+_NAMES = frozenset(column.name for column in COLUMNS)
+_DECIMALS = tuple(column.name for column in COLUMNS if column.kind == "money")
+_COSTS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
+_COMMITMENT = ("Category", "Id", "Name", "Quantity", "Type", "Unit")
+_INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+# Half a unit of the 20th decimal in each of two rounded factors, and in their product.
+_UNIT = Fraction(1, 10**AMOUNT_PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What the rows must agree with.
+
+    `statements` has the exact sum and the amount due by account and currency, `covered` the byte-seconds that subscriptions cover
+    by account and location, `closed` the closed periods by the run that closed them, `unchanged` the subscriptions of which only
+    the use is corrected.
+    """
+
+    period: Period
+    stop_s: int
+    statements: dict[tuple[str, str], tuple[Decimal, Decimal]]
+    covered: dict[tuple[str, str], int]
+    commitments: dict[str, Commitment]
+    closed: dict[str, Period]
+    run_id: str
+    unchanged: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """The rows of both datasets, and what they must agree with."""
+
+    rows: list[Row]
+    commitments: list[Row]
+    truth: Truth = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A check that does not hold, and where."""
+
+    check: str
+    where: str
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.check}, but not {self.where}"
+
+
+RowCheck = Callable[[Row, Truth], bool]
+SetCheck = Callable[[Focus], Iterator[str]]
+
+
+def _is_priced(row: Row) -> bool:
+    return row["ChargeCategory"] in ("Usage", "Purchase")
+
+
+def _is_burst(row: Row) -> bool:
+    return row["ChargeCategory"] == "Usage" and row["CommitmentDiscountId"] is None
+
+
+def _is_part(row: Row) -> bool:
+    return row["ChargeCategory"] == "Usage" and row["CommitmentDiscountId"] is not None
+
+
+def _metered(row: Row) -> int:
+    return int(row["x_MeteredByteSeconds"])
+
+
+def _is_product(cost: Decimal, each: Decimal, row: Row) -> bool:
+    """Tell whether a cost is its unit price times the quantity, as exact as 20 decimals of the price allow."""
+    quantity = Fraction(int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"]))
+    return abs(Fraction(cost) - Fraction(each) * quantity) <= _UNIT * (abs(quantity) + 1)
+
+
+def _is_quantity(value: Decimal | None, byte_seconds: int, unit: int) -> bool:
+    return value == round_ratio(Fraction(byte_seconds, unit), AMOUNT_PLACES, "half-even")
+
+
+def _is_within(row: Row, period: Period) -> bool:
+    """Tell whether a charge belongs to a period: its usage lies in it, its purchase starts in it."""
+    if row["ChargeCategory"] == "Purchase":
+        return bool(period.start_s <= row["ChargePeriodStart"] < period.end_s)
+    return bool(period.start_s <= row["ChargePeriodStart"] and row["ChargePeriodEnd"] <= period.end_s)
+
+
+def _corrects_closed(row: Row, truth: Truth) -> bool:
+    period = truth.closed.get(row["x_PriorRunId"] or "")
+    return row["ChargeClass"] is None or (period is not None and period.end_s <= truth.period.start_s and _is_within(row, period))
+
+
+def _is_alike_in_pricing_currency(row: Row) -> bool:
+    return all(
+        row[f"PricingCurrency{name}"] == row[name] for name in ("ContractedUnitPrice", "EffectiveCost", "ListUnitPrice")
+    ) and bool(row["PricingCurrency"] == row["BillingCurrency"])
+
+
+def _decimals_are_exact(row: Row, _truth: Truth) -> bool:
+    values = [row[name] for name in _DECIMALS if row[name] is not None]
+    return all(
+        isinstance(value, Decimal) and value.is_finite() and int(value.as_tuple().exponent) >= -AMOUNT_PLACES for value in values
+    )
+
+
+def _integers_are_text(row: Row, _truth: Truth) -> bool:
+    figures = [row["x_MeteredByteSeconds"], *([row["x_PricedByteSeconds"], row["x_PricingMultiplier"]] if _is_priced(row) else [])]
+    return all(isinstance(figure, str) and _INTEGER.fullmatch(figure) for figure in figures)
+
+
+# What must hold before any other check can look at a row.
+SHAPE_CHECKS: dict[str, RowCheck] = {
+    "every column is one of FOCUS or begins with x_, and none is missing": lambda row, _: row.keys() == _NAMES,
+    "every decimal is an exact one of at most 20 places": _decimals_are_exact,
+    "ChargeCategory is Usage, Purchase or Adjustment": lambda r, _: r["ChargeCategory"] in ("Usage", "Purchase", "Adjustment"),
+    "the four costs are there": lambda row, _: all(row[name] is not None for name in _COSTS),
+    "byte-seconds are whole numbers written as text": _integers_are_text,
+    "the unit prices of usage and purchases are there": lambda row, _: (
+        not _is_priced(row) or (row["ListUnitPrice"] is not None and row["ContractedUnitPrice"] is not None)
+    ),
+}
+
+ROW_CHECKS: dict[str, RowCheck] = {
+    "ChargeClass is empty or Correction": lambda row, _: row["ChargeClass"] in (None, "Correction"),
+    "the billing account is named": lambda row, _: bool(row["BillingAccountId"] and row["BillingAccountName"]),
+    "BillingCurrency is a code of three letters": lambda row, _: bool(_CURRENCY.fullmatch(row["BillingCurrency"] or "")),
+    "the billing period is the exported one": lambda row, truth: (
+        (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == (truth.period.start_s, truth.period.end_s)
+    ),
+    "a charge period ends after its start": lambda row, _: row["ChargePeriodStart"] < row["ChargePeriodEnd"],
+    "usage is charged by usage, and nothing else is": lambda row, _: (
+        (row["ChargeFrequency"] == "Usage-Based") == (row["ChargeCategory"] == "Usage")
+    ),
+    "what is not usage is charged once or recurs": lambda row, _: (
+        row["ChargeCategory"] == "Usage" or row["ChargeFrequency"] in ("One-Time", "Recurring")
+    ),
+    "a charge is described": lambda row, _: bool(row["ChargeDescription"]),
+    "the invoice is that of account, currency and period": lambda row, truth: (
+        row["InvoiceId"] == f"{truth.period.text}/{row['BillingAccountId']}/{row['BillingCurrency']}"
+    ),
+    "the provider is named alike under its old and new names": lambda row, _: (
+        bool(row["ProviderName"] and row["PublisherName"])
+        and (row["ProviderName"], row["PublisherName"]) == (row["ServiceProviderName"], row["HostProviderName"])
+    ),
+    "the invoice's issuer is named": lambda row, _: bool(row["InvoiceIssuerName"]),
+    "the service is backup storage": lambda row, _: (
+        (row["ServiceCategory"], row["ServiceSubcategory"]) == ("Storage", "Backup Storage") and bool(row["ServiceName"])
+    ),
+    "the run is the one that writes": lambda row, truth: row["x_RunId"] == truth.run_id,
+    "ListCost is ListUnitPrice × PricingQuantity": lambda row, _: (
+        not _is_priced(row) or _is_product(row["ListCost"], row["ListUnitPrice"], row)
+    ),
+    "ContractedCost is ContractedUnitPrice × PricingQuantity": lambda row, _: (
+        not _is_priced(row) or _is_product(row["ContractedCost"], row["ContractedUnitPrice"], row)
+    ),
+    "PricingQuantity is the byte-seconds in the price's unit": lambda row, _: (
+        not _is_priced(row)
+        or _is_quantity(row["PricingQuantity"], int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"]))
+    ),
+    "usage is priced by what was metered": lambda row, _: (
+        row["ChargeCategory"] != "Usage" or row["x_PricedByteSeconds"] == row["x_MeteredByteSeconds"]
+    ),
+    "PricingUnit is there with PricingQuantity, and only with it": lambda row, _: (
+        (row["PricingUnit"] is None) == (row["PricingQuantity"] is None) == (not _is_priced(row))
+    ),
+    "no contracted price is above the list's": lambda r, _: not _is_priced(r) or r["ContractedUnitPrice"] <= r["ListUnitPrice"],
+    "usage and purchases name SKU and SKU price": lambda row, _: not _is_priced(row) or bool(row["SkuId"] and row["SkuPriceId"]),
+    "usage and purchases name region and resource": lambda row, _: (
+        not _is_priced(row) or bool(row["RegionId"] and row["RegionName"] and row["ResourceId"] and row["ResourceType"])
+    ),
+    "figures in the pricing currency are those in the billing currency": lambda row, _: _is_alike_in_pricing_currency(row),
+    "PricingCategory is Committed on what a subscription covers, else Standard": lambda row, _: (
+        row["PricingCategory"] == ("Committed" if _is_part(row) else "Standard" if _is_priced(row) else None)
+    ),
+    "the columns of a commitment are there together": lambda row, _: (
+        len({row[f"CommitmentDiscount{name}"] is None for name in _COMMITMENT}) == 1
+    ),
+    "a purchase names the commitment": lambda r, _: r["ChargeCategory"] != "Purchase" or r["CommitmentDiscountId"] is not None,
+    "Used and Unused stand on committed usage only": lambda row, _: (
+        (row["CommitmentDiscountStatus"] in ("Used", "Unused")) if _is_part(row) else row["CommitmentDiscountStatus"] is None
+    ),
+    "CommitmentDiscountQuantity is the byte-seconds in GiB-days": lambda row, _: (
+        row["CommitmentDiscountId"] is None
+        or (
+            row["CommitmentDiscountUnit"] == GIB_DAYS
+            and _is_quantity(row["CommitmentDiscountQuantity"], _metered(row), GIB_DAY_BYTE_SECONDS)
+        )
+    ),
+    "ConsumedQuantity is there on burst and used rows, and only there": lambda row, _: (
+        (row["ConsumedQuantity"] is not None)
+        == (row["ConsumedUnit"] is not None)
+        == (_is_burst(row) or row["CommitmentDiscountStatus"] == "Used")
+    ),
+    "ConsumedQuantity is the byte-seconds in GiB-days": lambda row, _: (
+        row["ConsumedQuantity"] is None
+        or (row["ConsumedUnit"] == GIB_DAYS and _is_quantity(row["ConsumedQuantity"], _metered(row), GIB_DAY_BYTE_SECONDS))
+    ),
+    "an unused row's resource is the subscription, a used one's is not": lambda row, _: (
+        not _is_part(row) or (row["ResourceId"] == row["CommitmentDiscountId"]) == (row["CommitmentDiscountStatus"] == "Unused")
+    ),
+    "what a subscription covers bills nothing": lambda row, _: not _is_part(row) or row["BilledCost"] == 0,
+    "a purchase that covers usage has no effective cost": lambda r, _: r["ChargeCategory"] != "Purchase" or r["EffectiveCost"] == 0,
+    "a purchase bills its contracted cost": lambda row, _: (
+        row["ChargeCategory"] != "Purchase" or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= _UNIT
+    ),
+    "burst bills its contracted cost": lambda row, _: (
+        not _is_burst(row) or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= _UNIT
+    ),
+    "what is billed without a commitment is its effective cost": lambda row, _: (
+        row["CommitmentDiscountId"] is not None or row["EffectiveCost"] == row["BilledCost"]
+    ),
+    "burst names its charge": lambda row, _: _is_burst(row) == (row["x_ChargeId"] is not None),
+    "a correction, and nothing else, names the run that it corrects": lambda row, _: (
+        (row["ChargeClass"] is None) == (row["x_PriorRunId"] is None)
+    ),
+    "a correction is of a period that was closed before": _corrects_closed,
+    "a charge that corrects nothing is of the billing period": lambda row, truth: (
+        row["ChargeClass"] is not None or _is_within(row, truth.period)
+    ),
+    "only corrections and roundings take something back": lambda row, _: (
+        row["ChargeClass"] is not None or not _is_priced(row) or (_metered(row) >= 0 and min(row[name] for name in _COSTS) >= 0)
+    ),
+}
+
+
+def _statements_are_billed(focus: Focus) -> Iterator[str]:
+    """The burst of each statement adds up to its exact sum."""
+    billed: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in focus.rows:
+        if _is_burst(row):
+            billed[row["BillingAccountId"], row["BillingCurrency"]].append(row)
+    for key in billed.keys() | focus.truth.statements.keys():
+        asked = focus.truth.statements.get(key, (Decimal(0), Decimal(0)))[0]
+        if (said := sum_of(billed[key], "BilledCost")) != asked:
+            yield f"of {key[0]}: {said:f} {key[1]}, and the statement {asked:f}"
+
+
+def _invoices_are_due(focus: Focus) -> Iterator[str]:
+    """What an invoice bills beside purchases is what its statement asks for."""
+    billed: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in focus.rows:
+        if row["ChargeCategory"] != "Purchase":
+            billed[row["BillingAccountId"], row["BillingCurrency"]].append(row)
+    for key in billed.keys() | focus.truth.statements.keys():
+        due = focus.truth.statements.get(key, (Decimal(0), Decimal(0)))[1]
+        if (said := sum_of(billed[key], "BilledCost")) != due:
+            yield f"of {key[0]}: {said:f} {key[1]}, and {due:f} is due"
+
+
+def _purchases_are_billed_once(focus: Focus) -> Iterator[str]:
+    """Each subscription that starts in the period is bought once, at its cost."""
+    truth = focus.truth
+    bought = [row for row in focus.rows if row["ChargeCategory"] == "Purchase" and row["ChargeClass"] is None]
+    said = {row["CommitmentDiscountId"]: in_units(row["BilledCost"], AMOUNT_PLACES) for row in bought}
+    asked = {
+        name: share(each, each.byte_seconds)
+        for name, each in truth.commitments.items()
+        if truth.period.start_s <= each.start_s < truth.stop_s
+    }
+    if len(said) != len(bought):
+        yield "of one that is bought twice"
+    for name in said.keys() | asked.keys():
+        if said.get(name) != asked.get(name):
+            yield f"of {name}"
+
+
+def _own_parts(focus: Focus) -> dict[str, list[Row]]:
+    found: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in focus.rows:
+        if _is_part(row) and row["ChargeClass"] is None:
+            found[row["CommitmentDiscountId"]].append(row)
+    return found
+
+
+def _bounds(commitment: Commitment, truth: Truth) -> tuple[int, int]:
+    """Give how many of a subscription's byte-seconds lie before the period, and before its end."""
+    first_s = max(commitment.start_s, truth.period.start_s)
+    last_s = max(first_s, min(commitment.end_s, truth.stop_s))
+    return commitment.amount_bytes * (first_s - commitment.start_s), commitment.amount_bytes * (last_s - commitment.start_s)
+
+
+def _used_and_unused_are_all(focus: Focus) -> Iterator[str]:
+    """Used and Unused of a subscription add up to what it entitles to in the period."""
+    parts = _own_parts(focus)
+    for name, commitment in focus.truth.commitments.items():
+        first, last = _bounds(commitment, focus.truth)
+        if sum(map(_metered, parts.get(name, ()))) != last - first:
+            yield f"of {name}"
+
+
+def _costs_are_spread(focus: Focus) -> Iterator[str]:
+    """The effective cost of a subscription in the period is its share of the cost by time."""
+    parts = _own_parts(focus)
+    for name, commitment in focus.truth.commitments.items():
+        first, last = _bounds(commitment, focus.truth)
+        asked = share(commitment, last) - share(commitment, first)
+        if in_units(sum_of(parts.get(name, ()), "EffectiveCost"), AMOUNT_PLACES) != asked:
+            yield f"of {name}"
+
+
+def _covered_is_used(focus: Focus) -> Iterator[str]:
+    """What subscriptions cover in a location is what is occupied there and does not burst."""
+    used: Counter[tuple[str, str]] = Counter()
+    for rows in _own_parts(focus).values():
+        for row in rows:
+            if row["CommitmentDiscountStatus"] == "Used":
+                used[row["BillingAccountId"], row["RegionId"]] += _metered(row)
+    for key in used.keys() | focus.truth.covered.keys():
+        if used[key] != focus.truth.covered.get(key, 0):
+            yield f"of {key[0]} in {key[1]}: {used[key]} byte-seconds, not {focus.truth.covered.get(key, 0)}"
+
+
+def _corrected_use_nets_to_nothing(focus: Focus) -> Iterator[str]:
+    """Where only the use of a subscription is corrected, what is used more goes unused less."""
+    moved: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in focus.rows:
+        if _is_part(row) and row["ChargeClass"] and row["CommitmentDiscountId"] in focus.truth.unchanged:
+            moved[row["CommitmentDiscountId"], row["x_PriorRunId"]].append(row)
+    for (name, _), rows in moved.items():
+        if sum(map(_metered, rows)) or sum_of(rows, "EffectiveCost"):
+            yield f"of {name}"
+
+
+def _rows_are_different(focus: Focus) -> Iterator[str]:
+    """No charge stands twice."""
+    names = (
+        "BillingAccountId", "BillingCurrency", "ChargeCategory", "ChargePeriodStart", "ChargePeriodEnd", "RegionId",
+        "CommitmentDiscountId", "CommitmentDiscountStatus", "SkuPriceId", "x_ChargeId", "x_PriorRunId", "x_PricingMultiplier",
+    )  # fmt: skip
+    counts = Counter(tuple(row[name] for name in names) for row in focus.rows if row["ChargeClass"] is None)
+    for key, count in counts.items():
+        if count > 1:
+            yield f"of {key[0]}: {key[2]} of {instant_text(key[3])}"
+
+
+def _commitments_are_told(focus: Focus) -> Iterator[str]:
+    """The second dataset has each subscription that the rows name, once, with its cost and quantity."""
+    said = {row["ContractCommitmentId"]: row for row in focus.commitments}
+    if len(said) != len(focus.commitments):
+        yield "of one that stands twice"
+    named = {row["CommitmentDiscountId"] for row in focus.rows} - {None}
+    for name in named | said.keys() | focus.truth.commitments.keys():
+        row, commitment = said.get(name), focus.truth.commitments.get(name)
+        if row is None or commitment is None or not _is_told(row, commitment):
+            yield f"of {name}"
+
+
+def _is_told(row: Row, commitment: Commitment) -> bool:
+    return (
+        row.keys() == {column.name for column in COMMITMENT_COLUMNS}
+        and None not in row.values()
+        and in_units(row["ContractCommitmentCost"], AMOUNT_PLACES) == share(commitment, commitment.byte_seconds)
+        and row["x_MeteredByteSeconds"] == str(commitment.byte_seconds)
+        and _is_quantity(row["ContractCommitmentQuantity"], commitment.byte_seconds, GIB_DAY_BYTE_SECONDS)
+        and (row["ContractCommitmentPeriodStart"], row["ContractCommitmentPeriodEnd"]) == (commitment.start_s, commitment.end_s)
+    )
+
+
+SET_CHECKS: dict[str, SetCheck] = {
+    "the burst of a statement adds up to its exact sum": _statements_are_billed,
+    "an invoice adds up to what is due": _invoices_are_due,
+    "a subscription that starts in the period is bought once, at its cost": _purchases_are_billed_once,
+    "Used and Unused add up to what a subscription entitles to": _used_and_unused_are_all,
+    "effective costs add up to the subscription's share by time": _costs_are_spread,
+    "what is used of subscriptions is what is occupied and does not burst": _covered_is_used,
+    "a correction of use moves cost between Used and Unused": _corrected_use_nets_to_nothing,
+    "no charge stands twice": _rows_are_different,
+    "the Contract Commitment dataset tells every subscription": _commitments_are_told,
+}
+CHECKS: tuple[str, ...] = (*SHAPE_CHECKS, *ROW_CHECKS, *SET_CHECKS)
+
+
+def failures(focus: Focus) -> list[Failure]:
+    """Run every check; the first failing row of each is told. Sums are looked at only where every row has the right shape."""
+    for checks in (SHAPE_CHECKS, ROW_CHECKS):
+        found = []
+        for name, holds in checks.items():
+            row = next((row for row in focus.rows if not holds(row, focus.truth)), None)
+            if row is not None:
+                found.append(Failure(name, _told(row)))
+        if found:
+            return found
+    return [Failure(name, where) for name, check in SET_CHECKS.items() for where in sorted(check(focus))[:1]]
+
+
+def _told(row: dict[str, Any]) -> str:
+    start_s = row.get("ChargePeriodStart")
+    of = instant_text(start_s) if isinstance(start_s, int) else "no time"
+    return f"{row.get('ChargeCategory')} of {row.get('BillingAccountId')} from {of}"

@@ -1,0 +1,223 @@
+"""A period as FOCUS rows: made from the computed period, its bill and what came late to closed ones; checked, then written.
+
+Nothing that fails a check is ever written. What has no cost that could be told (burst without a price, a subscription of which
+nothing tells the cost) has no row; it is told to whoever exports.
+"""
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from metering.billing.bill import usage_rows
+from metering.billing.money import AMOUNT_PLACES, round_ratio
+from metering.billing.subscriptions import Discounts
+from metering.billing.usage import Computation, assert_observed, compute_usage
+from metering.books.bills import Terms, bill_on_terms, compute
+from metering.books.closings import Closing
+from metering.books.history import History
+from metering.engine.duckdb import Engine
+from metering.model.errors import MeteringError, MisuseError
+from metering.model.issuer import IssuerNames
+from metering.model.period import parse_period
+from metering.model.records import Bill, UsageRow
+from metering.model.tables import Column, Table, plain_text
+from metering.model.units import counted
+from metering.reporting.files import format_of, replaced, spreadsheet_text, write_table
+from metering.reporting.focus.checks import Focus, Truth, failures
+from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
+from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, committed
+from metering.reporting.focus.rows import Issuer, Row, commitment_row, line_row, part_row, rounding_row, row_order
+from metering.store import Store
+
+Progress = Callable[[str, int, int], None]
+# How many failures a refusal names.
+_NAMED = 3
+
+
+@dataclass(slots=True)
+class FocusExport:
+    """What an export holds, and what it had to leave out, in words."""
+
+    focus: Focus
+    left_out: list[str] = field(default_factory=list)
+
+
+def focus_export(
+    engine: Engine, store: Store, terms: Terms, discounts: Discounts, names: IssuerNames, account: str | None, progress: Progress
+) -> FocusExport:
+    """Make the rows of a period and what they are checked against."""
+    computation = compute(engine, terms, progress)
+    assert_observed(engine, computation)
+    own = committed(engine, computation, discounts, account)
+    usage = [row for row in usage_rows(engine) if account in (None, row.account)]
+    covered_unknown = {(b.row["location"], b.row["id"]) for b in own.unknown}
+    uncounted = [row for row in engine.rows("focus/covered_usage") if (row["location"], row["id"]) in covered_unknown]
+    accounts = {row["account"]: row["name"] for row in engine.rows("billing/known_accounts", computation.parameters)}
+    # Which closed periods came to be others is told by the tables of this computation, so before any other is made.
+    books = terms.books if terms.closing is None else terms.books.before(terms.closing)
+    stale = [each for each in (History(engine, books, c) for c in books.led_to(terms.period)) if each.is_stale(computation)]
+    bill = bill_on_terms(engine, store, terms, progress)
+    bill = bill if account is None else bill.of_account(account)
+    issuer = Issuer(terms.period, names.provider, names.invoice_issuer, _run_id(terms), accounts)
+    rows = [part_row(issuer, key, figures) for key, figures in own.parts.items()]
+    rows += _billed(issuer, terms, bill)
+    commitments = {each.name: each for each in own.commitments}
+    unchanged = frozenset(commitments)
+    for history in stale:
+        then, now = _then_and_now(engine, history, computation, discounts, account)
+        was = {each.name: each for each in then.commitments}
+        rows += _differences(issuer, history.closing, then, now)
+        commitments = was | {each.name: each for each in now.commitments} | commitments
+        unchanged |= was.keys()
+        unchanged -= {each.name for each in now.commitments if was.get(each.name) != each}
+    truth = Truth(
+        period=terms.period, stop_s=computation.stop_s, statements=_asked(bill), covered=_covered(usage, uncounted),
+        commitments=commitments, unchanged=unchanged,
+        closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
+    )  # fmt: skip
+    bought = [commitment_row(issuer, each, _cost(each)) for _, each in sorted(commitments.items())]
+    return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), _left_out(bill, own))
+
+
+def write_focus(engine: Engine, export: FocusExport, path: Path) -> dict[str, int]:
+    """Check rows, and write them and the Contract Commitment dataset beside them; gives the number of rows by place.
+
+    Raises:
+        MeteringError: a check fails; nothing is written.
+    """
+    if found := failures(export.focus):
+        more = f", and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise MeteringError(f"nothing was written, the rows fail their checks: {'; '.join(map(str, found[:_NAMED]))}{more}")
+    beside = path.with_name(f"{path.stem}-commitments{path.suffix}")
+    tables = {
+        path: Table("focus", COLUMNS, _values(COLUMNS, export.focus.rows)),
+        beside: Table("commitments", COMMITMENT_COLUMNS, _values(COMMITMENT_COLUMNS, export.focus.commitments)),
+    }
+    for place, table in tables.items():
+        if focus_format(place) == "parquet":
+            write_table(engine, table, place)
+        else:
+            _write_csv(table, place)
+    return {str(place): len(table.rows) for place, table in tables.items()}
+
+
+def focus_format(path: Path) -> str:
+    """Tell the format by the name.
+
+    Raises:
+        MisuseError: it is neither CSV nor Parquet, which FOCUS knows.
+    """
+    form = format_of(path)
+    if form == "ndjson":
+        raise MisuseError(f"{path}: FOCUS is written as .parquet or .csv")
+    return form
+
+
+def _billed(issuer: Issuer, terms: Terms, bill: Bill) -> Iterator[Row]:
+    """Give the charge lines of what is billed, and what rounds each statement; a parked one bills nothing."""
+    billed = {(each.account, each.currency) for each in bill.statements if each.state != "parked"}
+    for line in bill.lines:
+        if (line.account, line.currency) in billed:
+            yield line_row(issuer, line, None if line.adjusts is None else _corrected(terms, line.adjusts))
+    for statement in bill.statements:
+        if statement.state != "parked" and (row := rounding_row(issuer, statement)):
+            yield row
+
+
+def _then_and_now(
+    engine: Engine, history: History, computation: Computation, discounts: Discounts, account: str | None
+) -> tuple[Committed, Committed]:
+    """Give a closed period's subscriptions as they were when it was last billed, and as they are now."""
+    then = _closed(engine, history.closing, history.last.known_seq, history.last.as_of_s, discounts, account)
+    now = _closed(engine, history.closing, computation.known_seq, computation.as_of_s, discounts, account)
+    return then, now
+
+
+def _differences(issuer: Issuer, closing: Closing, then: Committed, now: Committed) -> Iterator[Row]:
+    """Give what the parts would be now, less what they were."""
+    for key in then.parts.keys() | now.parts.keys():
+        difference = now.parts.get(key, NOTHING).less(then.parts.get(key, NOTHING))
+        if difference != NOTHING:
+            yield part_row(issuer, key, difference, _closing_id(closing))
+
+
+def _closed(engine: Engine, closing: Closing, known_seq: int, as_of_s: int, discounts: Discounts, account: str | None) -> Committed:
+    now = compute_usage(
+        engine, closing.period, as_of_s=max(as_of_s, closing.as_of_s), now_s=as_of_s, known_seq=known_seq,
+        clock=closing.said_settings.clock,
+    )  # fmt: skip
+    return committed(engine, now, discounts, account)
+
+
+def _run_id(terms: Terms) -> str:
+    """Name the run that writes the rows: the closing, or what a draft was computed from."""
+    if terms.closing is not None and terms.closing.period == terms.period:
+        return _closing_id(terms.closing)
+    return f"draft-{terms.period.text}-{terms.known_seq}"
+
+
+def _closing_id(closing: Closing) -> str:
+    return f"closing-{closing.closing_seq}-{closing.hash[:12]}"
+
+
+def _corrected(terms: Terms, adjusts: str) -> str:
+    closing = terms.books.of(parse_period(adjusts))
+    return "" if closing is None else _closing_id(closing)
+
+
+def _asked(bill: Bill) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
+    """Give what each statement asks for: its exact sum and what is due."""
+    return {
+        (each.account, each.currency or ""): (each.burst_amount, each.amount_due)
+        for each in bill.statements
+        if each.amount_due is not None
+    }
+
+
+def _covered(usage: Sequence[UsageRow], uncounted: Sequence[dict[str, Any]]) -> dict[tuple[str, str], int]:
+    """Give what subscriptions of known cost cover by account and location: what is occupied and did not burst."""
+    found = {(row.account, row.location): row.occupied_byte_seconds - row.burst_byte_seconds for row in usage}
+    for row in uncounted:
+        found[row["account"], row["location"]] -= int(row["covered_byte_seconds"])
+    return found
+
+
+def _cost(commitment: Commitment) -> Decimal:
+    return round_ratio(commitment.cost, AMOUNT_PLACES, "half-even")
+
+
+def _left_out(bill: Bill, own: Committed) -> list[str]:
+    told = []
+    for each in bill.statements:
+        if each.state == "parked":
+            count = sum((line.account, line.currency) == (each.account, each.currency) for line in bill.lines)
+            told.append(
+                f"left out: {counted(count, 'charge line')} of {each.account}, whose statement is parked until all have a price"
+            )
+    for bought in own.unknown:
+        told.append(
+            f"left out: subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}, of which nothing "
+            "tells the cost"
+        )
+    return told
+
+
+def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+    names = [column.name for column in columns]
+    return [tuple(row[name] for name in names) for row in rows]
+
+
+def _write_csv(table: Table, path: Path) -> None:
+    with replaced(path) as place, place.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([column.name for column in table.columns])
+        for row in table.rows:
+            cells = []
+            for column, value in zip(table.columns, row, strict=True):
+                text = plain_text(column.kind, value)
+                is_theirs = column.kind == "text" and column.name not in FIGURES_AS_TEXT
+                cells.append(spreadsheet_text(text) if is_theirs else text)
+            writer.writerow(cells)

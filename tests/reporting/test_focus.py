@@ -1,0 +1,204 @@
+"""FOCUS rows: the worked example to the last digit, late facts as corrections, sums that tie to statement and subscription."""
+
+import csv
+from collections import defaultdict
+from decimal import Decimal, localcontext
+
+import duckdb
+import pytest
+from focus_world import FIRST, SECOND, bring_late, example, exported, figures
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from judge import meter_of as world_meter
+from judge import take
+from small_world import GIB, meter_of, polls, price, subscription, write
+from worlds import World
+
+from metering.model.errors import MeteringError, MisuseError, NoDataError
+from metering.model.period import instant_text
+
+COSTS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
+
+
+def said(row):
+    """Give what the worked example's table says of a row."""
+    return (
+        row["ChargeCategory"], row["ChargeClass"], row["CommitmentDiscountStatus"], row["ChargePeriodStart"][:10],
+        *figures(row, "CommitmentDiscountQuantity", "ConsumedQuantity", "ListUnitPrice", *COSTS),
+    )  # fmt: skip
+
+
+def test_the_worked_example_is_row_by_row_what_is_exported(tmp_path):
+    rows = exported(example(tmp_path), FIRST, tmp_path)
+    d = Decimal
+    assert sorted(map(said, rows), key=str) == sorted(
+        [
+            ("Purchase", "", "", "2026-11-01", d(307_200), None, d("0.002"), d("614.40"), d(0), d("614.40"), d("614.40")),
+            ("Usage", "", "Used", "2026-11-01", d(8_000), d(8_000), d("0.003"), d(0), d(16), d(24), d(24)),
+            ("Usage", "", "Unused", "2026-11-01", d(2_240), None, d("0.003"), d(0), d("4.48"), d("6.72"), d("6.72")),
+            ("Usage", "", "Used", "2026-11-02", d(10_240), d(10_240), d("0.003"), d(0), d("20.48"), d("30.72"), d("30.72")),
+            ("Usage", "", "", "2026-11-02", None, d(2_000), d("0.003"), d(6), d(6), d(6), d(6)),
+        ],
+        key=str,
+    )
+    assert {row["BillingPeriodStart"] for row in rows} == {"2026-11-01T00:00:00Z"}
+    assert {row["ResourceId"] for row in rows} == {"A/ZRH", "ZRH/42"}
+    assert {row["PricingUnit"] for row in rows} == {"GiB-Days"}
+
+
+def test_what_comes_late_to_a_closed_period_is_a_correction_in_the_next(tmp_path):
+    meter = example(tmp_path)
+    closed = exported(meter, FIRST, tmp_path)
+    meter.close(FIRST)
+    bring_late(meter, tmp_path)
+    frozen = exported(meter, FIRST, tmp_path)
+    assert list(map(said, frozen)) == list(map(said, closed)), "a closed period stays what it was"
+    late = [row for row in exported(meter, SECOND, tmp_path) if row["ChargeClass"]]
+    d = Decimal
+    assert sorted(map(said, late), key=str) == sorted(
+        [
+            ("Usage", "Correction", "", "2026-11-02", None, d(500), d("0.003"), d("1.50"), d("1.50"), d("1.50"), d("1.50")),
+            ("Usage", "Correction", "Used", "2026-11-01", d(1_000), d(1_000), d("0.003"), d(0), d(2), d(3), d(3)),
+            ("Usage", "Correction", "Unused", "2026-11-01", d(-1_000), None, d("0.003"), d(0), d(-2), d(-3), d(-3)),
+        ],
+        key=str,
+    )
+    assert {row["BillingPeriodStart"] for row in late} == {"2026-11-03T00:00:00Z"}
+    assert {row["x_PriorRunId"] for row in late} == {frozen[0]["x_RunId"]}
+    meter.close(SECOND)
+    assert [said(row) for row in exported(meter, SECOND, tmp_path) if row["ChargeClass"]] == list(map(said, late))
+    assert not [row for row in exported(meter, "2026-11-05", tmp_path) if row["ChargeClass"]], "corrected once"
+
+
+def test_a_purchase_of_a_closed_period_that_comes_late_is_billed_as_a_correction(tmp_path):
+    meter = example(tmp_path)
+    meter.close(FIRST)
+    late = subscription("43", 1_000 * GIB, "2026-11-02T00:00:00Z", "2026-11-04T00:00:00Z")
+    meter.ingest(write(tmp_path / "late", subscriptions=[late]))
+    rows = exported(meter, SECOND, tmp_path)
+    (bought,) = (row for row in rows if row["ChargeCategory"] == "Purchase")
+    assert (bought["ChargeClass"], *figures(bought, "BilledCost")) == ("Correction", Decimal(4))
+    parts = [row for row in rows if row["CommitmentDiscountId"] == "ZRH/43" and row["ChargeCategory"] == "Usage"]
+    assert sum(Decimal(row["EffectiveCost"]) for row in parts) == 4
+    burst = [row for row in rows if row["ChargeClass"] and not row["CommitmentDiscountId"]]
+    assert [figures(row, "BilledCost") for row in burst] == [(Decimal(-3),)]
+
+
+def test_the_parts_of_a_subscriptions_life_add_up_to_its_cost_however_it_is_cut(tmp_path):
+    """A third of a cent a second never ends; the parts add up all the same."""
+    meter = meter_of(
+        tmp_path,
+        samples=polls("2026-10-01", "2026-10-07", {"s": 5 * GIB + 7}),
+        prices=[price("0.1", level=0), price("0.28"), price("0.29", since="2026-10-03T07:00:00Z")],
+        subscriptions=[
+            subscription("a", 3 * GIB + 1, "2026-10-01T10:00:00Z", "2026-10-05T01:23:45Z"),
+            subscription("b", GIB, "2026-10-02T00:00:00Z", "2026-10-04T00:00:00Z", price="1", currency="CHF"),
+        ],
+    )
+    cuts = ["2026-10-01", "2026-10-02T05:06:07Z", "2026-10-03", "2026-10-03T12:00:00Z", "2026-10-06"]
+    cost, billed = defaultdict(Decimal), defaultdict(Decimal)
+    with localcontext(prec=60):
+        for start, end in zip(cuts, cuts[1:], strict=False):
+            for row in exported(meter, f"{start}..{end}", tmp_path):
+                if name := row["CommitmentDiscountId"]:
+                    cost[name] += Decimal(row["EffectiveCost"])
+                    billed[name] += Decimal(row["BilledCost"])
+    assert cost == billed
+    assert billed["ZRH/b"] == 1
+
+
+def test_parquet_and_csv_say_the_same_and_so_does_the_json_of_the_bill(tmp_path):
+    meter = example(tmp_path)
+    told = exported(meter, FIRST, tmp_path)
+    meter.export("focus", tmp_path / "focus.parquet", period=FIRST)
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        cursor = connection.execute(f"from '{tmp_path}/focus.parquet'")
+        names = [column[0] for column in cursor.description]
+        kinds = {column[0]: str(column[1]) for column in cursor.description}
+        rows = connection.execute(f"select columns(*)::varchar from '{tmp_path}/focus.parquet'").fetchall()
+    texts = [{name: value or "" for name, value in zip(names, row, strict=True)} for row in rows]
+    for text in texts:
+        for name in ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd"):
+            text[name] = text[name].replace(" ", "T").replace("+00", "Z")
+    assert texts == told
+    assert kinds["BilledCost"] == "DECIMAL(38,20)"
+    assert kinds["ChargePeriodStart"] == "TIMESTAMP WITH TIME ZONE"
+    (statement,) = meter.bill(FIRST).document()["statements"]
+    burst = [row for row in told if not row["CommitmentDiscountId"]]
+    assert sum(Decimal(row["BilledCost"]) for row in burst) == Decimal(statement["amount_due"])
+
+
+def test_the_second_file_tells_the_subscriptions(tmp_path):
+    exported(example(tmp_path), FIRST, tmp_path)
+    with (tmp_path / "focus-commitments.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["ContractCommitmentId"] == "ZRH/42"
+    assert figures(row, "ContractCommitmentCost", "ContractCommitmentQuantity") == (Decimal("614.4"), Decimal(307_200))
+    assert (row["ContractCommitmentPeriodStart"], row["ContractCommitmentPeriodEnd"]) == (
+        "2026-11-01T00:00:00Z",
+        "2026-12-01T00:00:00Z",
+    )
+
+
+def test_what_has_no_cost_is_left_out_and_told(tmp_path):
+    meter = meter_of(
+        tmp_path,
+        samples=polls("2026-10-01", "2026-10-02", {"s": 5 * GIB}),
+        prices=[],
+        subscriptions=[
+            subscription("dear", GIB, "2026-10-01", "2026-10-03"),
+            subscription("own", GIB, "2026-10-01T00:00:00Z", "2026-10-03T00:00:00Z", price="2", currency="EUR"),
+        ],
+    )
+    told = []
+    rows = exported(meter, "2026-10-01", tmp_path, tell=told.append)
+    assert [row["CommitmentDiscountId"] for row in rows] == ["ZRH/own", "ZRH/own"]
+    assert sum(Decimal(row["EffectiveCost"]) for row in rows) == 1
+    assert len(told) == 2
+    assert "1 charge line of A" in told[0]
+    assert "subscription dear of A in ZRH" in told[1]
+
+
+def test_overlapping_subscriptions_are_used_in_the_order_in_which_they_start(tmp_path):
+    meter = meter_of(
+        tmp_path,
+        samples=polls("2026-10-01", "2026-10-03", {"s": 5 * GIB}),
+        subscriptions=[
+            subscription("2", 4 * GIB, "2026-09-30T00:00:00Z", "2026-10-02T00:00:00Z"),
+            subscription("1", 4 * GIB, "2026-10-01T00:00:00Z", "2026-10-03T00:00:00Z"),
+        ],
+    )
+    used = {
+        (row["CommitmentDiscountId"], row["ChargePeriodStart"][:10]): Decimal(row["ConsumedQuantity"])
+        for row in exported(meter, "2026-10-01..2026-10-03", tmp_path)
+        if row["CommitmentDiscountStatus"] == "Used"
+    }
+    assert used == {("ZRH/2", "2026-10-01"): 4, ("ZRH/1", "2026-10-01"): 1, ("ZRH/1", "2026-10-02"): 4}
+
+
+def test_a_file_of_another_kind_is_refused_before_anything_is_computed(tmp_path):
+    with pytest.raises(MisuseError, match=r"\.parquet or \.csv"):
+        example(tmp_path).export("focus", tmp_path / "focus.ndjson", period=FIRST)
+
+
+@settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(min_value=0, max_value=2**40))
+def test_the_rows_of_a_random_world_pass_every_check(seed, tmp_path_factory):
+    """An export that fails a check raises; what it raises here may only be that nothing was observed."""
+    world, folder = World.random(seed), tmp_path_factory.mktemp("world")
+    with world_meter(world) as meter:
+        for number, tables in enumerate(world.commands):
+            take(meter, write_world(folder / f"{number}", tables), supersede=number in world.supersede)
+        try:
+            meter.export("focus", folder / "focus.csv", period=world.period, as_of=instant_text(world.as_of))
+        except NoDataError:
+            return
+        except MeteringError as error:
+            pytest.fail(f"World.random({seed}): {error}")
+
+
+def write_world(place, tables):
+    from fact_files import write_tables  # noqa: PLC0415
+
+    return write_tables(place, tables)
