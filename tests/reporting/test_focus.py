@@ -3,9 +3,11 @@
 import csv
 from collections import defaultdict
 from decimal import Decimal, localcontext
+from itertools import pairwise
 
 import duckdb
 import pytest
+from fact_files import write_tables
 from focus_world import FIRST, SECOND, bring_late, example, exported, figures
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -98,7 +100,7 @@ def test_the_parts_of_a_subscriptions_life_add_up_to_its_cost_however_it_is_cut(
     cuts = ["2026-10-01", "2026-10-02T05:06:07Z", "2026-10-03", "2026-10-03T12:00:00Z", "2026-10-06"]
     cost, billed = defaultdict(Decimal), defaultdict(Decimal)
     with localcontext(prec=60):
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             for row in exported(meter, f"{start}..{end}", tmp_path):
                 if name := row["CommitmentDiscountId"]:
                     cost[name] += Decimal(row["EffectiveCost"])
@@ -189,16 +191,10 @@ def test_the_rows_of_a_random_world_pass_every_check(seed, tmp_path_factory):
     world, folder = World.random(seed), tmp_path_factory.mktemp("world")
     with world_meter(world) as meter:
         for number, tables in enumerate(world.commands):
-            take(meter, write_world(folder / f"{number}", tables), supersede=number in world.supersede)
+            take(meter, write_tables(folder / f"{number}", tables), supersede=number in world.supersede)
         try:
             meter.export("focus", folder / "focus.csv", period=world.period, as_of=instant_text(world.as_of))
         except NoDataError:
             return
         except MeteringError as error:
             pytest.fail(f"World.random({seed}): {error}")
-
-
-def write_world(place, tables):
-    from fact_files import write_tables  # noqa: PLC0415
-
-    return write_tables(place, tables)

@@ -1,7 +1,7 @@
 """What must hold of FOCUS rows, as named checks: of each row by itself, and of all rows with the statements and subscriptions.
 
-The validator of the FOCUS project misses a wrong ListCost, a changed BilledCost and a custom column without `x_`, and contradicts its
-own text in three rules; so these decide. A check is a sentence; a failure names it and the row.
+The validator of the FOCUS project misses a wrong ListCost, a changed BilledCost and a custom column without `x_`, and contradicts
+its own text in three rules; so these decide. A check is a sentence; a failure names it and the row.
 """
 
 import re

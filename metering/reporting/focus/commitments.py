@@ -27,7 +27,7 @@ _AUTOMATIC = ("true", "1", "yes")
 
 @dataclass(frozen=True, slots=True)
 class UnitPrice:
-    """What `multiplier` byte-seconds cost: as listed, and with the discount of the length; `level` is None where it is no list's."""
+    """What `multiplier` byte-seconds cost: as listed, and less a discount; `level` is None where no list has it."""
 
     level: int | None
     unit: str

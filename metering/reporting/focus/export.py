@@ -197,12 +197,11 @@ def _left_out(bill: Bill, own: Committed) -> list[str]:
             told.append(
                 f"left out: {counted(count, 'charge line')} of {each.account}, whose statement is parked until all have a price"
             )
-    for bought in own.unknown:
-        told.append(
-            f"left out: subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}, of which nothing "
-            "tells the cost"
-        )
-    return told
+    return told + [
+        f"left out: subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}, of which nothing "
+        "tells the cost"
+        for bought in own.unknown
+    ]
 
 
 def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
