@@ -5,18 +5,18 @@ its own text in three rules; so these decide. A check is a sentence; a failure n
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, in_units, round_ratio
+from metering.billing.money import AMOUNT_PLACES
 from metering.model.period import Period, instant_text
-from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS
-from metering.reporting.focus.commitments import Commitment, share
-from metering.reporting.focus.rows import GIB_DAY_BYTE_SECONDS, GIB_DAYS, Row, sum_of
+from metering.reporting.focus.columns import COLUMNS
+from metering.reporting.focus.rows import GIB_DAY_BYTE_SECONDS, GIB_DAYS, Row
+from metering.reporting.focus.sums import SET_CHECKS
+from metering.reporting.focus.truth import Focus, Truth, is_burst, is_part, is_quantity, metered
 
 _NAMES = frozenset(column.name for column in COLUMNS)
 _DECIMALS = tuple(column.name for column in COLUMNS if column.kind == "money")
@@ -26,34 +26,6 @@ _INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 # Half a unit of the 20th decimal in each of two rounded factors, and in their product.
 _UNIT = Fraction(1, 10**AMOUNT_PLACES)
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """What the rows must agree with.
-
-    `statements` has the exact sum and the amount due by account and currency, `covered` the byte-seconds that subscriptions cover
-    by account and location, `closed` the closed periods by the run that closed them, `unchanged` the subscriptions of which only
-    the use is corrected.
-    """
-
-    period: Period
-    stop_s: int
-    statements: dict[tuple[str, str], tuple[Decimal, Decimal]]
-    covered: dict[tuple[str, str], int]
-    commitments: dict[str, Commitment]
-    closed: dict[str, Period]
-    run_id: str
-    unchanged: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Focus:
-    """The rows of both datasets, and what they must agree with."""
-
-    rows: list[Row]
-    commitments: list[Row]
-    truth: Truth = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +41,16 @@ class Failure:
 
 
 RowCheck = Callable[[Row, Truth], bool]
-SetCheck = Callable[[Focus], Iterator[str]]
 
 
 def _is_priced(row: Row) -> bool:
     return row["ChargeCategory"] in ("Usage", "Purchase")
 
 
-def _is_burst(row: Row) -> bool:
-    return row["ChargeCategory"] == "Usage" and row["CommitmentDiscountId"] is None
-
-
-def _is_part(row: Row) -> bool:
-    return row["ChargeCategory"] == "Usage" and row["CommitmentDiscountId"] is not None
-
-
-def _metered(row: Row) -> int:
-    return int(row["x_MeteredByteSeconds"])
-
-
 def _is_product(cost: Decimal, each: Decimal, row: Row) -> bool:
     """Tell whether a cost is its unit price times the quantity, as exact as 20 decimals of the price allow."""
     quantity = Fraction(int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"]))
     return abs(Fraction(cost) - Fraction(each) * quantity) <= _UNIT * (abs(quantity) + 1)
-
-
-def _is_quantity(value: Decimal | None, byte_seconds: int, unit: int) -> bool:
-    return value == round_ratio(Fraction(byte_seconds, unit), AMOUNT_PLACES, "half-even")
 
 
 def _is_within(row: Row, period: Period) -> bool:
@@ -174,8 +129,7 @@ ROW_CHECKS: dict[str, RowCheck] = {
         not _is_priced(row) or _is_product(row["ContractedCost"], row["ContractedUnitPrice"], row)
     ),
     "PricingQuantity is the byte-seconds in the price's unit": lambda row, _: (
-        not _is_priced(row)
-        or _is_quantity(row["PricingQuantity"], int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"]))
+        not _is_priced(row) or is_quantity(row["PricingQuantity"], int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"]))
     ),
     "usage is priced by what was metered": lambda row, _: (
         row["ChargeCategory"] != "Usage" or row["x_PricedByteSeconds"] == row["x_MeteredByteSeconds"]
@@ -190,46 +144,46 @@ ROW_CHECKS: dict[str, RowCheck] = {
     ),
     "figures in the pricing currency are those in the billing currency": lambda row, _: _is_alike_in_pricing_currency(row),
     "PricingCategory is Committed on what a subscription covers, else Standard": lambda row, _: (
-        row["PricingCategory"] == ("Committed" if _is_part(row) else "Standard" if _is_priced(row) else None)
+        row["PricingCategory"] == ("Committed" if is_part(row) else "Standard" if _is_priced(row) else None)
     ),
     "the columns of a commitment are there together": lambda row, _: (
         len({row[f"CommitmentDiscount{name}"] is None for name in _COMMITMENT}) == 1
     ),
     "a purchase names the commitment": lambda r, _: r["ChargeCategory"] != "Purchase" or r["CommitmentDiscountId"] is not None,
     "Used and Unused stand on committed usage only": lambda row, _: (
-        (row["CommitmentDiscountStatus"] in ("Used", "Unused")) if _is_part(row) else row["CommitmentDiscountStatus"] is None
+        (row["CommitmentDiscountStatus"] in ("Used", "Unused")) if is_part(row) else row["CommitmentDiscountStatus"] is None
     ),
     "CommitmentDiscountQuantity is the byte-seconds in GiB-days": lambda row, _: (
         row["CommitmentDiscountId"] is None
         or (
             row["CommitmentDiscountUnit"] == GIB_DAYS
-            and _is_quantity(row["CommitmentDiscountQuantity"], _metered(row), GIB_DAY_BYTE_SECONDS)
+            and is_quantity(row["CommitmentDiscountQuantity"], metered(row), GIB_DAY_BYTE_SECONDS)
         )
     ),
     "ConsumedQuantity is there on burst and used rows, and only there": lambda row, _: (
         (row["ConsumedQuantity"] is not None)
         == (row["ConsumedUnit"] is not None)
-        == (_is_burst(row) or row["CommitmentDiscountStatus"] == "Used")
+        == (is_burst(row) or row["CommitmentDiscountStatus"] == "Used")
     ),
     "ConsumedQuantity is the byte-seconds in GiB-days": lambda row, _: (
         row["ConsumedQuantity"] is None
-        or (row["ConsumedUnit"] == GIB_DAYS and _is_quantity(row["ConsumedQuantity"], _metered(row), GIB_DAY_BYTE_SECONDS))
+        or (row["ConsumedUnit"] == GIB_DAYS and is_quantity(row["ConsumedQuantity"], metered(row), GIB_DAY_BYTE_SECONDS))
     ),
     "an unused row's resource is the subscription, a used one's is not": lambda row, _: (
-        not _is_part(row) or (row["ResourceId"] == row["CommitmentDiscountId"]) == (row["CommitmentDiscountStatus"] == "Unused")
+        not is_part(row) or (row["ResourceId"] == row["CommitmentDiscountId"]) == (row["CommitmentDiscountStatus"] == "Unused")
     ),
-    "what a subscription covers bills nothing": lambda row, _: not _is_part(row) or row["BilledCost"] == 0,
+    "what a subscription covers bills nothing": lambda row, _: not is_part(row) or row["BilledCost"] == 0,
     "a purchase that covers usage has no effective cost": lambda r, _: r["ChargeCategory"] != "Purchase" or r["EffectiveCost"] == 0,
     "a purchase bills its contracted cost": lambda row, _: (
         row["ChargeCategory"] != "Purchase" or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= _UNIT
     ),
     "burst bills its contracted cost": lambda row, _: (
-        not _is_burst(row) or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= _UNIT
+        not is_burst(row) or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= _UNIT
     ),
     "what is billed without a commitment is its effective cost": lambda row, _: (
         row["CommitmentDiscountId"] is not None or row["EffectiveCost"] == row["BilledCost"]
     ),
-    "burst names its charge": lambda row, _: _is_burst(row) == (row["x_ChargeId"] is not None),
+    "burst names its charge": lambda row, _: is_burst(row) == (row["x_ChargeId"] is not None),
     "a correction, and nothing else, names the run that it corrects": lambda row, _: (
         (row["ChargeClass"] is None) == (row["x_PriorRunId"] is None)
     ),
@@ -238,155 +192,11 @@ ROW_CHECKS: dict[str, RowCheck] = {
         row["ChargeClass"] is not None or _is_within(row, truth.period)
     ),
     "only corrections and roundings take something back": lambda row, _: (
-        row["ChargeClass"] is not None or not _is_priced(row) or (_metered(row) >= 0 and min(row[name] for name in _COSTS) >= 0)
+        row["ChargeClass"] is not None or not _is_priced(row) or (metered(row) >= 0 and min(row[name] for name in _COSTS) >= 0)
     ),
 }
 
 
-def _statements_are_billed(focus: Focus) -> Iterator[str]:
-    """The burst of each statement adds up to its exact sum."""
-    billed: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in focus.rows:
-        if _is_burst(row):
-            billed[row["BillingAccountId"], row["BillingCurrency"]].append(row)
-    for key in billed.keys() | focus.truth.statements.keys():
-        asked = focus.truth.statements.get(key, (Decimal(0), Decimal(0)))[0]
-        if (said := sum_of(billed[key], "BilledCost")) != asked:
-            yield f"of {key[0]}: {said:f} {key[1]}, and the statement {asked:f}"
-
-
-def _invoices_are_due(focus: Focus) -> Iterator[str]:
-    """What an invoice bills beside purchases is what its statement asks for."""
-    billed: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in focus.rows:
-        if row["ChargeCategory"] != "Purchase":
-            billed[row["BillingAccountId"], row["BillingCurrency"]].append(row)
-    for key in billed.keys() | focus.truth.statements.keys():
-        due = focus.truth.statements.get(key, (Decimal(0), Decimal(0)))[1]
-        if (said := sum_of(billed[key], "BilledCost")) != due:
-            yield f"of {key[0]}: {said:f} {key[1]}, and {due:f} is due"
-
-
-def _purchases_are_billed_once(focus: Focus) -> Iterator[str]:
-    """Each subscription that starts in the period is bought once, at its cost."""
-    truth = focus.truth
-    bought = [row for row in focus.rows if row["ChargeCategory"] == "Purchase" and row["ChargeClass"] is None]
-    said = {row["CommitmentDiscountId"]: in_units(row["BilledCost"], AMOUNT_PLACES) for row in bought}
-    asked = {
-        name: share(each, each.byte_seconds)
-        for name, each in truth.commitments.items()
-        if truth.period.start_s <= each.start_s < truth.stop_s
-    }
-    if len(said) != len(bought):
-        yield "of one that is bought twice"
-    for name in said.keys() | asked.keys():
-        if said.get(name) != asked.get(name):
-            yield f"of {name}"
-
-
-def _own_parts(focus: Focus) -> dict[str, list[Row]]:
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in focus.rows:
-        if _is_part(row) and row["ChargeClass"] is None:
-            found[row["CommitmentDiscountId"]].append(row)
-    return found
-
-
-def _bounds(commitment: Commitment, truth: Truth) -> tuple[int, int]:
-    """Give how many of a subscription's byte-seconds lie before the period, and before its end."""
-    first_s = max(commitment.start_s, truth.period.start_s)
-    last_s = max(first_s, min(commitment.end_s, truth.stop_s))
-    return commitment.amount_bytes * (first_s - commitment.start_s), commitment.amount_bytes * (last_s - commitment.start_s)
-
-
-def _used_and_unused_are_all(focus: Focus) -> Iterator[str]:
-    """Used and Unused of a subscription add up to what it entitles to in the period."""
-    parts = _own_parts(focus)
-    for name, commitment in focus.truth.commitments.items():
-        first, last = _bounds(commitment, focus.truth)
-        if sum(map(_metered, parts.get(name, ()))) != last - first:
-            yield f"of {name}"
-
-
-def _costs_are_spread(focus: Focus) -> Iterator[str]:
-    """The effective cost of a subscription in the period is its share of the cost by time."""
-    parts = _own_parts(focus)
-    for name, commitment in focus.truth.commitments.items():
-        first, last = _bounds(commitment, focus.truth)
-        asked = share(commitment, last) - share(commitment, first)
-        if in_units(sum_of(parts.get(name, ()), "EffectiveCost"), AMOUNT_PLACES) != asked:
-            yield f"of {name}"
-
-
-def _covered_is_used(focus: Focus) -> Iterator[str]:
-    """What subscriptions cover in a location is what is occupied there and does not burst."""
-    used: Counter[tuple[str, str]] = Counter()
-    for rows in _own_parts(focus).values():
-        for row in rows:
-            if row["CommitmentDiscountStatus"] == "Used":
-                used[row["BillingAccountId"], row["RegionId"]] += _metered(row)
-    for key in used.keys() | focus.truth.covered.keys():
-        if used[key] != focus.truth.covered.get(key, 0):
-            yield f"of {key[0]} in {key[1]}: {used[key]} byte-seconds, not {focus.truth.covered.get(key, 0)}"
-
-
-def _corrected_use_nets_to_nothing(focus: Focus) -> Iterator[str]:
-    """Where only the use of a subscription is corrected, what is used more goes unused less."""
-    moved: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in focus.rows:
-        if _is_part(row) and row["ChargeClass"] and row["CommitmentDiscountId"] in focus.truth.unchanged:
-            moved[row["CommitmentDiscountId"], row["x_PriorRunId"]].append(row)
-    for (name, _), rows in moved.items():
-        if sum(map(_metered, rows)) or sum_of(rows, "EffectiveCost"):
-            yield f"of {name}"
-
-
-def _rows_are_different(focus: Focus) -> Iterator[str]:
-    """No charge stands twice."""
-    names = (
-        "BillingAccountId", "BillingCurrency", "ChargeCategory", "ChargePeriodStart", "ChargePeriodEnd", "RegionId",
-        "CommitmentDiscountId", "CommitmentDiscountStatus", "SkuPriceId", "x_ChargeId", "x_PriorRunId", "x_PricingMultiplier",
-    )  # fmt: skip
-    counts = Counter(tuple(row[name] for name in names) for row in focus.rows if row["ChargeClass"] is None)
-    for key, count in counts.items():
-        if count > 1:
-            yield f"of {key[0]}: {key[2]} of {instant_text(key[3])}"
-
-
-def _commitments_are_told(focus: Focus) -> Iterator[str]:
-    """The second dataset has each subscription that the rows name, once, with its cost and quantity."""
-    said = {row["ContractCommitmentId"]: row for row in focus.commitments}
-    if len(said) != len(focus.commitments):
-        yield "of one that stands twice"
-    named = {row["CommitmentDiscountId"] for row in focus.rows} - {None}
-    for name in named | said.keys() | focus.truth.commitments.keys():
-        row, commitment = said.get(name), focus.truth.commitments.get(name)
-        if row is None or commitment is None or not _is_told(row, commitment):
-            yield f"of {name}"
-
-
-def _is_told(row: Row, commitment: Commitment) -> bool:
-    return (
-        row.keys() == {column.name for column in COMMITMENT_COLUMNS}
-        and None not in row.values()
-        and in_units(row["ContractCommitmentCost"], AMOUNT_PLACES) == share(commitment, commitment.byte_seconds)
-        and row["x_MeteredByteSeconds"] == str(commitment.byte_seconds)
-        and _is_quantity(row["ContractCommitmentQuantity"], commitment.byte_seconds, GIB_DAY_BYTE_SECONDS)
-        and (row["ContractCommitmentPeriodStart"], row["ContractCommitmentPeriodEnd"]) == (commitment.start_s, commitment.end_s)
-    )
-
-
-SET_CHECKS: dict[str, SetCheck] = {
-    "the burst of a statement adds up to its exact sum": _statements_are_billed,
-    "an invoice adds up to what is due": _invoices_are_due,
-    "a subscription that starts in the period is bought once, at its cost": _purchases_are_billed_once,
-    "Used and Unused add up to what a subscription entitles to": _used_and_unused_are_all,
-    "effective costs add up to the subscription's share by time": _costs_are_spread,
-    "what is used of subscriptions is what is occupied and does not burst": _covered_is_used,
-    "a correction of use moves cost between Used and Unused": _corrected_use_nets_to_nothing,
-    "no charge stands twice": _rows_are_different,
-    "the Contract Commitment dataset tells every subscription": _commitments_are_told,
-}
 CHECKS: tuple[str, ...] = (*SHAPE_CHECKS, *ROW_CHECKS, *SET_CHECKS)
 
 

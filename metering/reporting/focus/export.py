@@ -26,10 +26,11 @@ from metering.model.records import Bill, UsageRow
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import counted
 from metering.reporting.files import format_of, replaced, spreadsheet_text, write_table
-from metering.reporting.focus.checks import Focus, Truth, failures
+from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
 from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, committed
 from metering.reporting.focus.rows import Issuer, Row, commitment_row, line_row, part_row, rounding_row, row_order
+from metering.reporting.focus.truth import Focus, Truth
 from metering.store import Store
 
 Progress = Callable[[str, int, int], None]
