@@ -1,8 +1,10 @@
 """The operations on closed periods, as a part of the meter: close, verify, and on what terms any question is answered."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import overload
 
+from metering.books.backups import Backup, back_up, restore
 from metering.books.bills import Terms, terms_of
 from metering.books.closing import Closed, Request, close_period, current_user
 from metering.books.closings import Closing, read_closings
@@ -82,6 +84,14 @@ class Bookkeeping:
             progress: called with each step, how many are done and how many there are.
         """
         return verify(self._store, None if period is None else parse_period(period), head, progress)
+
+    def backup(self, file: str | Path, *, overwrite: bool = False, progress: Progress = _silent) -> Backup:
+        """Copy the store, while nobody can write it, into a file with its SHA-256 beside it; both on disk when this returns."""
+        return back_up(self._store, Path(file), overwrite=overwrite, progress=progress)
+
+    def restore(self, file: str | Path, *, force: bool = False, progress: Progress = _silent) -> Backup:
+        """Put a backup in the store's place, once it is known to be whole; the store that was there is kept beside it."""
+        return restore(self._store, Path(file), force=force, progress=progress)
 
     def terms(self, engine: Engine, period: str, as_of: str | None, known_at: str | int | None) -> Terms:
         """Decide what a question about a period is answered from."""

@@ -16,155 +16,16 @@ from pathlib import Path
 
 import duckdb
 
+from metering.durable import sync_file, sync_folder
 from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted
 from metering.model.clock import Clock
-from metering.model.errors import MisuseError, StoreError
+from metering.model.errors import MisuseError, StoreError, StoreHeldError
 from metering.model.period import instant_seconds, instant_text
+from metering.schema import SCHEMA, SCHEMA_VERSION
 
-SCHEMA_VERSION = 1
 MEMORY = ":memory:"
 DEFAULT_WAIT_SECONDS = 30
 _NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
-
-_SCHEMA = """
-create table store_info (key varchar not null, value varchar not null);
-
--- one row an ingest that brought something; ingest_seq counts on from 1
-create table ingests (ingest_seq bigint not null, ingested_at_s bigint not null, source varchar not null);
--- the sample files of an ingest, as they were named; a poll that is spread over several counts as the first one's
-create table ingest_files (ingest_seq bigint not null, file_number bigint not null, file varchar not null);
-
--- what is polled: one endpoint, one account
-create table collections (collection_key bigint not null, endpoint varchar not null, account varchar not null);
--- one snapshot as one collection lists it
-create table series (
-    series_key bigint not null, collection_key bigint not null, location varchar not null, snapshot varchar not null
-);
-create table labels (label_key bigint not null, drive varchar not null, status varchar not null, name varchar not null);
-
--- poll_key = collection_key × 2^32 + number; the polls of a collection are numbered on, those of one ingest by time
-create table polls (
-    poll_key bigint not null, collection_key bigint not null, poll_s bigint not null, file_number bigint not null,
-    ingest_seq bigint not null
-);
--- the provider's own clock when it answered a poll, where the capture tells it
-create table poll_answers (poll_key bigint not null, answered_s bigint not null);
--- sizes change rarely: one row a snapshot and unbroken run of poll numbers in which it was listed alike, both ends included
-create table closed_runs (
-    series_key bigint not null, first_poll_key bigint not null, last_poll_key bigint not null, allocated_size bigint not null,
-    label_key bigint not null
-);
--- the runs that reach the last poll of their collection, which its next one may extend
-create table open_runs (
-    series_key bigint not null, first_poll_key bigint not null, last_poll_key bigint not null, allocated_size bigint not null,
-    label_key bigint not null
-);
-create view sample_runs as from closed_runs union all from open_runs;
-create view samples as
-select
-    unnest(generate_series(first_poll_key, last_poll_key)) as poll_key, series_key, allocated_size, label_key
-from sample_runs;
--- how far each collection is known: the last number given to a poll of it, and the instant of its latest poll
-create table collection_tails (
-    collection_key bigint not null, last_number bigint not null, last_poll_s bigint not null, kept_until_s bigint not null,
-    changed_seq bigint not null
-);
--- kept levels (metering/levels.py): what can be made again from polls and runs, so that bills read days
-create table feeds (feed_key bigint not null, collection_key bigint not null, location varchar not null);
-create table level_steps (
-    feed_key bigint not null, starts_at_s bigint not null, ends_at_s bigint not null, occupied_bytes decimal(38, 0) not null,
-    held_count bigint not null, missing_count bigint not null
-);
-create table level_days (
-    feed_key bigint not null, day_s bigint not null, starts_at_s bigint not null, ends_at_s bigint not null,
-    occupied_byte_seconds decimal(38, 0) not null, least_occupied_bytes decimal(38, 0), peak_occupied_bytes decimal(38, 0),
-    measured_seconds bigint not null, held_seconds bigint not null, missing_seconds bigint not null
-);
--- a poll that was replaced on purpose, and the ingest that did it
-create table superseded_polls (poll_key bigint not null, ingest_seq bigint not null);
-
--- kept aside: polls that say something else than the one in force
-create table conflicting_samples (
-    endpoint varchar not null, account varchar not null, poll_s bigint not null, location varchar not null,
-    snapshot varchar not null, allocated_size bigint not null, drive varchar not null, status varchar not null,
-    name varchar not null, ingest_seq bigint not null
-);
--- kept aside: rows of any file that could not be taken, and why; poll_s is null where the row does not tell its poll
-create table rejections (
-    table_name varchar not null, file varchar not null, line bigint not null, field varchar not null, value varchar not null,
-    reason varchar not null, endpoint varchar, account varchar, poll_s bigint, ingest_seq bigint not null
-);
--- a file that was read again: what is still wrong with it is said again, what was said of it before is settled
-create table settled_files (file varchar not null, ingest_seq bigint not null);
-create table shared_objects (
-    endpoint varchar not null, account varchar not null, owner varchar not null, location varchar not null,
-    snapshot varchar not null, first_poll_s bigint not null, last_poll_s bigint not null, poll_count bigint not null,
-    ingest_seq bigint not null
-);
-
--- how large a drive was, as captures tell it beside its snapshots
-create table drive_sizes (
-    drive varchar not null, size_bytes bigint not null, first_poll_s bigint not null, ingest_seq bigint not null
-);
-
--- dated facts; the row of a key with the greatest ingest_seq is in force. read_s tells when the provider said it, and is null
--- where somebody declared it by a file
-create table subscriptions (
-    location varchar not null, id varchar not null, account varchar not null, resource varchar not null,
-    amount decimal(38, 0) not null, declared_start_s bigint, declared_end_s bigint, period varchar,
-    start_s bigint not null, end_s bigint not null, nominal_seconds bigint not null, price varchar, currency varchar,
-    auto_renew varchar, read_s bigint, ingest_seq bigint not null
-);
-create table prices (
-    location varchar not null, resource varchar not null, currency varchar not null, level bigint not null,
-    effective_from_s bigint not null, price varchar not null, unit varchar not null, multiplier decimal(38, 0) not null,
-    read_s bigint, ingest_seq bigint not null
-);
-create table burst_levels (
-    location varchar not null, resource varchar not null, effective_from_s bigint not null, level bigint not null,
-    read_s bigint, ingest_seq bigint not null
-);
-create table accounts (
-    account varchar not null, currency varchar not null, name varchar not null, read_s bigint, ingest_seq bigint not null
-);
--- what only the provider's answers tell
-create table discounts (
-    location varchar not null, period varchar not null, effective_from_s bigint not null, discount varchar not null,
-    read_s bigint, ingest_seq bigint not null
-);
-create table places (
-    location varchar not null, display_name varchar not null, country_code varchar not null, api_endpoint varchar not null,
-    read_s bigint, ingest_seq bigint not null
-);
--- polls that were tried and are none, with their cause; and what was odd about some that were taken
-create table poll_notes (
-    endpoint varchar not null, account varchar not null, resource varchar not null, noted_s bigint not null,
-    outcome varchar not null, cause varchar not null, detail varchar not null, read_s bigint, ingest_seq bigint not null
-);
-
--- what an ingest brought into a table, counted and digested (metering/seals.py)
-create table seals (
-    table_name varchar not null, ingest_seq bigint not null, row_count bigint not null, digest varchar not null, last_key bigint
-);
--- periods that are closed, in a hash chain (metering/books); documents are canonical JSON
-create table closings (
-    closing_seq bigint not null, start_s bigint not null, end_s bigint not null, known_seq bigint not null,
-    as_of_s bigint not null, closed_at_s bigint not null, closed_by varchar not null, reason varchar, settings varchar not null,
-    findings varchar not null, inputs_sha256 varchar not null, feeds_sha256 varchar not null, previous_hash varchar not null,
-    hash varchar not null
-);
-create table closed_statements (
-    closing_seq bigint not null, account varchar not null, document varchar not null, sha256 varchar not null
-);
-"""
-
-
-def fact_tables() -> dict[str, dict[str, str]]:
-    """Give the columns of every table of a store with their types, for an engine that keeps facts without one."""
-    return {
-        name: dict(re.findall(r"(?:^|, )(\w+) ([a-z]+(?:\([^)]*\))?)", " ".join(columns.split())))
-        for name, columns in re.findall(r"create table (\w+) \((.*?)\);", _SCHEMA, re.DOTALL)
-    }
 
 
 class Store:
@@ -208,6 +69,8 @@ class Store:
         Raises:
             StoreError: it is of a newer version, damaged, cannot be made, or is held by others for longer than the bound.
         """
+        if not self.is_memory and not os.path.lexists(self.path):
+            self._make()
         with self._opened(read_only=False) as engine:
             yield engine
 
@@ -219,6 +82,34 @@ class Store:
         if self._spill is not None:
             self._spill.cleanup()
             self._spill = None
+
+    def _make(self) -> None:
+        """Make a store without facts, whole or not at all; if somebody else makes one at the same time, the first counts.
+
+        Raises:
+            StoreError: it cannot be made there.
+        """
+        try:
+            with tempfile.TemporaryDirectory(prefix=f".{self.path.name}.", dir=self.path.parent) as folder:
+                # Only its owner may read it, and of the temporary folder nobody else sees anything.
+                place = Path(folder) / self.path.name
+                connection = connect(str(place), read_only=False, spill_folder=None, memory=self._memory, threads=1)
+                try:
+                    _make_schema(Engine(connection))
+                finally:
+                    connection.close()
+                place.chmod(0o600)
+                sync_file(place)
+                with contextlib.suppress(FileExistsError):
+                    self.path.hardlink_to(place)
+                sync_folder(self.path.parent)
+        except OSError as error:
+            raise StoreError(
+                f"{self.shown} cannot be made ({error.strerror}): its directory is not there or may not be written, or the disk is "
+                "full; name another place with --store"
+            ) from None
+        except duckdb.Error as error:
+            raise StoreError(f"{self.shown} cannot be made: {_reason(error)}") from None
 
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool) -> Iterator[Engine]:
@@ -263,7 +154,7 @@ class Store:
                 if "lock" not in str(error):
                     raise StoreError(f"{self.shown} cannot be opened as a store: {_reason(error)}") from None
                 if time.monotonic() >= deadline:
-                    raise StoreError(
+                    raise StoreHeldError(
                         f"{self.shown} is held by {_holder(str(error))}: waited {self._wait_seconds} s; "
                         "try again once it is done, or wait longer with METERING_STORE_WAIT"
                     ) from None
@@ -296,7 +187,7 @@ class Store:
 
 def _make_schema(engine: Engine) -> None:
     with transaction(engine):
-        engine.connection.execute(_SCHEMA)
+        engine.connection.execute(SCHEMA)
         engine.sql(f"insert into store_info values ('schema_version', {quoted(str(SCHEMA_VERSION))})")
 
 

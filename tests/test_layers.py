@@ -11,14 +11,16 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "metering"
 
 # What each part of the package may import, beside itself and the parts that these may import. A part is a folder or a module.
-FACTS = {"levels", "seals", "store", "engine", "model"}
+FACTS = {"levels", "seals", "store", "schema", "engine", "durable", "model"}
 CONFIG = {"books", "billing", "ingest", *FACTS}
 API = {"bookkeeping", "deciding", "pipeline", "publishing", "reporting", "planning", "config", *CONFIG}
 ALLOWED = {
     "model": set(),
+    "durable": {"model"},
+    "schema": set(),
     "engine": {"model"},
     "seals": {"engine", "model"},
-    "store": {"engine", "model"},
+    "store": {"durable", "schema", "engine", "model"},
     "levels": {"engine", "model"},
     "billing": FACTS,
     "ingest": FACTS,

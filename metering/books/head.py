@@ -6,13 +6,12 @@ crash between the two writes leaves: the next closing mends it.
 """
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from metering.books.closings import Books, Closing
-from metering.model.errors import StoreError
+from metering.durable import replaced
+from metering.model.errors import InputError, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +51,10 @@ def write_head(store: Path, closing: Closing) -> None:
     """
     path = head_path(store)
     try:
-        # A file that is made like this has mode 0600.
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"closing": closing.closing_seq, "hash": closing.hash}, file)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise StoreError(
-            f"{closing.period.text} is closed, but {path} could not be written ({error.strerror}): mend that and close again"
-        ) from None
+        with replaced(path) as place:
+            place.write_text(json.dumps({"closing": closing.closing_seq, "hash": closing.hash}) + "\n", encoding="utf-8")
+    except InputError as error:
+        raise StoreError(f"{closing.period.text} is closed, but {error}; mend that and close again") from None
 
 
 def head_problem(store: Path, head: Head | None, books: Books) -> str | None:

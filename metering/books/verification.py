@@ -17,8 +17,9 @@ from metering.engine.duckdb import Engine
 from metering.levels import levels_that_differ
 from metering.model.errors import MeteringError
 from metering.model.period import Period
+from metering.schema import SCHEMA_VERSION
 from metering.seals import Seal, actual_seals, kept_seals, loose_ends
-from metering.store import SCHEMA_VERSION, Store, last_ingest
+from metering.store import Store, last_ingest
 
 Progress = Callable[[str, int, int], None]
 

@@ -7,6 +7,8 @@ import sys
 
 def main() -> None:
     """Run the command line; the program's entry point."""
+    # Whatever is written holds what customers store and pay: it is its owner's. What is there already keeps its mode.
+    os.umask(0o077)
     # A bill is a hundred thousand rows that all stay: to look for cycles among them, over and over, took a tenth of its time.
     gc.set_threshold(100_000, 50, 100)
     try:

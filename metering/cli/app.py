@@ -2,7 +2,7 @@
 
 import typer
 
-from metering.cli import audit, bill, books, collect, explain, export, facts, plot, quote, reconcile, report, sandbox
+from metering.cli import audit, backups, bill, books, collect, explain, export, facts, plot, quote, reconcile, report, sandbox
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app.command(epilog=example("metering collect --every 5m"))(collect.collect)
 app.command(epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
 app.command(epilog=example("metering close 2026-10 --dry-run --reason 'agreed by phone'"))(books.close)
 app.command(epilog=example("metering verify"))(books.verify)
+app.command(epilog=example("metering backup /var/backups/metering/2026-11-01.duckdb"))(backups.backup)
+app.command(epilog=example("metering restore /var/backups/metering/2026-11-01.duckdb"))(backups.restore)
 app.command(epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
 app.command(epilog=example("metering plot usage --period 2026-10 -o usage.png"))(plot.plot)
 app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)

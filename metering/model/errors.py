@@ -21,6 +21,10 @@ class EngineError(MeteringError):
     """An engine that cannot be used: not installed, not there, or not to be trusted with sums."""
 
 
+class StoreHeldError(StoreError):
+    """A store that another process holds, for longer than the bound: it is fine, and free later."""
+
+
 class NoDataError(MeteringError):
     """A question about a time of which the facts know nothing."""
 

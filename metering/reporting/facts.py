@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from metering.durable import replaced
 from metering.engine.duckdb import Engine, quoted
 from metering.engine.queries import load_query
 from metering.ingest.manifest import MANIFEST, manifest_of
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import SECONDS_PER_DAY, date_text
-from metering.reporting.files import replaced
 
 _ENDS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
 _ALL_TIME = (-(2**40), 2**40)

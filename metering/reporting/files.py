@@ -1,18 +1,15 @@
 """Tables as files: CSV that opens right in a spreadsheet, NDJSON, Parquet with exact decimals; written whole or not at all."""
 
-import contextlib
 import csv
 import io
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from metering.durable import replaced
 from metering.engine.duckdb import Engine, quoted
-from metering.model.errors import InputError, MisuseError
+from metering.model.errors import MisuseError
 from metering.model.tables import Kind, Table, plain_text
 from metering.model.units import shown_gib, shown_gib_months
 
@@ -118,37 +115,3 @@ def write_text(text: str, path: Path) -> None:
     """
     with replaced(path) as place:
         place.write_text(text, encoding="utf-8", newline="")
-
-
-@contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Give a place to write to that becomes `path` once it is whole and on disk; on any failure `path` stays as it was.
-
-    Raises:
-        InputError: the directory is not there, may not be written, or the disk is full.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): name another place") from None
-    place = Path(name)
-    try:
-        os.close(handle)
-        yield place
-        with place.open("rb+") as file:
-            os.fsync(file.fileno())
-        place.replace(path)
-        _sync_directory(path.parent)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): it stays as it was") from None
-    finally:
-        place.unlink(missing_ok=True)
-
-
-def _sync_directory(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems cannot sync a directory; the file itself is on disk
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

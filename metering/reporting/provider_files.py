@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from metering.durable import replaced
 from metering.model.errors import MisuseError
-from metering.reporting.files import replaced, spreadsheet_text
+from metering.reporting.files import spreadsheet_text
 
 # The columns of each export in CSV, where what is nested in JSON stands flat.
 COLUMNS: dict[str, tuple[str, ...]] = {

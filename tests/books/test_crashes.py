@@ -133,8 +133,8 @@ def test_a_head_that_cannot_be_written_is_said_and_the_closing_stands(tmp_path, 
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("metering.books.head.tempfile.mkstemp", full)
-        with pytest.raises(StoreError, match=r"2026-10-01 is closed, but .*head could not be written \(No space left on device\)"):
+        patched.setattr("metering.durable.tempfile.mkstemp", full)
+        with pytest.raises(StoreError, match=r"2026-10-01 is closed, but .*head cannot be written \(No space left on device\)"):
             meter.close("2026-10-01")
     assert Meter(meter.settings, clock=meter._clock).close("2026-10-01").is_new is False
     assert (tmp_path / "store.duckdb.head").exists()

@@ -71,7 +71,7 @@ REFUSED = [
      "'episode' stands alone in --by: it already names account and location"),
     (["export", "usage", "--period", HOUR, "-o", "usage.xls"], 2, "usage.xls tells no format: end it in .csv, .ndjson or .parquet"),
     (["export", "usage", "--period", HOUR, "-o", "no/usage.csv"], 1,
-     "no/usage.csv cannot be written (No such file or directory): name another place"),
+     "no/usage.csv cannot be written (No such file or directory); name another place"),
     (["export", "facts", "-o", "facts"], 1, "facts is not empty: name a new folder, so that no facts mix"),
     (["bill", HOUR, "--config", "none.toml"], 2, "none.toml cannot be read: No such file or directory"),
     (["bill", HOUR, "--store", "facts"], 1, "facts is a directory, not a store: name a file such as facts/metering.duckdb"),

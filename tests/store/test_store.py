@@ -16,7 +16,7 @@ import metering
 from metering.api import Meter
 from metering.config import Settings
 from metering.model.errors import MisuseError, NoDataError, StoreError
-from metering.store import SCHEMA_VERSION
+from metering.schema import SCHEMA_VERSION
 
 HOLD = """
 import sys
