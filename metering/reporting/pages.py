@@ -6,7 +6,6 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from metering.durable import replaced
 from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import Period, instant_text
 from metering.model.reconciliation import Reconciliation

@@ -16,12 +16,13 @@ from types import ModuleType
 from typing import Any
 
 from metering.billing.money import in_units, round_ratio
+from metering.durable import replaced
 from metering.model.currency import minor_places
 from metering.model.errors import InputError
 from metering.model.period import moment
 from metering.model.tables import Column, Kind, Table, plain_text
 from metering.model.units import GIB_BYTES, GIB_MONTH_BYTE_SECONDS
-from metering.reporting.files import replaced, spreadsheet_text
+from metering.reporting.files import spreadsheet_text
 
 _MOST_ROWS = 1_048_576 - 20
 _MOST_CHARACTERS = 32_767

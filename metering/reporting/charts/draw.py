@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from metering.durable import replaced
 from metering.model.errors import InputError, MisuseError
-from metering.reporting.files import replaced
 
 Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
