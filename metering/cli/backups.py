@@ -33,7 +33,7 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup that `metering backup` made.")],
     force: Annotated[bool, typer.Option("--force", help="Restore it though its facts or its hash chain do not hold.")] = False,
 ) -> None:
-    """Put a backup in the store's place, once it is known to be whole.
+    """Put a backup that is whole in the store's place.
 
     Its SHA-256, every fact's seal and the hash chain are checked first. The store that was there is kept beside it under another
     name. Ingest what came since the backup again: what it holds already adds nothing.
