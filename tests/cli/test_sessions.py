@@ -69,7 +69,7 @@ REFUSED = [
     (["report", "usage", "--period", HOUR, "--by", "day,hour"], 2, "--by takes day or hour, not both: an hour names its day"),
     (["report", "burst", "--period", HOUR, "--by", "episode,account"], 2,
      "'episode' stands alone in --by: it already names account and location"),
-    (["export", "usage", "--period", HOUR, "-o", "usage.xls"], 2, "usage.xls tells no format: end it in .csv, .ndjson or .parquet"),
+    (["export", "usage", "--period", HOUR, "-o", "usage.xls"], 2, "usage.xls tells no format: end it in .csv, .ndjson, .parquet or .xlsx"),
     (["export", "usage", "--period", HOUR, "-o", "no/usage.csv"], 1,
      "no/usage.csv cannot be written (No such file or directory); name another place"),
     (["export", "facts", "-o", "facts"], 1, "facts is not empty: name a new folder, so that no facts mix"),
