@@ -18,6 +18,7 @@ from metering.billing.usage import Computation, assert_observed, compute_usage
 from metering.books.bills import Terms, bill_on_terms, compute
 from metering.books.closings import Closing
 from metering.books.history import History
+from metering.durable import replaced
 from metering.engine.duckdb import Engine
 from metering.model.errors import MeteringError, MisuseError
 from metering.model.issuer import IssuerNames
@@ -25,7 +26,7 @@ from metering.model.period import parse_period
 from metering.model.records import Bill, UsageRow
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import counted
-from metering.reporting.files import format_of, replaced, spreadsheet_text, write_table
+from metering.reporting.files import format_of, spreadsheet_text, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
 from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, committed
