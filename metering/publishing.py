@@ -45,9 +45,16 @@ class Publishing(Bookkeeping):
 
     @contextlib.contextmanager
     def _month(
-        self, period: str, account: str | None, *, as_of: str | None, known_at: str | int | None, progress: Progress
+        self,
+        period: str,
+        account: str | None,
+        *,
+        as_of: str | None,
+        known_at: str | int | None,
+        progress: Progress,
+        is_at_a_glance: bool = False,
     ) -> Iterator[Month]:
-        """Open the store with the bill of a period and its steps, both of one moment."""
+        """Open the store with the bill of a period and its steps, both of one moment; at a glance is enough for what sums days."""
         with self._store.reading() as engine:
             terms = self.terms(engine, period, as_of, known_at)
             bill = bill_on_terms(engine, self._store, terms, progress)
@@ -57,7 +64,7 @@ class Publishing(Bookkeeping):
                 raise NoDataError(
                     f"there is no usage{who} in {period}: `metering report usage --period {period}` names what there is"
                 )
-            yield Month(engine, compute(engine, terms, progress), own, account)
+            yield Month(engine, compute(engine, terms, progress, is_at_a_glance=is_at_a_glance), own, account)
 
     def write(self, path: str | Path, table: Table) -> None:
         """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before."""
@@ -172,7 +179,9 @@ class Publishing(Bookkeeping):
         draw.picture_format(place)
         draw.assert_installed()
         palette = draw.DARK if dark else draw.LIGHT
-        with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
+        with self._month(
+            period, account, as_of=as_of, known_at=known_at, progress=progress, is_at_a_glance=name != "usage"
+        ) as month:
             units = series.ranked(row for row in month.bill.usage if location in (None, row.location))
             if not units:
                 raise NoDataError(f"there is no usage in location {location!r} in {period}")

@@ -104,8 +104,9 @@ def make_report(
 
 
 def _keep_account(engine: Engine, account: str) -> None:
-    """Narrow the steps to one account; an account without any is an empty report."""
-    engine.sql("delete from usage_steps where account <> $account", {"account": account})
+    """Narrow the steps, and the days that stand for steps, to one account; an account without any is an empty report."""
+    for table in ("usage_steps", "unit_days"):
+        engine.sql(f"delete from {table} where account <> $account", {"account": account})
 
 
 def usage(engine: Engine, by: By) -> Table:
@@ -210,10 +211,20 @@ def _burst_hours(engine: Engine, computation: Computation, lines: Sequence[Charg
     return found
 
 
+def use_polls(engine: Engine, computation: Computation, account: str | None) -> None:
+    """Make the polls that snapshots are summed from, of one account or of all: what is not asked for is never looked through."""
+    engine.create("billing/used_polls", computation.parameters)
+    if account is not None:
+        engine.sql(
+            "delete from used_polls where collection_key not in (select collection_key from collections where account = $account)",
+            {"account": account},
+        )
+
+
 def snapshots(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
     """What each snapshot occupied, or snapshots summed by account, location, day or drive."""
-    engine.create("billing/used_polls", computation.parameters)
-    days = [row for row in engine.rows("reports/snapshot_days", computation.parameters) if account in (None, row["account"])]
+    use_polls(engine, computation, account)
+    days = engine.rows("reports/snapshot_days", computation.parameters)
     is_each = "snapshot" in by
     names = tuple(name for name in ("account", "location", "drive", "snapshot", "day") if name in by or (is_each and name != "day"))
     groups: defaultdict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)

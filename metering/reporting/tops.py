@@ -3,14 +3,13 @@
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.tables import Table, columns_of
+from metering.reporting.reports import use_polls
 
 
 def tops(engine: Engine, computation: Computation, account: str | None, most: int) -> tuple[Table, Table]:
     """Give the drives and the snapshots of a computed period that occupied most, of one account or of all."""
-    engine.create("billing/used_polls", computation.parameters)
+    use_polls(engine, computation, account)
     engine.create("reports/snapshot_days", computation.parameters)
-    if account is not None:
-        engine.sql("delete from snapshot_days where account <> $account", {"account": account})
     drives = columns_of(account="text", location="text", drive="text", snapshot_count="count", occupied_byte_seconds="byte_seconds")
     snapshots = columns_of(
         account="text", location="text", snapshot="text", drive="text", name="text", status="text",

@@ -204,3 +204,20 @@ def test_nothing_is_fetched_while_drawing():
 def test_names_are_shown_without_what_would_change_their_neighbours():
     assert draw.label("a\u202eb\x00c\n") == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c\N{REPLACEMENT CHARACTER}"
     assert len(draw.label("x" * 500)) == 48
+
+
+@pytest.mark.parametrize("account", [None, "A", "B"])
+def test_what_is_drawn_at_a_glance_is_what_reports_have_and_of_no_other_account(account, tmp_path, monkeypatch):
+    """Cost is drawn from days that were summed up at ingest, where their burst is clear from that."""
+    samples = [
+        row for name, size in (("A", 100), ("B", 70)) for row in polls("2026-10-01", "2026-10-04", {"s": size * GIB}, account=name)
+    ]
+    accounts = [{"account": name, "currency": "CHF", "name": name} for name in "AB"]
+    seen = []
+    with meter_of(tmp_path, samples=samples, accounts=accounts) as meter, monkeypatch.context() as patch:
+        patch.setattr(pictures, "cost_charts", lambda _palette, cost, _width: seen.append(cost) or [])
+        with pytest.raises(NoDataError):
+            meter.plot("cost", tmp_path / "cost.svg", period="2026-10", account=account)
+        expected = meter.report_table("cost", "2026-10", by="location", account=account).documents()
+    assert seen[0].documents() == expected
+    assert Fraction(expected[0]["burst_cost"]) > 0
