@@ -88,7 +88,7 @@ def test_a_report_in_a_workbook_is_what_json_says_to_the_last_digit(report, mont
 def test_a_bill_has_a_sheet_for_each_of_its_parts(month, tmp_path):
     bill = month.bill(OCTOBER)
     place = tmp_path / "bill.xlsx"
-    assert month.write_bill(place, bill) == len(bill.lines)
+    month.write_bill(place, bill)
     pages = openpyxl.load_workbook(place)
     assert pages.sheetnames == ["about", "statements", "lines", "usage", "episodes", "findings"]
     lines = {row["charge_id"]: row for row in rows(pages["lines"])}
