@@ -1,12 +1,29 @@
-"""What FinOps and buyers ask, as a part of the meter: FOCUS."""
+"""What FinOps and buyers ask, as a part of the meter: FOCUS, what to buy, what comes."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from metering.billing.usage import Computation, assert_observed
+from metering.books.bills import compute
+from metering.engine.duckdb import Engine
+from metering.model.errors import MisuseError, NoDataError
+from metering.model.terms import Term, parse_term
+from metering.model.units import parse_bytes
+from metering.planning.advise import SHORTEST, Advised, Ask, Kept, Place, advise, kept_of
 from metering.publishing import Publishing
+from metering.reporting.advice import advice_page
+from metering.reporting.charts import draw
+from metering.reporting.costs import bought_in_period
+from metering.reporting.files import write_text
 from metering.reporting.focus.export import focus_export, focus_format, write_focus
 
 Progress = Callable[[str, int, int], None]
+# Lengths up to this are advised unless others are named: a history of months says little about years.
+_LONGEST = Term(1, "year")
+# Points of a curve in a picture.
+MOST_POINTS = 200
 
 
 def _silent(_step: str, _done: int, _all: int) -> None:
@@ -49,3 +66,85 @@ class Deciding(Publishing):
             for text in made.left_out:
                 tell(text)
             return write_focus(engine, made, place)
+
+    def advise(
+        self,
+        period: str,
+        *,
+        lengths: Sequence[str] = (),
+        step: str | int = 1,
+        ignore_bought: bool = False,
+        account: str | None = None,
+        curves: int = 0,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> Advised:
+        """Advise which subscription would have cost least over a history, by account, location and length.
+
+        Args:
+            period: the history; the longer, the better. Takes account, as_of, known_at and progress as `bill` does.
+            lengths: which lengths; unless given a month, and those with a discount up to a year.
+            step: amounts are multiples of this many bytes, such as `100GiB`.
+            ignore_bought: advise as if nothing were bought already.
+            account: only this account.
+            curves: give curves of cost against amount of about so many points.
+            as_of: the clock.
+            known_at: use only facts ingested by then.
+            progress: called with each stage.
+        """
+        terms, in_steps = self._lengths(lengths), _step(step)
+        with self._whole(period, as_of, known_at, account, progress) as (engine, computation):
+            kept = {} if ignore_bought else self._kept(engine, computation)
+            ask = Ask(terms, in_steps, kept, self.settings.discount_table)
+            return advise(engine, computation, ask, account, curves)
+
+    def advice_page(self, path: str | Path, period: str, **options: Any) -> int:
+        """Write advice as a page with pictures of cost against amount: of how many accounts and locations."""
+        draw.assert_installed()
+        advised = self.advise(period, curves=MOST_POINTS, **options)
+        write_text(advice_page(advised, period), Path(path))
+        return len(advised.curves)
+
+    @contextlib.contextmanager
+    def _whole(
+        self, period: str, as_of: str | None, known_at: str | int | None, account: str | None, progress: Progress
+    ) -> Iterator[tuple[Engine, Computation]]:
+        """Open the store with a period computed in it, every step of it.
+
+        Raises:
+            NoDataError: nothing was observed in it, or the account has no usage in it.
+        """
+        with self._store.reading() as engine:
+            computation = compute(engine, self.terms(engine, period, as_of, known_at), progress)
+            assert_observed(engine, computation)
+            if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
+                raise NoDataError(
+                    f"account {account!r} has no usage: `metering report usage --period {period}` names those that have"
+                )
+            yield engine, computation
+
+    def _lengths(self, lengths: Sequence[str]) -> list[Term]:
+        try:
+            named = [parse_term(length) for length in lengths]
+        except ValueError as error:
+            raise MisuseError(f"--length {error}") from None
+        if named:
+            return named
+        discounted = [term for term, _ in self.settings.discount_table if term.after(0) <= _LONGEST.after(0)]
+        return sorted({SHORTEST, *discounted}, key=lambda term: term.after(0))
+
+    def _kept(self, engine: Engine, computation: Computation) -> dict[Place, Kept]:
+        rows = engine.rows("billing/known_accounts", computation.parameters)
+        bought = bought_in_period(engine, computation, self.settings.discount_table, None)
+        return kept_of(bought, {row["account"]: row["currency"] for row in rows}, computation.stop_s)
+
+
+def _step(step: str | int) -> int:
+    try:
+        parsed = step if isinstance(step, int) else parse_bytes(step)
+    except ValueError as error:
+        raise MisuseError(f"--step {step!r} {error}") from None
+    if parsed <= 0:
+        raise MisuseError(f"--step {step!r} is no step")
+    return parsed

@@ -2,7 +2,22 @@
 
 import typer
 
-from metering.cli import audit, backups, bill, books, collect, explain, export, facts, plot, quote, reconcile, report, sandbox
+from metering.cli import (
+    advise,
+    audit,
+    backups,
+    bill,
+    books,
+    collect,
+    explain,
+    export,
+    facts,
+    plot,
+    quote,
+    reconcile,
+    report,
+    sandbox,
+)
 from metering.cli.common import Common, with_common_options
 
 app = typer.Typer(
@@ -40,6 +55,7 @@ app.command(epilog=example("metering plot usage --period 2026-10 -o usage.png"))
 app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)
 app.command(epilog=example("metering audit --period 2026-10 --format table"))(audit.audit)
 app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(quote.quote)
+app.command(epilog=example("metering advise --period 2026-10 --step 100GiB --format table"))(advise.advise)
 app.command(
     epilog=example(
         "metering reconcile --period 2026-10 --location ZRH --account 0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01 "

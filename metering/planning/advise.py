@@ -1,0 +1,239 @@
+"""Which subscription would have cost least over a history: for each account and location, by length, with the risk of growth.
+
+What is in force when the history ends stays, and counts over all of it as if it had always been there; the question is what to add.
+Costs are a month's, of 30 days as in the price, over the time that was observed. Burst costs what it cost in the history, a
+subscription what it would cost now. The risk is the cost of the same purchase if all sizes change as the history's days suggest, by
+half of the subscription's length: the middle of it. Nothing is bought and nothing is written.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from metering.billing.money import AMOUNT_PLACES, Price, plain_decimal, round_ratio
+from metering.billing.rates import PriceBook
+from metering.billing.subscriptions import Discounts, discount_rate
+from metering.billing.usage import Computation
+from metering.engine.duckdb import Engine
+from metering.model.period import SECONDS_PER_DAY
+from metering.model.records import BigInteger, Money, Row
+from metering.model.terms import Term
+from metering.model.units import MONTH_SECONDS
+from metering.planning.growth import Day, Growth, growth_of
+from metering.planning.least_cost import BurstCost, stepped
+
+SUBSCRIPTION_LEVEL = 0
+SHORTEST = Term(1, "month")
+Place = tuple[str, str]
+
+
+class Advice(Row):
+    """What to buy of one length, and what a month then costs; `is_best` of the lengths is the one that costs least.
+
+    `now` is without buying, `p5` and `p95` are at the 5th and 95th percentile of growth, empty where the history is too short
+    to tell. Costs include what is bought already, and are empty where nothing tells what that cost.
+    """
+
+    account: str
+    location: str
+    length: str
+    is_best: bool
+    amount_bytes: BigInteger
+    bought_already_bytes: BigInteger
+    currency: str
+    price: str
+    unit: str
+    discount_percent: str
+    subscription_cost: Money
+    burst_cost: Money
+    month_cost: Money | None
+    month_cost_now: Money | None
+    saving: Money
+    month_cost_p5: Money | None
+    month_cost_p95: Money | None
+    month_cost_now_p5: Money | None
+    month_cost_now_p95: Money | None
+    observed_seconds: int
+
+
+class Unadvised(Row):
+    """An account and location of which nothing can be said, and why."""
+
+    account: str
+    location: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is in force when the history ends: bytes, and what a second of it costs, None where that is not known."""
+
+    amount_bytes: int = 0
+    cost_per_second: Fraction | None = Fraction(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What a month costs at amounts on top of what is bought already, for the picture; the best among them."""
+
+    account: str
+    location: str
+    currency: str
+    best_bytes: int
+    points: list[tuple[int, Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked: which lengths, in which steps of bytes, and what is kept by account and location."""
+
+    lengths: Sequence[Term]
+    step: int
+    kept: Mapping[Place, Kept]
+    discounts: Discounts
+
+
+@dataclass(slots=True)
+class Advised:
+    """The advice of a history, by account, location and length."""
+
+    advice: list[Advice] = field(default_factory=list)
+    unadvised: list[Unadvised] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One account and location: what it occupied, at what prices, and how it grows."""
+
+    place: Place
+    currency: str
+    price: Price
+    cost: BurstCost
+    observed_seconds: int
+    growth: Growth | None
+    kept: Kept
+
+
+def advise(engine: Engine, computation: Computation, ask: Ask, account: str | None, most_points: int = 0) -> Advised:
+    """Advise each account and location of a computed period; `usage_steps` must be whole.
+
+    With `most_points`, curves of about so many points come with it.
+    """
+    found = Advised()
+    for unit in _units(engine, computation, ask, account, found.unadvised):
+        rows, prices = [], {}
+        for term in ask.lengths:
+            rate = discount_rate(computation.stop_s, term.after(computation.stop_s), ask.discounts)
+            prices[term.text] = unit.price.per_byte_second * (1 - rate)
+            rows.append(_advice(unit, term, rate, ask.step, computation.stop_s))
+        best = min(rows, key=lambda row: row[0])[1]
+        found.advice += [row.model_copy(update={"is_best": row is best}) for _, row in rows]
+        if most_points:
+            found.curves.append(_curve(unit, best, prices[best.length], most_points))
+    return found
+
+
+def _units(engine: Engine, computation: Computation, ask: Ask, account: str | None, unadvised: list[Unadvised]) -> Iterator[_Unit]:
+    parameters, rates = computation.parameters, [rate.price for rate in computation.rates.rates]
+    currencies = {row["account"]: row["currency"] for row in engine.rows("billing/known_accounts", parameters)}
+    book = PriceBook(engine.rows("billing/known_prices", parameters))
+    days = occupied_days(engine)
+    for place, levels in _levels(engine).items():
+        if account not in (None, place[0]):
+            continue
+        currency = currencies.get(place[0])
+        price = None if currency is None else book.at(currency, place[1], SUBSCRIPTION_LEVEL, computation.stop_s)
+        kept = ask.kept.get(place, Kept())
+        if currency is None:
+            unadvised.append(Unadvised(account=place[0], location=place[1], reason="the account's currency is not known"))
+        elif price is None:
+            unadvised.append(Unadvised(account=place[0], location=place[1], reason=f"no {currency} price of level 0 is in force"))
+        elif any(rates[key] is None for occupied, _, key in levels if occupied > kept.amount_bytes):
+            unadvised.append(Unadvised(account=place[0], location=place[1], reason=f"burst has no {currency} price all the time"))
+        else:
+            each = [None if one is None else one.per_byte_second for one in rates]
+            cost = BurstCost((occupied, seconds, each[key] or Fraction(0)) for occupied, seconds, key in levels)
+            observed = sum(seconds for _, seconds, _ in levels)
+            yield _Unit(place, currency, price, cost, observed, growth_of(days.get(place, [])), kept)
+
+
+def _levels(engine: Engine) -> dict[Place, list[tuple[int, int, int]]]:
+    found: defaultdict[Place, list[tuple[int, int, int]]] = defaultdict(list)
+    for row in engine.rows("planning/occupied_levels"):
+        found[row["account"], row["location"]].append((int(row["occupied_bytes"]), int(row["occupied_seconds"]), row["rate_key"]))
+    return found
+
+
+def occupied_days(engine: Engine) -> dict[Place, list[Day]]:
+    """Give the average sizes of the days of a computed period, by account and location."""
+    found: defaultdict[Place, list[Day]] = defaultdict(list)
+    for row in engine.rows("planning/occupied_days"):
+        seconds = int(row["observed_seconds"])
+        day = Day(row["date_s"], int(row["occupied_byte_seconds"]) // seconds, seconds)
+        found[row["account"], row["location"]].append(day)
+    return found
+
+
+def _advice(unit: _Unit, term: Term, rate: Fraction, step: int, now_s: int) -> tuple[Fraction, Advice]:
+    """Give the best amount of one length, and its exact cost in a month, to choose by."""
+    kept, seconds = unit.kept.amount_bytes, unit.observed_seconds
+    price = unit.price.per_byte_second * (1 - rate) * seconds
+    amount = unit.cost.least(price, kept)
+    if step > 1:
+        amount = stepped(unit.cost, amount, price, kept, step)
+    month = Fraction(MONTH_SECONDS, seconds)
+    days = (term.after(now_s) - now_s) // SECONDS_PER_DAY
+    shifts = unit.growth.after(days // 2) if unit.growth else None
+    already = unit.kept.cost_per_second
+
+    def total(bought: int, shift: int) -> Fraction:
+        return bought * price * month + unit.cost.at(kept + bought - shift) * month
+
+    def shown(bought: int, shift: int) -> Decimal | None:
+        return None if already is None else _money(total(bought, shift) + already * MONTH_SECONDS)
+
+    p5, p95 = shifts or (None, None)
+    return total(amount, 0), Advice(
+        account=unit.place[0], location=unit.place[1], length=term.text, is_best=False, amount_bytes=amount,
+        bought_already_bytes=kept, currency=unit.currency, price=unit.price.text, unit=unit.price.unit,
+        discount_percent=f"{plain_decimal(100 * rate) or 0:f}", subscription_cost=_money(amount * price * month),
+        burst_cost=_money(unit.cost.at(kept + amount) * month), month_cost=shown(amount, 0), month_cost_now=shown(0, 0),
+        saving=_money(total(0, 0) - total(amount, 0)), month_cost_p5=None if p5 is None else shown(amount, p5),
+        month_cost_p95=None if p95 is None else shown(amount, p95), month_cost_now_p5=None if p5 is None else shown(0, p5),
+        month_cost_now_p95=None if p95 is None else shown(0, p95), observed_seconds=seconds,
+    )  # fmt: skip
+
+
+def _curve(unit: _Unit, best: Advice, price: Fraction, most: int) -> Curve:
+    kept, month = unit.kept.amount_bytes, Fraction(MONTH_SECONDS, unit.observed_seconds)
+    already = (unit.kept.cost_per_second or Fraction(0)) * MONTH_SECONDS
+    amounts = {max(0, bend - kept) for bend in unit.cost.bends(most)} | {0, best.amount_bytes}
+    amounts.add(max(amounts) * 5 // 4)
+    points = [
+        (amount, _money(already + amount * price * MONTH_SECONDS + unit.cost.at(kept + amount) * month))
+        for amount in sorted(amounts)
+    ]
+    return Curve(unit.place[0], unit.place[1], unit.currency, best.amount_bytes, points)
+
+
+def kept_of(bought: Sequence[Any], currencies: Mapping[str, str], stop_s: int) -> dict[Place, Kept]:
+    """Give what is in force when a history ends, of its subscriptions with their costs."""
+    found: dict[Place, Kept] = {}
+    for each in bought:
+        row = each.row
+        if row["start_s"] < stop_s < row["end_s"]:
+            place = row["account"], row["location"]
+            before = found.get(place, Kept())
+            is_known = each.cost is not None and each.currency == currencies.get(row["account"])
+            cost = Fraction(each.cost) / (row["end_s"] - row["start_s"]) if is_known else None
+            both = None if cost is None or before.cost_per_second is None else before.cost_per_second + cost
+            found[place] = Kept(before.amount_bytes + int(row["amount"]), both)
+    return found
+
+
+def _money(value: Fraction) -> Decimal:
+    return round_ratio(value, AMOUNT_PLACES, "half-even")

@@ -1,0 +1,164 @@
+"""Advice by account, location and length: what it costs to the last digit, what is kept, what growth may do, how it is said."""
+
+import json
+import subprocess
+import sysconfig
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from small_world import GIB, meter_of, polls, price, subscription
+
+from metering.model.errors import MisuseError, NoDataError
+from metering.model.records import ChargeLine
+from metering.reporting.advice import sentence
+
+MONTH = "2026-09-01..2026-10-01"
+PRICES = (price("0.10", level=0), price("0.30"))
+
+
+def month_of(folder, sizes, **more):
+    """Open a meter with a September in which a size is held for some days each."""
+    samples, day = [], datetime(2026, 9, 1, tzinfo=UTC)
+    for size, days in sizes:
+        end = day + timedelta(days=days)
+        samples += polls(f"{day:%Y-%m-%d}", f"{end:%Y-%m-%d}", {"s": size} if size else {}, step=600)
+        day = end
+    return meter_of(folder, samples=samples, prices=PRICES, settings={"cycle": 600, "max_hold": 900}, **more)
+
+
+def best(meter, **options):
+    (found,) = (each for each in meter.advise(MONTH, **options).advice if each.is_best)
+    return found
+
+
+def test_the_amount_is_bought_that_is_used_long_enough_to_be_worth_its_price(tmp_path):
+    """10 GiB for 12 days and 4 GiB for 18: a month at 0.10 is worth it from a third of the time on, which 10 GiB are used."""
+    meter = month_of(tmp_path, [(4 * GIB, 18), (10 * GIB, 12)])
+    row = best(meter, lengths=["1 month"])
+    assert row.amount_bytes == 10 * GIB
+    assert (row.month_cost, row.month_cost_now) == (Decimal(1), Decimal("0.3") * 4 * 18 / 30 + Decimal("0.3") * 10 * 12 / 30)
+    assert row.saving == row.month_cost_now - row.month_cost
+
+
+def test_what_is_used_for_less_than_a_third_of_the_time_stays_burst(tmp_path):
+    row = best(month_of(tmp_path, [(4 * GIB, 21), (10 * GIB, 9)]), lengths=["1 month"])
+    assert row.amount_bytes == 4 * GIB
+    assert row.burst_cost == Decimal("0.3") * 6 * 9 / 30
+
+
+def test_a_longer_length_is_cheaper_and_so_more_of_it_is_worth_its_price(tmp_path):
+    meter = month_of(tmp_path, [(4 * GIB, 21), (10 * GIB, 9)])
+    rows = {each.length: each for each in meter.advise(MONTH).advice}
+    assert list(rows) == ["1 month", "3 months", "6 months", "1 year"]
+    assert {length: row.amount_bytes // GIB for length, row in rows.items()} == {
+        "1 month": 4, "3 months": 4, "6 months": 4, "1 year": 10,
+    }  # fmt: skip
+    assert [row.discount_percent for row in rows.values()] == ["0", "3", "10", "25"]
+    assert rows["1 year"].is_best
+    assert rows["1 year"].subscription_cost == Decimal("0.75")
+
+
+def test_what_is_bought_and_lasts_stays_and_what_runs_out_does_not(tmp_path):
+    bought = [
+        subscription("lasts", 3 * GIB, "2026-09-20T00:00:00Z", "2026-12-29T00:00:00Z"),
+        subscription("ends", 9 * GIB, "2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z"),
+    ]
+    meter = month_of(tmp_path, [(10 * GIB, 30)], subscriptions=bought)
+    row = best(meter, lengths=["1 month"])
+    assert (row.bought_already_bytes, row.amount_bytes) == (3 * GIB, 7 * GIB)
+    lasting = Decimal("0.10") * 3 * (1 - Decimal("0.03"))
+    assert (row.month_cost, row.month_cost_now) == (lasting + Decimal("0.7"), lasting + Decimal("2.1"))
+    assert best(meter, lengths=["1 month"], ignore_bought=True).amount_bytes == 10 * GIB
+
+
+def test_amounts_come_in_steps_where_these_are_asked_for(tmp_path):
+    meter = month_of(tmp_path, [(10 * GIB + 1, 30)])
+    assert best(meter, lengths=["1 month"]).amount_bytes == 10 * GIB + 1
+    assert best(meter, lengths=["1 month"], step="4GiB").amount_bytes == 12 * GIB
+
+
+def test_growth_moves_the_cost_of_the_purchase_and_of_none_at_all(tmp_path):
+    """A GiB a day, every day: by the middle of a month of 31 days, 15 GiB more, whichever the percentile."""
+    row = best(month_of(tmp_path, [(size * GIB, 1) for size in range(1, 31)]), lengths=["1 month"])
+    burst = sum(max(0, size + 15 - row.amount_bytes // GIB) for size in range(1, 31)) * Decimal("0.3") / 30
+    assert row.month_cost_p5 == row.month_cost_p95 == row.subscription_cost + burst
+    assert row.month_cost_now_p95 == sum(size + 15 for size in range(1, 31)) * Decimal("0.3") / 30
+
+
+def test_from_a_few_days_no_growth_is_read(tmp_path):
+    row = best(month_of(tmp_path, [(GIB, 3)]), lengths=["1 month"])
+    assert (row.month_cost_p5, row.month_cost_p95) == (None, None)
+    assert sentence(row) == "A in ZRH: buy 1.00 GiB for 1 month: 0.10 CHF a month instead of 0.30"
+
+
+def test_the_advice_is_said_in_one_sentence(tmp_path):
+    meter = month_of(tmp_path, [(1_500 * GIB, 15), (1_400 * GIB, 15)])
+    assert sentence(best(meter, step="100GiB", lengths=["1 year"])).startswith(
+        "A in ZRH: buy 1,500.00 GiB for 1 year: 112.50 CHF a month instead of 435.00; at the 95th percentile of growth "
+    )
+    nothing = month_of(tmp_path / "little", [(0, 29), (GIB, 1)])
+    assert sentence(best(nothing)) == "A in ZRH: buy nothing: 0.01 CHF a month as it is"
+
+
+def test_where_a_price_is_missing_nothing_is_advised_and_it_is_said_why(tmp_path):
+    meter = meter_of(
+        tmp_path, samples=polls("2026-09-01", "2026-09-02", {"s": 1}) + polls("2026-09-01", "2026-09-02", {"t": 1}, account="B"),
+        prices=[price("0.30")],
+    )  # fmt: skip
+    advised = meter.advise("2026-09-01")
+    assert advised.advice == []
+    assert [(row.account, row.reason) for row in advised.unadvised] == [
+        ("A", "no CHF price of level 0 is in force"),
+        ("B", "the account's currency is not known"),
+    ]
+
+
+def test_a_purchase_as_advised_costs_in_the_history_what_was_said(tmp_path):
+    """The advice is bought, from the first day on, and the bill and the subscriptions' report are asked what it costs."""
+    sizes = [(5 * GIB, 7), (9 * GIB, 6), (2 * GIB, 17)]
+    row = best(month_of(tmp_path / "before", sizes), lengths=["1 month"])
+    bought = [subscription("new", row.amount_bytes, "2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z")]
+    meter = month_of(tmp_path / "after", sizes, subscriptions=bought)
+    burst = sum((line.amount for line in meter.bill(MONTH).lines if isinstance(line, ChargeLine)), Decimal(0))
+    (cost,) = meter.report_table("subscriptions", MONTH).documents()
+    assert row.month_cost == burst + Decimal(cost["cost_in_period"])
+
+
+@pytest.mark.parametrize("asked", [{"step": "0"}, {"step": "much"}, {"lengths": ["long"]}])
+def test_a_question_that_makes_no_sense_is_refused(tmp_path, asked):
+    with pytest.raises(MisuseError):
+        month_of(tmp_path, [(GIB, 1)]).advise("2026-09-01", **asked)
+
+
+def test_an_account_without_usage_has_no_advice(tmp_path):
+    with pytest.raises(NoDataError, match="'Z' has no usage"):
+        month_of(tmp_path, [(GIB, 1)]).advise("2026-09-01", account="Z")
+
+
+def test_the_page_has_a_picture_and_shows_names_as_text(tmp_path):
+    name = "<script>alert(1)</script>"
+    samples = polls("2026-09-01", "2026-09-05", {"s": 3 * GIB}, account=name) + polls("2026-09-05", "2026-09-09", {}, account=name)
+    meter = meter_of(tmp_path, samples=samples, prices=PRICES, accounts=[{"account": name, "currency": "CHF", "name": "x"}])
+    assert meter.advice_page(tmp_path / "advice.html", "2026-09-01..2026-09-09") == 1
+    text = (tmp_path / "advice.html").read_text(encoding="utf-8")
+    assert "<svg" in text
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_command_prints_sentences_json_and_files(tmp_path):
+    month_of(tmp_path, [(3 * GIB, 10), (GIB, 20)]).release()
+    metering = Path(sysconfig.get_path("scripts")) / "metering"
+
+    def run(*words):
+        command = [metering, "advise", "--period", MONTH, "--store", tmp_path / "store.duckdb", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    assert run("--format", "table").startswith("A in ZRH: buy ")
+    document = json.loads(run("--format", "json"))
+    assert document["period"] == MONTH
+    assert [row["length"] for row in document["advice"]] == ["1 month", "3 months", "6 months", "1 year"]
+    run("-o", tmp_path / "advice.csv")
+    assert (tmp_path / "advice.csv").read_text().count("\n") == 5
