@@ -135,7 +135,13 @@ class Store:
 
     def _connect(self, *, read_only: bool, spill_folder: Path) -> duckdb.DuckDBPyConnection:
         path = MEMORY if self.is_memory else str(self.path)
-        return connect(path, read_only=read_only, spill_folder=spill_folder, memory=self._memory, threads=self._threads)
+        is_new = not self.is_memory and not self.path.exists()
+        connection = connect(path, read_only=read_only, spill_folder=spill_folder, memory=self._memory, threads=self._threads)
+        if is_new:
+            # What customers hold and owe is for the store's owner, who may open it to others.
+            with contextlib.suppress(OSError):
+                self.path.chmod(0o600)
+        return connection
 
     def _wait_for_connection(self, *, read_only: bool, spill_folder: Path) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + self._wait_seconds

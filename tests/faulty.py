@@ -32,24 +32,22 @@ class PowerError(Exception):
 
 
 class Trip:
-    """Counts statements and commits; at number `at` it strikes: before it (an even number), or just after it (an odd one)."""
+    """Counts statements and commits, and strikes once: at 2n - 1 just before the n-th of them, at 2n just after it."""
 
     def __init__(self, at: int = 0, strike: Callable[[], None] = lambda: None) -> None:
-        self.at, self.strike, self.count, self.has_struck = at, strike, 0, False
+        self.at, self.strike, self.count = at, strike, 0
+        self.commits: list[int] = []  # which of them were commits
 
-    def call(self, original: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    def call(self, name: str, original: Callable[..., Any], *values: Any, **named: Any) -> Any:
         self.count += 1
-        is_now = self.count == self.at
-        if is_now and self.at % 2 == 0:
-            self._strike()
+        if name == "commit":
+            self.commits.append(self.count)
+        if self.at == 2 * self.count - 1:
+            self.strike()
         result = original(*values, **named)
-        if is_now and self.at % 2 == 1:
-            self._strike()
+        if self.at == 2 * self.count:
+            self.strike()
         return result
-
-    def _strike(self) -> None:
-        self.has_struck = True
-        self.strike()
 
 
 class Watched:
@@ -62,7 +60,7 @@ class Watched:
         original = getattr(self._connection, name)
         if name not in ("execute", "begin", "commit"):
             return original
-        return lambda *values, **named: self._trip.call(original, *values, **named)
+        return lambda *values, **named: self._trip.call(name, original, *values, **named)
 
 
 def watched(meter: Meter, trip: Trip) -> Meter:
@@ -114,7 +112,7 @@ class Forks:
     def perform(
         self, settings: dict[str, Any], now: int, operation: list[Any], at: int, room: int | None = None
     ) -> tuple[int, str]:
-        """Perform in a child that is killed at its statement number `at`, or may make no file larger than `room` bytes."""
+        """Perform in a child that is killed where a trip at `at` strikes, or may make no file larger than `room` bytes."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         order = {"settings": settings, "now": now, "operation": operation, "at": at, "room": room}

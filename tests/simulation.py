@@ -368,7 +368,7 @@ class Simulation:
         return outcome
 
     def strike(self, operation: list[Any]) -> None:
-        kind, at = self.random.choice(["power", "power", "kill", "full disk"]), self.random.randint(1, self.statements + 2)
+        kind, at = self.random.choice(["power", "power", "kill", "full disk"]), self.random.randint(1, 2 * self.statements)
         if kind == "power":
             trip = Trip(at, power_goes)
             try:

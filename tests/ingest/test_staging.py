@@ -372,3 +372,9 @@ def test_polls_before_1970_are_polls_like_all_others(tmp_path):
         assert counts(meter.ingest(facts)) == (0, 4, 0, 0, 0)
         (row,) = meter.bill("1970-01-01T00:00:00Z..1970-01-01T00:10:00Z").usage
     assert (row.measured_seconds, row.missing_seconds) == (600, 0)
+
+
+def test_two_snapshots_of_one_drive_at_one_time_are_both_counted(tmp_path):
+    both = [sample(at(0), 5, "s1", drive="d"), sample(at(0), 7, "s2", drive="d")]
+    (usage,) = json.loads(bill_json(write_facts(tmp_path / "facts", {"samples": both})))["usage"]
+    assert usage["peak_occupied_bytes"] == "12"

@@ -157,6 +157,13 @@ def test_a_store_that_is_not_there_is_made_by_ingesting_and_by_nothing_else(stor
     assert store.exists()
 
 
+def test_a_store_is_made_for_its_owner_only_and_stays_as_its_owner_opened_it(filled, facts):
+    assert filled.stat().st_mode & 0o777 == 0o600
+    filled.chmod(0o640)
+    ingested(facts, store=filled)
+    assert filled.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_store_in_a_directory_that_is_not_there_is_refused(tmp_path, facts):
     nowhere = tmp_path / "no" / "such" / "store.duckdb"
     with metering.open(str(nowhere)) as meter, pytest.raises(StoreError, match="its directory is not there or may not be written"):

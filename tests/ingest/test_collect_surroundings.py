@@ -1,0 +1,52 @@
+"""What surrounds a collector does not reach into it: proxies and logins of the environment, redirects, lost answers, clocks."""
+
+import pytest
+from collect_help import Rig, causes
+from mailbox_server import receiving
+from sandbox_help import running, small_world, with_snapshots
+
+PLACES = ("ZRH", "GVA")
+
+
+@pytest.fixture
+def sandbox():
+    world = small_world(locations=PLACES)
+    with_snapshots(world, 2)
+    with running(world) as served:
+        yield served
+
+
+def test_neither_a_proxy_nor_a_login_nor_a_certificate_of_the_environment_is_heeded(tmp_path, sandbox, monkeypatch):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login somebody password something\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing.pem"))
+    with receiving() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.server_port}")
+        report = Rig(tmp_path, sandbox).collect()
+    assert (report.polls, report.failures) == (4, [])
+    assert proxy.came == []
+
+
+def test_a_redirect_takes_nothing_to_another_host(tmp_path, sandbox):
+    with receiving() as elsewhere:
+        sandbox.faults.add("redirect", location="GVA", value=elsewhere.url)
+        assert causes(Rig(tmp_path, sandbox).collect()) == {("GVA", "refused")}
+    assert elsewhere.came == []
+
+
+def test_an_answer_that_got_lost_is_asked_for_again_and_is_one_poll(tmp_path, sandbox):
+    rig = Rig(tmp_path, sandbox, attempts=4)
+    sandbox.faults.add("lost", location="GVA", times=1)
+    sandbox.faults.add("cut", location="ZRH", times=1)
+    assert rig.collect().failures == []
+    assert sorted(len(times) for times in rig.polls().values()) == [1, 1, 1, 1]
+
+
+def test_clocks_that_are_apart_are_told_by_endpoint_and_the_polls_are_taken(tmp_path, sandbox):
+    rig = Rig(tmp_path, sandbox)
+    rig.config.write_text(rig.config.read_text().replace('clock = "provider"', 'clock = "ours"'))
+    report = rig.collect()
+    assert set(report.skews) == set(PLACES)
+    assert all(abs(skew) > 3_600 for skew in report.skews.values()), "the emulated provider lives in another month"
+    assert (report.polls, report.failures) == (4, [])

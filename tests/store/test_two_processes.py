@@ -1,0 +1,91 @@
+"""Several processes at one store, and one that dies behind its commit or in an export: everything once, and never half of it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from faulty import PowerError, Trip, digest, power_goes, watched
+from hour_facts import HOUR, an_hour, at, bill_json, ingested, sample, write_facts
+
+import metering
+
+INGEST = [sys.executable, "-m", "metering", "ingest", "--format", "json", "-q"]
+# Exports, and is killed when it syncs what it wrote.
+KILLED = """
+import os, signal, sys
+import metering
+os.fsync = lambda _descriptor: os.kill(os.getpid(), signal.SIGKILL)
+metering.open(sys.argv[1]).export("usage", sys.argv[2], period=sys.argv[3])
+"""
+
+
+@pytest.fixture
+def facts(tmp_path):
+    return write_facts(tmp_path / "facts", an_hour())
+
+
+def started(facts, store):
+    return subprocess.Popen(
+        [*INGEST, str(facts), "--store", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"METERING_STORE_WAIT": "300"},
+    )  # fmt: skip
+
+
+def test_two_processes_that_ingest_the_same_facts_at_once_bring_them_once(tmp_path, facts):
+    store = tmp_path / "store.duckdb"
+    both = [started(facts, store) for _ in range(2)]
+    printed = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    accepted = sorted(json.loads(out)["tables"]["polls"]["accepted"] for out, _ in printed)
+    assert accepted[0] == 0 < accepted[1]
+    assert bill_json(store=store) == bill_json(facts)
+
+
+def test_a_report_while_facts_come_sees_what_was_before_or_what_is_after(tmp_path, facts):
+    store = tmp_path / "store.duckdb"
+    ingested(facts, store=store)
+    more = write_facts(tmp_path / "more", {"samples": [sample(at(minute), 7, account="new") for minute in range(60)]})
+    seen = [bill_json(store=store)]
+    writer = started(more, store)
+    while writer.poll() is None:
+        with metering.open(str(store), store_wait=60) as meter:
+            seen.append(json.dumps(meter.bill(HOUR).document(), ensure_ascii=False, indent=1))
+    writer.communicate()
+    seen.append(bill_json(store=store))
+    assert writer.returncode == 0
+    assert set(seen) == {seen[0], seen[-1]}
+    assert seen[0] != seen[-1]
+    assert seen == sorted(seen, key=[seen[0], seen[-1]].index), "once it is there it stays"
+
+
+def test_who_did_not_hear_that_it_was_committed_tries_again_and_adds_nothing(tmp_path, facts):
+    store = tmp_path / "store.duckdb"
+    ingested(facts, store=store)
+    more, before = write_facts(tmp_path / "more", {"samples": [sample(at(30), 7, account="new")]}), digest(store)
+    counted = Trip()
+    shutil.copy(store, tmp_path / "copy.duckdb")
+    with watched(metering.open(str(tmp_path / "copy.duckdb")), counted) as meter:
+        meter.ingest(more)
+    with watched(metering.open(str(store)), Trip(2 * counted.commits[-1], power_goes)) as meter, pytest.raises(PowerError):
+        meter.ingest(more)
+    struck = digest(store)
+    assert struck != before
+    assert ingested(more, store=store).ingest_seq is None
+    assert digest(store) == struck
+    assert bill_json(store=store) == bill_json(facts, more)
+
+
+def test_an_export_that_is_killed_leaves_the_file_that_was_there(tmp_path, facts):
+    store, place = tmp_path / "store.duckdb", tmp_path / "usage.csv"
+    ingested(facts, store=store)
+    place.write_text("what was there before")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(store), str(place), HOUR], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert place.read_text() == "what was there before"
+    with metering.open(str(store)) as meter:
+        meter.export("usage", place, period=HOUR)
+    assert place.read_text().startswith("account,location,")
