@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from metering.billing.money import plain_decimal
 from metering.billing.subscriptions import DISCOUNTS, Discounts
@@ -132,6 +132,18 @@ def load_settings(path: Path | None = None) -> Settings:
         raise MisuseError(f"{place} is no TOML: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        where = f"{name} (in {place}, or METERING_{name.upper()})" if name else f"{place} or the environment"
+        parts = [_printable(str(part)) for part in first["loc"]]
+        variable = "__".join(parts).upper()
+        where = f"{'.'.join(parts)} (in {place}, or METERING_{variable})" if parts else f"{place} or the environment"
         raise MisuseError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    except SettingsError as error:
+        variable = f"METERING_{str(error).split(chr(34))[1].upper()}"  # it names the field, in quotes, and no more
+        raise MisuseError(f"{variable} is no JSON: set its parts one by one, as {variable}__NAME, or in {place}") from None
+    except RecursionError:
+        raise MisuseError(f"{place} or the environment is nested too deeply: no setting is") from None
+    except ValueError:
+        raise MisuseError(f"{place} is no TOML: a number in it has too many digits") from None
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -150,6 +150,7 @@ def _page(answer: Answer, key: Key, offset: int) -> _Page:
         raise ListChangedError(f"the page begins elsewhere than at {offset}")
     try:
         keys = [key(found) for found in objects]
+        frozenset(keys)  # a list or an object is no identity
     except (KeyError, TypeError, ValueError):
         raise RequestFailure("malformed", "the list holds something that has no identity of its own") from None
     return _Page(answer, objects, keys, total, limit)
