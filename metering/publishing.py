@@ -206,8 +206,9 @@ class Publishing(Bookkeeping):
         """
         draw.assert_installed()
         with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
-            cost = self._costs(month, ("location",) if account else ("account", "location"))
-            text = month_page(Shown(month.engine, month.computation, month.bill, cost, account))
+            by_location = self._costs(month, ("location",))
+            cost = by_location if account else self._costs(month, ("account", "location"))
+            text = month_page(Shown(month.engine, month.computation, month.bill, cost, by_location, account))
         write_text(text, Path(path))
 
     def _picture(

@@ -54,6 +54,7 @@ class Shown:
     computation: Computation
     bill: Bill
     cost: Table
+    cost_by_location: Table
     account: str | None
 
 
@@ -76,7 +77,8 @@ def month_page(shown: Shown) -> str:
         environment()
         .get_template("month.html")
         .render(
-            title=f"Backup, {period.text}" + (f": {names.get(shown.account, shown.account)}" if shown.account else ""),
+            title=f"Backup, {period.text}",
+            who=names.get(shown.account, shown.account) if shown.account else None,
             subtitle=_subtitle(bill, shown.account),
             is_own=is_own,
             hatches=Markup(draw.hatches(draw.ON_PAGE)),  # noqa: S704 -- our own patterns
@@ -91,7 +93,7 @@ def month_page(shown: Shown) -> str:
             charts=_charts(shown, period, units, notes["usage"]),
             usage=table(_capped(_usage(units), _MOST_ROWS, notes["usage"], "metering report usage")),
             cost=table(shown.cost),
-            cost_charts=[_drawn(chart) for chart in pictures.cost_charts(draw.ON_PAGE, shown.cost, 560)],
+            cost_charts=[_drawn(chart) for chart in pictures.cost_charts(draw.ON_PAGE, shown.cost_by_location, 560)],
             drives=table(drives),
             snapshots=table(snapshots),
             coverage=table(_coverage(bill.usage, notes["coverage"])),
@@ -125,8 +127,10 @@ def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
         ("Occupied, GiB-months", shown_gib_months(sum(row.occupied_byte_seconds for row in bill.usage))),
         ("Entitled, GiB-months", shown_gib_months(sum(row.entitled_byte_seconds for row in bill.usage))),
         ("Observed", f"{_percent(known - missing, known)} %"),
-        ("Accounts · locations", f"{len({r.account for r in bill.usage}):,} · {len({r.location for r in bill.usage}):,}"),
+        ("Locations", f"{len({row.location for row in bill.usage}):,}"),
     ]
+    if not is_own:
+        cards.append(("Accounts", f"{len({row.account for row in bill.usage}):,}"))
     if not is_own and (serious := sum(finding.severity != "info" for finding in bill.findings)):
         cards.append(("Errors and warnings", f"{serious:,}"))
     return cards
@@ -167,19 +171,19 @@ def _capped(table: Table, most: int, notes: list[str], command: str) -> Table:
 
 
 _LINE = (
-    "date", "location", "charge_id", "adjusts", "level", "price", "unit", "burst_seconds", "peak_burst_bytes", "burst_byte_seconds",
-    "amount", "shown_amount",
+    "date", "location", "shown_amount", "amount", "burst_byte_seconds", "burst_seconds", "peak_burst_bytes", "level", "price",
+    "unit", "charge_id", "adjusts",
 )  # fmt: skip
 
 
-def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[str, Table]]:
+def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[str, str, Table]]:
     """Give the lines of each statement that has any, with its total; as many statements as there is room for."""
     table = statement(bill)
     at = {column.name: i for i, column in enumerate(table.columns)}
     has_adjustments = any(line.adjusts for line in bill.lines)
     shown = [name for name in _LINE if name != "adjusts" or has_adjustments]
     own: list[tuple[Any, ...]] = []
-    found: list[tuple[str, Table]] = []
+    found: list[tuple[str, str, Table]] = []
     lines = left_out = 0
     for row in table.rows:
         own.append(row)
@@ -191,8 +195,13 @@ def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[st
             lines += len(own)
             due = "not known yet" if row[at["shown_amount"]] is None else f"{row[at['shown_amount']]:,f} {row[at['currency']]}"
             who = names.get(row[at["account"]], row[at["account"]])
-            heading = f"{who}: {counted(len(own) - 1, 'line')}, due {due}"
-            found.append((heading, _with_total(columns(Table("lines", table.columns, own), *shown))))
+            found.append(
+                (
+                    who,
+                    f"{counted(len(own) - 1, 'line')}, due {due}",
+                    _with_total(columns(Table("lines", table.columns, own), *shown)),
+                )
+            )
         own = []
     if left_out:
         notes.append(f"The lines of {counted(left_out, 'statement')} are left out here: `metering report statement` has them all.")
@@ -229,7 +238,7 @@ def _bucket(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
-def _charts(shown: Shown, period: Period, units: list[UsageRow], notes: list[str]) -> list[tuple[str, str, Markup]]:
+def _charts(shown: Shown, period: Period, units: list[UsageRow], notes: list[str]) -> list[tuple[str, str, str, Markup]]:
     drawn = units[:MOST_DRAWN]
     if len(drawn) < len(units):
         notes.append(f"The {len(drawn)} that burst most are drawn, of {len(units):,}; all are in the table below.")
@@ -237,7 +246,8 @@ def _charts(shown: Shown, period: Period, units: list[UsageRow], notes: list[str
     names = shown.bill.names
     return [
         (
-            f"{names.get(unit.usage.account, unit.usage.account)} · {unit.usage.location}",
+            names.get(unit.usage.account, unit.usage.account),
+            unit.usage.location,
             f"burst {shown_gib_months(unit.usage.burst_byte_seconds)} of {shown_gib_months(unit.usage.occupied_byte_seconds)} "
             "GiB-months",
             Markup(drawer.svg(unit.rows)),  # noqa: S704 -- drawn from figures

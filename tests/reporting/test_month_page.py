@@ -89,6 +89,17 @@ def test_a_name_that_would_be_markup_is_text(hostile_page):
         assert " ".join((due.name or "").split()) in parts.text
 
 
+def test_a_name_that_turns_text_around_turns_no_text_but_itself(hostile_page):
+    """What overrides the direction of writing would else show `CHF 0.31` as `13.0 FHC`."""
+    text = hostile_page[0].read_text(encoding="utf-8")
+    turning = [found.start() for found in re.finditer("\u202e", text)]
+    assert len(turning) > 5
+    for at in turning:
+        around = text[text.rindex("<", 0, at) : text.index(">", at)]
+        assert around.startswith(("<bdi>", "<td>")), around
+        assert around.endswith(("</bdi", "</td", "<small")), around
+
+
 def test_two_accounts_of_one_name_are_told_apart_by_their_ids(hostile_page):
     parts = Parts(hostile_page[0].read_text(encoding="utf-8"))
     assert f"twin-1 · {LOCATION}" in parts.text
@@ -168,7 +179,7 @@ def test_a_page_of_many_is_bounded_and_says_what_it_leaves_out(tmp_path):
     assert text.count("<figcaption>") == MOST_DRAWN
     assert f"The {MOST_DRAWN} that burst most are drawn, of {MOST_DRAWN + 30}; all are in the table below." in text
     assert all(account["account"] in text for account in accounts)
-    assert f"No {MOST_DRAWN + 29} · ZRH" in text, "it burst most"
+    assert f"<bdi>No {MOST_DRAWN + 29}</bdi> · <bdi>ZRH</bdi>" in text, "it burst most"
 
 
 def test_a_period_without_usage_is_no_page(month, tmp_path):
