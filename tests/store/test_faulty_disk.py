@@ -20,6 +20,7 @@ from small_world import ACCOUNTS, GIB, polls, price, write
 from typer.testing import CliRunner
 
 from metering.cli.app import app
+from metering.store import Store, last_ingest
 
 DAY = "2026-10-01"
 PLACES = int(os.environ.get("METERING_EXAMPLES", "3"))
@@ -72,8 +73,13 @@ def metering(*words: str) -> str:
     return done.stdout
 
 
+def has_facts(store: Path) -> bool:
+    with Store(store).reading() as engine:
+        return last_ingest(engine) > 0
+
+
 def bill(store: Path) -> list[object] | None:
-    if not store.exists():
+    if not store.exists() or not has_facts(store):
         return None
     found = json.loads(metering("bill", DAY, "--store", str(store), "--format", "json", "--as-of", "2026-10-10"))
     # Findings tell when a period was closed, which is another moment each time.
@@ -84,7 +90,8 @@ def state(folder: Path) -> tuple[object, ...]:
     """All that a command may change: what is billed, what is closed, the backup, the export."""
     store, backup, export = folder / "store.duckdb", folder / "backup.duckdb", folder / "usage.csv"
     closed = None
-    if store.exists():
+    # A store that was made and not filled yet says as much as none.
+    if store.exists() and has_facts(store):
         found = json.loads(metering("verify", "--store", str(store), "--format", "json"))
         closed = [closing["period"] for closing in found["closings"]]
     sums = folder / "backup.duckdb.sha256"
