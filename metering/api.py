@@ -308,7 +308,7 @@ class Meter(Deciding):
         place = Path(path)
         if name == "facts":
             parsed = None if period is None else parse_period(period)
-            with self._store.reading() as engine:
+            with self._store.reading(places=[place]) as engine:
                 known_seq = ingest_known_at(engine, None if known_at is None else str(known_at))
                 bounds = (parsed.start_s, parsed.end_s) if parsed else (None, None)
                 counts = export_facts(engine, place, facts_format, known_seq, *bounds)
@@ -331,8 +331,7 @@ class Meter(Deciding):
             raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")
         format_of(place)
         table = self.report_table(name, period, as_of=as_of, known_at=known_at, account=account, progress=progress)
-        with self._store.reading() as engine:
-            write_table(engine, table, place)
+        write_table(table, place)
         return {str(place): len(table.rows)}
 
     def _report(self, name: str, engine: Engine, computation: Computation, by: By, account: str | None) -> Table:

@@ -65,7 +65,7 @@ class Deciding(Publishing):
             made = focus_export(engine, self._store, terms, settings.discount_table, settings.focus, account, progress)
             for text in made.left_out:
                 tell(text)
-            return write_focus(engine, made, place)
+            return write_focus(made, place)
 
     def advise(
         self,

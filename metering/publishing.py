@@ -70,8 +70,7 @@ class Publishing(Bookkeeping):
         """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before."""
         place = Path(path)
         format_of(place)
-        with self._store.reading() as engine:
-            write_table(engine, table, place)
+        write_table(table, place)
 
     def write_findings(self, path: str | Path, found: list[Finding]) -> None:
         """Write findings to a file, in the format that its name tells."""

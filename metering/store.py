@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -51,27 +51,33 @@ class Store:
         self._spill: tempfile.TemporaryDirectory[str] | None = None
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Engine]:
-        """Open the store to read; nothing is written.
+    def reading(self, *, places: Sequence[Path] = ()) -> Iterator[Engine]:
+        """Open the store to read; nothing is written to it.
+
+        Args:
+            places: the only files and folders beside it that SQL may read or write meanwhile.
 
         Raises:
             StoreError: there is no store, it is of a newer version, damaged, or held by a writer for longer than the bound.
         """
         if not self.is_memory and not self.path.exists():
             raise StoreError(f"there is no store at {self.shown}: `metering ingest FACTS --store {self.shown}` makes one")
-        with self._opened(read_only=True) as engine:
+        with self._opened(read_only=True, places=places) as engine:
             yield engine
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Engine]:
+    def writing(self, *, places: Sequence[Path] = ()) -> Iterator[Engine]:
         """Open the store to write, making it first where there is none.
+
+        Args:
+            places: the only files and folders beside it that SQL may read or write meanwhile.
 
         Raises:
             StoreError: it is of a newer version, damaged, cannot be made, or is held by others for longer than the bound.
         """
         if not self.is_memory and not os.path.lexists(self.path):
             self._make()
-        with self._opened(read_only=False) as engine:
+        with self._opened(read_only=False, places=places) as engine:
             yield engine
 
     def close(self) -> None:
@@ -112,16 +118,17 @@ class Store:
             raise StoreError(f"{self.shown} cannot be made: {_reason(error)}") from None
 
     @contextlib.contextmanager
-    def _opened(self, *, read_only: bool) -> Iterator[Engine]:
+    def _opened(self, *, read_only: bool, places: Sequence[Path]) -> Iterator[Engine]:
         if self.is_memory:
             if self._kept is None:
                 self._spill = tempfile.TemporaryDirectory(prefix="metering-")
-                self._kept = self._connect(read_only=False, spill_folder=Path(self._spill.name))
+                # It serves operations to come, whose files nobody knows yet.
+                self._kept = self._connect(read_only=False, spill_folder=Path(self._spill.name), places=None)
                 _make_schema(Engine(self._kept))
             yield Engine(self._kept)
             return
         with tempfile.TemporaryDirectory(prefix="metering-") as spill:
-            connection = self._wait_for_connection(read_only=read_only, spill_folder=Path(spill))
+            connection = self._wait_for_connection(read_only=read_only, spill_folder=Path(spill), places=places)
             try:
                 engine = Engine(connection)
                 self._check_schema(engine, read_only=read_only)
@@ -133,17 +140,13 @@ class Store:
             finally:
                 connection.close()
 
-    def _connect(self, *, read_only: bool, spill_folder: Path) -> duckdb.DuckDBPyConnection:
+    def _connect(self, *, read_only: bool, spill_folder: Path, places: Sequence[Path] | None) -> duckdb.DuckDBPyConnection:
         path = MEMORY if self.is_memory else str(self.path)
-        is_new = not self.is_memory and not self.path.exists()
-        connection = connect(path, read_only=read_only, spill_folder=spill_folder, memory=self._memory, threads=self._threads)
-        if is_new:
-            # What customers hold and owe is for the store's owner, who may open it to others.
-            with contextlib.suppress(OSError):
-                self.path.chmod(0o600)
-        return connection
+        return connect(
+            path, read_only=read_only, spill_folder=spill_folder, memory=self._memory, threads=self._threads, places=places
+        )
 
-    def _wait_for_connection(self, *, read_only: bool, spill_folder: Path) -> duckdb.DuckDBPyConnection:
+    def _wait_for_connection(self, *, read_only: bool, spill_folder: Path, places: Sequence[Path]) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + self._wait_seconds
         if self.path.is_dir():
             raise StoreError(f"{self.shown} is a directory, not a store: name a file such as {self.shown}/metering.duckdb")
@@ -155,7 +158,7 @@ class Store:
             raise StoreError(f"{self.shown} cannot be opened as a store: {_NO_DUCKDB}")
         while True:
             try:
-                return self._connect(read_only=read_only, spill_folder=spill_folder)
+                return self._connect(read_only=read_only, spill_folder=spill_folder, places=places)
             except duckdb.IOException as error:
                 if "lock" not in str(error):
                     raise StoreError(f"{self.shown} cannot be opened as a store: {_reason(error)}") from None

@@ -102,7 +102,6 @@ class Engine:
         """Give a second connection to the same database: what fails there leaves the transaction here as it was."""
         connection = self.connection.cursor()
         try:
-            connection.execute("set TimeZone = 'UTC'")
             yield Engine(connection)
         finally:
             connection.close()
@@ -126,9 +125,24 @@ def _chosen(parameters: Parameters | None, names: Sequence[str]) -> dict[str, An
 
 
 def connect(
-    path: str, *, read_only: bool, spill_folder: Path | None, memory: str, threads: int | None
+    path: str,
+    *,
+    read_only: bool,
+    spill_folder: Path | None,
+    memory: str = DEFAULT_MEMORY,
+    threads: int | None = None,
+    places: Sequence[Path] | None = (),
 ) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB file (or `:memory:`) with the settings that every computation here relies on."""
+    """Open a DuckDB file (or `:memory:`) with the settings that every computation here relies on, and lock them.
+
+    Args:
+        path: the file.
+        read_only: whether nothing may be written to it.
+        spill_folder: where to put what does not fit into memory.
+        memory: how much of it may be used.
+        threads: how many; all of the machine unless given.
+        places: the only other files and folders that SQL may read or write, whatever it says; None locks nothing.
+    """
     config: dict[str, Any] = dict(_CONFIG) | {"memory_limit": memory}
     if spill_folder is not None:
         config["temp_directory"] = str(spill_folder)
@@ -136,8 +150,31 @@ def connect(
         config["threads"] = threads
     connection = duckdb.connect(path, read_only=read_only, config=config)
     # The process's own time zone must change no output byte.
-    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set global TimeZone = 'UTC'")
+    if places is not None:
+        named = ", ".join(quoted(place) for place in _meant(places))
+        connection.execute(
+            f"set allowed_paths = [{named}]; set allowed_directories = [{named}]; "
+            "set enable_external_access = false; set lock_configuration = true"
+        )
     return connection
+
+
+@contextlib.contextmanager
+def writer(place: Path) -> "Iterator[Engine]":
+    """Give an engine without any facts, which may write one file and nothing else."""
+    connection = connect(":memory:", read_only=False, spill_folder=None, threads=1, places=[place])
+    try:
+        yield Engine(connection)
+    finally:
+        connection.close()
+
+
+def _meant(places: Sequence[Path]) -> list[Path]:
+    """Give places as they really are, and where the links lead that somebody put into a folder among them."""
+    real = [place.resolve() for place in places]
+    links = (link for place in real if place.is_dir() for link in place.rglob("*") if link.is_symlink())
+    return sorted({*real, *(link.resolve() for link in links)})
 
 
 def quoted(text: str | Path) -> str:

@@ -85,7 +85,7 @@ def ingest(
         StoreError: the store cannot be used.
     """
     now_s = int(time.time()) if now_s is None else now_s
-    with store.writing() as engine, tempfile.TemporaryDirectory(prefix="metering-") as spool:
+    with tempfile.TemporaryDirectory(prefix="metering-") as spool, store.writing(places=[*paths, Path(spool)]) as engine:
         files, notes = find_files(engine, paths)
         try:
             with transaction(engine):

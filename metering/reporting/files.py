@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metering.durable import replaced
-from metering.engine.duckdb import Engine, quoted
+from metering.engine.duckdb import quoted, writer
 from metering.model.errors import MisuseError
 from metering.model.tables import Kind, Table, plain_text
 from metering.model.units import shown_gib, shown_gib_months
@@ -76,7 +76,7 @@ def format_of(path: Path) -> str:
     return form
 
 
-def write_table(engine: Engine, table: Table, path: Path) -> None:
+def write_table(table: Table, path: Path) -> None:
     """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before.
 
     Raises:
@@ -91,16 +91,16 @@ def write_table(engine: Engine, table: Table, path: Path) -> None:
         return
     with replaced(path) as place:
         if form == "parquet":
-            _write_parquet(engine, table, place)
+            _write_parquet(table, place)
         else:
             place.write_text(csv_text(table) if form == "csv" else ndjson_text(table), encoding="utf-8", newline="")
 
 
-def _write_parquet(engine: Engine, table: Table, place: Path) -> None:
+def _write_parquet(table: Table, place: Path) -> None:
     rows = ([_parquet_text(c.kind, value) for c, value in zip(table.columns, row, strict=True)] for row in table.rows)
-    engine.load("exported", {column.name: _PARQUET_TYPES[column.kind] for column in table.columns}, rows)
-    engine.sql(f"copy exported to {quoted(place)} (format parquet, compression zstd)")
-    engine.drop("exported")
+    with writer(place) as engine:
+        engine.load("exported", {column.name: _PARQUET_TYPES[column.kind] for column in table.columns}, rows)
+        engine.sql(f"copy exported to {quoted(place)} (format parquet, compression zstd, use_tmp_file false)")
 
 
 def _parquet_text(kind: Kind, value: Any) -> str | None:

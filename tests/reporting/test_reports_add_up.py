@@ -12,8 +12,8 @@ import pytest
 from hour_facts import HOUR, an_hour, literal, sample, write_facts
 
 import metering
+from metering import durable
 from metering.model.errors import InputError, MisuseError
-from metering.reporting import files
 from metering.reporting.files import csv_text, ndjson_text, spreadsheet_text, write_table
 from metering.reporting.reports import BY
 
@@ -139,8 +139,7 @@ def test_every_format_holds_the_same_figures_to_the_last_digit(tmp_path, meter, 
     table = meter.report_table(report, TWO_HOURS)
     documents = table.documents()
     assert [json.loads(line) for line in ndjson_text(table).splitlines()] == documents
-    with metering.open(":memory:") as other, other._store.reading() as engine:
-        write_table(engine, table, tmp_path / "out.parquet")
+    write_table(table, tmp_path / "out.parquet")
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     texts = ", ".join(
@@ -218,7 +217,7 @@ def test_a_file_is_exported_whole_or_stays_as_it_was(tmp_path, meter, monkeypatc
         place = tmp_path / f"usage.{ending}"
         place.write_text("what was there before")
         with monkeypatch.context() as patch:
-            patch.setattr(files.os, "fsync", lambda _descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            patch.setattr(durable.os, "fsync", lambda _descriptor: (_ for _ in ()).throw(OSError(28, "No space left on device")))
             with pytest.raises(InputError, match=r"cannot be written \(No space left on device\): it stays as it was"):
                 meter.export("usage", place, period=HOUR)
         assert place.read_text() == "what was there before"

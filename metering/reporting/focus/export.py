@@ -84,7 +84,7 @@ def focus_export(
     return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), _left_out(bill, own))
 
 
-def write_focus(engine: Engine, export: FocusExport, path: Path) -> dict[str, int]:
+def write_focus(export: FocusExport, path: Path) -> dict[str, int]:
     """Check rows, and write them and the Contract Commitment dataset beside them; gives the number of rows by place.
 
     Raises:
@@ -100,7 +100,7 @@ def write_focus(engine: Engine, export: FocusExport, path: Path) -> dict[str, in
     }
     for place, table in tables.items():
         if focus_format(place) == "parquet":
-            write_table(engine, table, place)
+            write_table(table, place)
         else:
             _write_csv(table, place)
     return {str(place): len(table.rows) for place, table in tables.items()}
