@@ -286,6 +286,20 @@ class Meter(Deciding):
 
         return frame(self.report_table(name, period, **options))
 
+    def advice(self, period: str, **options: Any) -> "pd.DataFrame":
+        """Give what `advise` says as a DataFrame, a row an account, location and length; takes its options."""
+        from metering.reporting.advice import advice_table  # noqa: PLC0415 -- pandas only where it is asked for
+        from metering.reporting.frames import frame  # noqa: PLC0415
+
+        return frame(advice_table(self.advise(period, **options)))
+
+    def ahead(self, **options: Any) -> "pd.DataFrame":
+        """Give the days that `forecast` sees ahead as a DataFrame, a row an account, location and day; takes its options."""
+        from metering.reporting.ahead import days_table  # noqa: PLC0415 -- pandas only where it is asked for
+        from metering.reporting.frames import frame  # noqa: PLC0415
+
+        return frame(days_table(self.forecast(**options)))
+
     def export(
         self,
         name: str,

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from metering.billing.usage import Computation, assert_observed
+from metering.bookkeeping import read_instant
 from metering.books.bills import compute
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
+from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.terms import Term, parse_term
 from metering.model.units import parse_bytes
 from metering.planning.advise import SHORTEST, Advised, Ask, Kept, Place, advise, kept_of
+from metering.planning.outlook import Forecast, look_ahead
 from metering.publishing import Publishing
 from metering.reporting.advice import advice_page
 from metering.reporting.charts import draw
@@ -22,6 +25,8 @@ from metering.reporting.focus.export import focus_export, focus_format, write_fo
 Progress = Callable[[str, int, int], None]
 # Lengths up to this are advised unless others are named: a history of months says little about years.
 _LONGEST = Term(1, "year")
+# Nobody looks further ahead, or back.
+_MOST_DAYS = 1_500
 # Points of a curve in a picture.
 MOST_POINTS = 200
 
@@ -106,6 +111,44 @@ class Deciding(Publishing):
         write_text(advice_page(advised, period), Path(path))
         return len(advised.curves)
 
+    def forecast(
+        self,
+        *,
+        days: int = 30,
+        history_days: int = 180,
+        account: str | None = None,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        progress: Progress = _silent,
+    ) -> Forecast:
+        """Forecast what is occupied, when burst begins, what the month will cost, and which subscriptions run out.
+
+        Args:
+            days: how far ahead, from the last whole day that was polled.
+            history_days: how many days before it are learnt from, at most.
+            account: only this account.
+            as_of: the clock: polls at or after it are not used.
+            known_at: use only facts ingested by then.
+            progress: called with each stage.
+
+        Raises:
+            MisuseError: the number of days is none, or statsmodels is not installed.
+        """
+        if not (1 <= days <= _MOST_DAYS and 1 <= history_days <= _MOST_DAYS):
+            raise MisuseError(f"--days and --history are from 1 to {_MOST_DAYS}")
+        with self._store.reading() as engine:
+            first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
+        if first_s is None:
+            raise NoDataError("the store has no samples yet; `metering ingest FACTS` brings them")
+        if as_of is not None:
+            last_s = min(last_s, read_instant(as_of, "--as-of") - 1)
+        end_s = _midnight(last_s + self.settings.max_hold)
+        start_s = max(_midnight(first_s), end_s - history_days * SECONDS_PER_DAY)
+        if start_s >= end_s:
+            raise NoDataError("there is no whole day to learn from before that")
+        with self._whole(Period(start_s, end_s).text, as_of, known_at, account, progress) as (engine, computation):
+            return look_ahead(engine, computation, days, account)
+
     @contextlib.contextmanager
     def _whole(
         self, period: str, as_of: str | None, known_at: str | int | None, account: str | None, progress: Progress
@@ -138,6 +181,10 @@ class Deciding(Publishing):
         rows = engine.rows("billing/known_accounts", computation.parameters)
         bought = bought_in_period(engine, computation, self.settings.discount_table, None)
         return kept_of(bought, {row["account"]: row["currency"] for row in rows}, computation.stop_s)
+
+
+def _midnight(instant_s: int) -> int:
+    return instant_s - instant_s % SECONDS_PER_DAY
 
 
 def _step(step: str | int) -> int:

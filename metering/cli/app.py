@@ -12,6 +12,7 @@ from metering.cli import (
     explain,
     export,
     facts,
+    forecast,
     plot,
     quote,
     reconcile,
@@ -56,6 +57,7 @@ app.command(epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o char
 app.command(epilog=example("metering audit --period 2026-10 --format table"))(audit.audit)
 app.command(epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(quote.quote)
 app.command(epilog=example("metering advise --period 2026-10 --step 100GiB --format table"))(advise.advise)
+app.command(epilog=example("metering forecast --days 30 --format table"))(forecast.forecast)
 app.command(
     epilog=example(
         "metering reconcile --period 2026-10 --location ZRH --account 0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01 "

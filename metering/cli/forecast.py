@@ -1,0 +1,71 @@
+"""`metering forecast`: what comes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from metering.cli.common import (
+    AccountOption,
+    AsOfOption,
+    Common,
+    Format,
+    KnownAtOption,
+    message,
+    meter,
+    progress,
+    with_common_options,
+)
+
+if TYPE_CHECKING:
+    from metering.planning.outlook import Forecast
+
+
+@with_common_options
+def forecast(
+    common: Common,
+    days: Annotated[int, typer.Option("--days", metavar="N", help="How many days ahead of the last whole day polled.")] = 30,
+    history: Annotated[int, typer.Option("--history", metavar="N", help="How many days before it are learnt from, at most.")] = 180,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the days ahead to a file (.csv, .xlsx, .parquet).")
+    ] = None,
+    account: AccountOption = None,
+    as_of: AsOfOption = None,
+    known_at: KnownAtOption = None,
+) -> None:
+    """What comes: sizes ahead, when burst begins, what the month will cost, which subscriptions run out.
+
+    By the theta method, tested on the history's own last days; the error is printed. Needs the extra `forecast`.
+    """
+    with meter(common) as opened:
+        with progress(common, "Computing") as show:
+            found = opened.forecast(days=days, history_days=history, account=account, as_of=as_of, known_at=known_at, progress=show)
+        if output is not None:
+            from metering.reporting.ahead import days_table  # noqa: PLC0415 -- `--help` must not wait for it
+
+            opened.write(output, days_table(found))
+            message(common, f"{output}: {len(found.days)} rows")
+            return
+    _print(common, found)
+
+
+def _print(common: Common, found: "Forecast") -> None:
+    # `--help` must not wait for these.
+    from metering.cli.render import console, print_json, print_table, print_titled, said  # noqa: PLC0415
+    from metering.reporting.ahead import days_table, outlook_sentence, outlook_table, runs_out_table  # noqa: PLC0415
+
+    if common.format is Format.JSON:
+        tables = {"outlooks": outlook_table(found), "days": days_table(found), "runs_out": runs_out_table(found)}
+        unforecast = [{"account": account, "location": location} for account, location in found.unforecast]
+        print_json({name: table.documents() for name, table in tables.items()} | {"unforecast": unforecast})
+    elif common.format is Format.CSV:
+        print_table(common, days_table(found))
+    else:
+        for each in found.outlooks:
+            console().print(said(outlook_sentence(each)), soft_wrap=True)
+        for account, location in found.unforecast:
+            console().print(said(f"{account} in {location}: no forecast, its days are too few or too long ago"), soft_wrap=True)
+        console().print()
+        print_titled(common, "Subscriptions that run out", runs_out_table(found))
+        if common.verbose:
+            print_titled(common, "Days ahead", days_table(found))

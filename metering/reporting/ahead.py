@@ -1,0 +1,54 @@
+"""Forecasts as sentences and tables."""
+
+from decimal import Decimal
+
+from metering.model.period import date_text
+from metering.model.tables import Table, table_of
+from metering.planning.outlook import DayAhead, Forecast, Outlook, RunsOut
+from metering.reporting.advice import shown
+
+
+def outlook_sentence(outlook: Outlook) -> str:
+    """Say when burst begins and what the month will cost, and how far to believe it."""
+    told = f"{outlook.account} in {outlook.location}: {_begins(outlook)}"
+    cost, currency = outlook.burst_cost_month, outlook.currency
+    if cost is not None and currency is not None:
+        between = [
+            shown(each, currency) for each in (outlook.burst_cost_month_p5, outlook.burst_cost_month_p95) if each is not None
+        ]
+        told += f"; burst of {outlook.month} about {shown(cost, currency)} {currency} ({' to '.join(between)})"
+    if outlook.error_percent is None:
+        return f"{told}; too short a history to test the method on"
+    return f"{told}; on the last {outlook.backtest_days} days the method was off by {_plain(outlook.error_percent)} %"
+
+
+def _begins(outlook: Outlook) -> str:
+    early, begins, late = (
+        None if each is None else date_text(each)
+        for each in (outlook.burst_begins_early, outlook.burst_begins, outlook.burst_begins_late)
+    )
+    if begins is None:
+        return "no burst is likely" if early is None else f"burst is not likely, but may begin on {early}"
+    if early == late:
+        return f"burst from {begins} on"
+    latest = "if at all" if late is None else f"{late} at the latest"
+    return f"burst is likely from {begins} on, {early} at the earliest, {latest}"
+
+
+def _plain(amount: Decimal) -> str:
+    return format(amount, "f")
+
+
+def days_table(found: Forecast) -> Table:
+    """Give the days ahead as a table."""
+    return table_of("forecast", DayAhead, found.days)
+
+
+def outlook_table(found: Forecast) -> Table:
+    """Give what each account and location has to expect."""
+    return table_of("outlooks", Outlook, found.outlooks)
+
+
+def runs_out_table(found: Forecast) -> Table:
+    """Give the subscriptions that run out."""
+    return table_of("runs_out", RunsOut, found.runs_out)

@@ -1,0 +1,134 @@
+"""Forecasts: sizes ahead by the library, in whole bytes; when burst begins, what the month will cost, what runs out."""
+
+import builtins
+import json
+import subprocess
+import sysconfig
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from small_world import GIB, meter_of, polls, price, subscription
+
+from metering.model.errors import MisuseError, NoDataError
+from metering.model.period import SECONDS_PER_DAY, instant_seconds
+from metering.planning.forecasting import Backtest, backtest, daily_sizes, forecast
+from metering.planning.growth import Day
+from metering.reporting.ahead import outlook_sentence
+
+NOVEMBER = instant_seconds("2026-11-01")
+
+
+def month_of(folder, sizes, **more):
+    """Open a meter with days of one size each, up to the end of October."""
+    samples, day = [], datetime(2026, 11, 1, tzinfo=UTC) - timedelta(days=len(sizes))
+    for size in sizes:
+        samples += polls(f"{day:%Y-%m-%d}", f"{day + timedelta(days=1):%Y-%m-%d}", {"s": size}, step=3_600)
+        day += timedelta(days=1)
+    settings = {"cycle": 3_600, "max_hold": 3_600}
+    return meter_of(folder, samples=samples, prices=[price("0.30")], settings=settings, **more)
+
+
+def test_a_size_that_never_changes_stays_and_its_burst_is_known_to_the_cent(tmp_path):
+    """10 GiB, of which 4 are subscribed until 10 November noon: 6 burst until then, 10 after it."""
+    bought = [subscription("1", 4 * GIB, "2026-10-20T12:00:00Z", "2026-11-10T12:00:00Z", auto_renew="true")]
+    found = month_of(tmp_path, [10 * GIB] * 12, subscriptions=bought).forecast()
+    (outlook,) = found.outlooks
+    assert (outlook.burst_begins, outlook.error_percent, outlook.backtest_days) == (NOVEMBER, None, None)
+    days = Decimal("9.5") * 6 + Decimal("20.5") * 10
+    assert outlook.burst_cost_month == outlook.burst_cost_month_p5 == outlook.burst_cost_month_p95 == days * Decimal("0.01")
+    assert outlook.burst_cost_so_far == 0
+    assert [day.entitled_bytes // GIB for day in found.days[8:11]] == [4, 0, 0]
+    assert [(row.id, row.auto_renew) for row in found.runs_out] == [("1", "true")]
+
+
+def test_what_burst_in_the_month_so_far_counts(tmp_path):
+    found = month_of(tmp_path, [10 * GIB] * 20).forecast(as_of="2026-10-28T00:00:00Z")
+    (outlook,) = found.outlooks
+    # 16 days were polled, from 12 October on, and 4 are left
+    assert (outlook.month, outlook.burst_cost_so_far, outlook.burst_cost_month) == ("2026-10", Decimal("1.6"), Decimal(2))
+
+
+def test_what_grows_is_expected_to_go_on_and_burst_to_begin_when_it_passes_what_is_subscribed(tmp_path):
+    sizes = [(100 + 10 * day) * GIB for day in range(40)]
+    bought = [subscription("1", 600 * GIB, "2026-09-01T00:00:00Z", "2027-09-01T00:00:00Z")]
+    found = month_of(tmp_path, sizes, subscriptions=bought).forecast(days=40)
+    (outlook,) = found.outlooks
+    assert outlook.error_percent < 20
+    assert outlook.burst_begins_early <= outlook.burst_begins
+    assert NOVEMBER < outlook.burst_begins < NOVEMBER + 30 * SECONDS_PER_DAY
+    first = next(day for day in found.days if day.expected_bytes > day.entitled_bytes)
+    assert first.day == outlook.burst_begins
+    assert all(day.low_bytes <= day.expected_bytes <= day.high_bytes for day in found.days)
+    assert outlook_sentence(outlook).startswith("A in ZRH: burst from 2026-11-")
+
+
+def test_what_jumps_about_is_told_with_its_range(tmp_path):
+    sizes = [(100 + 90 * (day * 7 % 5)) * GIB for day in range(30)]
+    bought = [subscription("1", 260 * GIB, "2026-09-01T00:00:00Z", "2027-09-01T00:00:00Z")]
+    (outlook,) = month_of(tmp_path, sizes, subscriptions=bought).forecast().outlooks
+    said = outlook_sentence(outlook)
+    assert outlook.burst_begins_late is None
+    assert "may begin on 2026-11-01" in said or said.split("; ")[0].endswith("2026-11-01 at the earliest, if at all")
+
+
+def test_from_too_few_days_nothing_is_forecast_and_that_is_said(tmp_path):
+    found = month_of(tmp_path, [GIB] * 5).forecast()
+    assert (found.outlooks, found.unforecast) == ([], [("A", "ZRH")])
+
+
+def test_days_that_were_not_observed_are_as_the_last_one_that_was():
+    days = [Day(0, 5, 86_400), Day(86_400, 9, 300), Day(3 * 86_400, 7, 86_400)]
+    assert daily_sizes(days) == [5, 5, 5, 7]
+    assert daily_sizes([]) == []
+
+
+def test_sizes_ahead_are_whole_bytes_and_never_below_zero():
+    ahead = forecast([max(0, 2**62 - day * 2**57) for day in range(30)], 30)
+    assert all(isinstance(each.expected_bytes, int) and each.low_bytes >= 0 for each in ahead)
+    assert ahead[-1].low_bytes == 0
+
+
+def test_the_method_is_tested_on_days_that_it_did_not_see():
+    assert backtest([7] * 30, 10) == Backtest(10, 0)
+    assert backtest([100] * 20 + [200] * 10, 10).error_permille >= 300
+    assert backtest([7] * 12, 10) is None
+
+
+def test_without_the_library_it_is_said_what_to_install(monkeypatch):
+    real = builtins.__import__
+
+    def missing(name, *rest):
+        if name.startswith("statsmodels"):
+            raise ImportError(name)
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(MisuseError, match=r"pip install 'metering\[forecast\]'"):
+        forecast([1, 2, 3], 3)
+
+
+def test_questions_without_sense_or_history_are_refused(tmp_path):
+    with pytest.raises(MisuseError, match="--days"):
+        month_of(tmp_path / "a", [GIB]).forecast(days=0)
+    with pytest.raises(NoDataError, match="no whole day"):
+        month_of(tmp_path / "b", [GIB]).forecast(as_of="2026-10-31T12:00:00Z")
+
+
+def test_the_command_says_it_in_sentences_and_in_json(tmp_path):
+    month_of(tmp_path, [3 * GIB] * 15).release()
+    (tmp_path / "metering.toml").write_text("cycle = 3600\nmax_hold = 3600\n")
+    command = [Path(sysconfig.get_path("scripts")) / "metering", "forecast", "--store", "store.duckdb"]
+
+    def run(*words):
+        return subprocess.run([*command, *words], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+
+    said = run("--format", "table")
+    assert said.startswith(
+        "A in ZRH: burst from 2026-11-01 on; burst of 2026-11 about 0.90 CHF (0.90 to 0.90); on the last 5 days the method was "
+        "off by 0.0 %"
+    )
+    document = json.loads(run("--format", "json", "--days", "3"))
+    assert [day["expected_bytes"] for day in document["days"]] == [str(3 * GIB)] * 3
+    assert document["outlooks"][0]["burst_begins"] == "2026-11-01"
