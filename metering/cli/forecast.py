@@ -33,9 +33,10 @@ def forecast(
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
 ) -> None:
-    """What comes: sizes ahead, when burst begins, what the month will cost, which subscriptions run out.
+    """What comes: sizes ahead, burst, the month's cost.
 
-    By the theta method, tested on the history's own last days; the error is printed. Needs the extra `forecast`.
+    When burst is likely to begin, what it will have cost when the month ends, and which subscriptions run out. By the theta
+    method, tested on the history's own last days; the error is printed. Needs the extra `forecast`.
     """
     with meter(common) as opened:
         with progress(common, "Computing") as show:
