@@ -13,6 +13,7 @@ from metering.ingest.cycle import CycleReport
 SETTINGS = """
 store = "{folder}/metering.duckdb"
 store_wait = 1
+threads = 1
 max_hold = 900
 
 [collect]

@@ -89,6 +89,7 @@ class Faults:
     switches: list[Fault] = field(default_factory=list)
     hits: list[Hit] = field(default_factory=list)
     _asked: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    _asked_at_s: int | None = None
     _last_id: int = 0
 
     def add(self, kind: str, **where: Any) -> Fault:
@@ -136,6 +137,9 @@ class Faults:
         """Draw lots by what is asked and how often, not by who comes first: concurrent requests change nothing."""
         if fault.percent >= _ALWAYS:
             return True
+        if strike.now_s != self._asked_at_s:
+            self._asked_at_s = strike.now_s
+            self._asked.clear()
         key = (fault.id, strike.location, strike.account, strike.path, strike.method, strike.now_s)
         self._asked[key] = nth = self._asked.get(key, 0) + 1
         lot = random.Random(repr((self.seed, key, nth)))  # noqa: S311 -- seeded faults, no secret
