@@ -92,7 +92,9 @@ class Settings(BaseSettings):
 
     @property
     def discount_table(self) -> Discounts:
-        """The discounts of subscriptions by length, as exact ratios."""
+        """The discounts of subscriptions by length, as exact ratios: `DISCOUNTS` itself where the settings name none."""
+        if "discounts" not in self.model_fields_set:
+            return DISCOUNTS
         return tuple((parse_term(length), Fraction(rate)) for length, rate in self.discounts.items())
 
     @property

@@ -9,8 +9,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal
 
+from metering.billing.discounts import DiscountBook
 from metering.billing.money import AMOUNT_PLACES, Price, plain_decimal, round_ratio
-from metering.billing.subscriptions import Discounts, subscription_cost
+from metering.billing.subscriptions import subscription_cost
 from metering.model.errors import MisuseError
 from metering.model.period import instant_text
 from metering.model.records import BigInteger, Instant, Money, Row
@@ -63,7 +64,7 @@ class Order:
 
 
 def purchase_quotes(
-    order: Order, price_at: PriceAt, *, now_s: int, currency: str | None, discounts: Discounts, times: int = 1
+    order: Order, price_at: PriceAt, *, now_s: int, currency: str | None, discounts: DiscountBook, times: int = 1
 ) -> list[Quote]:
     """Quote a purchase, and `times` − 1 extensions of it.
 
@@ -89,7 +90,7 @@ def extension_quotes(
     price_at: PriceAt,
     *,
     currency: str | None,
-    discounts: Discounts,
+    discounts: DiscountBook,
     times: int | None = None,
 ) -> list[Quote]:
     """Quote the extensions that follow a known subscription: each by its own exact interval or period, or as told.
@@ -145,9 +146,10 @@ def _quote(
     term: Term | None,
     price: Price,
     currency: str | None,
-    discounts: Discounts,
+    discounts: DiscountBook,
 ) -> Quote:
-    cost = subscription_cost(amount_bytes, interval.start_s, interval.nominal_seconds, price, discounts)
+    in_force = discounts.at(location, interval.start_s)
+    cost = subscription_cost(amount_bytes, interval.start_s, interval.nominal_seconds, price, in_force)
     return Quote(
         kind=kind,
         id=name,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metering.billing.discounts import DiscountBook
 from metering.billing.money import Price
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import Discounts
@@ -53,11 +54,12 @@ def make_quotes(engine: Engine | None, request: QuoteRequest, now_s: int, discou
     term, end_s = _term(request.period), _instant(request.end, "--end")
     if request.times is not None and not 1 <= request.times <= MAX_TIMES:
         raise MisuseError(f"--times {request.times} is not between 1 and {MAX_TIMES}")
+    book = DiscountBook(discounts) if engine is None else DiscountBook.read(engine, discounts, last_ingest(engine))
     if request.extend is None:
         order = Order(_amount(request.amount), request.location, _instant(request.start, "--start"), end_s, term)
         currency = request.currency or _currency_of(engine, request.account)
         price_at = _price_at(engine, request, currency, request.location)
-        return purchase_quotes(order, price_at, now_s=now_s, currency=currency, discounts=discounts, times=request.times or 1)
+        return purchase_quotes(order, price_at, now_s=now_s, currency=currency, discounts=book, times=request.times or 1)
     if engine is None:
         raise MisuseError("--extend needs a store: name it with --store")
     if request.amount is not None or request.start is not None or (term and end_s is not None):
@@ -66,7 +68,7 @@ def make_quotes(engine: Engine | None, request: QuoteRequest, now_s: int, discou
     subscription = _chosen(rows, request.extend, request.location, request.account)
     currency = request.currency or _currency_of(engine, subscription["account"])
     price_at = _price_at(engine, request, currency, subscription["location"])
-    return extension_quotes(subscription, term, end_s, price_at, currency=currency, discounts=discounts, times=request.times)
+    return extension_quotes(subscription, term, end_s, price_at, currency=currency, discounts=book, times=request.times)
 
 
 def _amount(amount: str | int | None) -> int:

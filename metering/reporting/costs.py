@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from metering.billing.bill import charge_lines
+from metering.billing.discounts import DiscountBook
 from metering.billing.money import AMOUNT_PLACES, plain_decimal, round_ratio, total
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import Discounts, amortised, subscription_cost
@@ -44,11 +45,12 @@ def bought_in_period(engine: Engine, computation: Computation, discounts: Discou
     parameters = computation.parameters
     currencies = {row["account"]: row["currency"] for row in engine.rows("billing/known_accounts", parameters)}
     prices = PriceBook(engine.rows("billing/known_prices", parameters))
+    book = DiscountBook.read(engine, discounts, computation.known_seq)
     rows = engine.rows("reports/subscriptions_in_period", parameters)
-    return [_bought(row, currencies, prices, discounts) for row in rows if account in (None, row["account"])]
+    return [_bought(row, currencies, prices, book) for row in rows if account in (None, row["account"])]
 
 
-def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, discounts: Discounts) -> Bought:
+def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, discounts: DiscountBook) -> Bought:
     currency = row["currency"] or currencies.get(row["account"])
     source, cost, rate = "not known", None, None
     if row["price"] is not None:
@@ -56,7 +58,8 @@ def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, 
     elif currency is not None:
         price = prices.at(currency, row["location"], SUBSCRIPTION_LEVEL, row["start_s"])
         if price is not None:
-            priced = subscription_cost(int(row["amount"]), row["start_s"], row["nominal_seconds"], price, discounts)
+            in_force = discounts.at(row["location"], row["start_s"])
+            priced = subscription_cost(int(row["amount"]), row["start_s"], row["nominal_seconds"], price, in_force)
             source, cost, rate = f"{price.text} per {price.unit}", priced.net, priced.discount_rate
     in_period = None
     if cost is not None:

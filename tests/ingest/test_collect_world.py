@@ -34,13 +34,13 @@ SEED = int(os.environ.get("METERING_SEED", "5"))
 CYCLE_S = 300
 # Each strikes so many percent of the listings asked for.
 FAULTS = (
-    (3, "status", {"value": 503}), (3, "status", {"value": 429, "retry_after": 1}), (2, "status", {"value": 401}),
-    (3, "html", {}), (2, "xml", {}), (2, "error_object", {}), (2, "empty", {}), (2, "cut_json", {}), (2, "cut_gzip", {}),
-    (3, "cut", {}), (3, "lost", {}), (4, "page_cap", {"value": 3}), (3, "list_changes", {}), (3, "repeat_object", {}), (2, "shuffle", {}),
+    (3, "status", {"value": 503}), (3, "status", {"value": 429, "retry_after": 1}), (2, "status", {"value": 401}), (3, "html", {}),
+    (2, "xml", {}), (2, "error_object", {}), (2, "empty", {}), (2, "cut_json", {}), (2, "cut_gzip", {}), (3, "cut", {}),
+    (3, "lost", {}), (4, "page_cap", {"value": 3}), (3, "list_changes", {}), (3, "repeat_object", {}), (2, "shuffle", {}),
     (3, "total_count", {"value": 0}), (1, "bad_size", {"value": "NaN"}), (1, "bad_size", {"value": "1e400"}),
     (1, "bad_size", {"value": "true"}), (1, "bad_size", {"value": '"12.0"'}), (2, "duplicate_keys", {}),
-    (3, "foreign", {"value": 3}), (3, "drive_null", {}), (2, "redirect", {"value": "http://127.0.0.1:1/"}), (1, "deep", {"value": 5_000}),
-    (1, "flood", {"value": 300_000}), (1, "bomb", {"value": 3_000_000}),
+    (3, "foreign", {"value": 3}), (3, "drive_null", {}), (2, "redirect", {"value": "http://127.0.0.1:1/"}),
+    (1, "deep", {"value": 5_000}), (1, "flood", {"value": 300_000}), (1, "bomb", {"value": 3_000_000}),
 )  # fmt: skip
 # Once in so many cycles: a location that hangs, one that is out for hours, a reader that holds the store, nobody who collects; and
 # a store that is free. Where it is not, polls wait in the spool, which is most of the time here: an ingest costs three cycles.

@@ -1,0 +1,70 @@
+"""What a longer subscription saves is what the provider said, where and when, unless the settings say it."""
+
+import json
+from decimal import Decimal
+
+import pytest
+from small_world import GIB, meter_of, polls, price, subscription
+
+NOW = "2026-10-10T10:00:00Z"
+
+
+def said(tmp_path, name, read, endpoint, **values):
+    """Write an answer of the provider's about its discounts, as the collector spools it."""
+    objects = [{"period": period.replace("_", " "), "value": value} for period, value in values.items()]
+    line = {
+        "poll_time": read, "endpoint": endpoint, "account": "A", "resource": "discount", "location": endpoint, "account_name": "",
+        "response": {"meta": {"limit": 0, "offset": 0, "total_count": len(objects)}, "objects": objects},
+    }  # fmt: skip
+    path = tmp_path / f"{name}.answer.ndjson"
+    path.write_text(json.dumps(line) + "\n")
+    return path
+
+
+@pytest.fixture
+def facts():
+    return {
+        "samples": polls("2026-10-01", "2026-10-01T00:05:00Z", {"s": GIB}),
+        "prices": [price("0.10", level=0)],
+        "subscriptions": [subscription("quarter", GIB, "2026-10-01T12:00:00Z", "2027-01-01T12:00:00Z")],
+    }
+
+
+@pytest.fixture
+def meter(tmp_path, facts):
+    meter = meter_of(tmp_path, **facts)
+    # 3 months cost 5 % less in ZRH when the collector first asked, and 8 % from 20 October on; FRA has half a year only.
+    meter.ingest(said(tmp_path, "1", "2026-10-05T00:00:00Z", "ZRH", **{"3_months": "0.0500000000", "1_year": "0.2"}))
+    meter.ingest(said(tmp_path, "2", "2026-10-20T00:00:00Z", "ZRH", **{"3_months": "0.0800000000", "1_year": "0.2"}))
+    meter.ingest(said(tmp_path, "3", "2026-10-20T00:00:00Z", "FRA", **{"6_months": "0.5"}))
+    return meter
+
+
+def percent(meter, location, start, period="3 months"):
+    (quote,) = meter.quote(amount=GIB, location=location, start=start, period=period, currency="CHF", now=NOW)
+    return quote.discount_percent
+
+
+def test_a_quote_takes_the_discount_that_the_location_has_when_the_subscription_starts(meter):
+    assert percent(meter, "ZRH", "2026-10-19T12:00:00Z") == 5
+    assert percent(meter, "ZRH", "2026-10-20T12:00:00Z") == 8
+    assert percent(meter, "ZRH", "2026-10-20T12:00:00Z", "1 year") == 20
+    assert percent(meter, "FRA", "2026-10-20T12:00:00Z") == 0
+    assert percent(meter, "FRA", "2026-10-20T12:00:00Z", "6 months") == 50
+
+
+def test_where_the_provider_said_nothing_what_it_publishes_counts(meter):
+    assert percent(meter, "GVA", "2026-10-20T12:00:00Z") == 3
+
+
+def test_what_it_said_first_counts_for_what_was_bought_before(meter):
+    (row,) = meter.report_table("subscriptions", "2026-10").documents()
+    # 92 days of 1 GiB at 0.10, less 5 %
+    assert (row["discount_percent"], Decimal(row["cost"])) == ("5", Decimal("0.29133333333333333333"))
+
+
+def test_settings_that_name_discounts_outrank_the_provider(meter):
+    with type(meter)(meter.settings.model_copy(update={"discounts": {"3 months": Decimal("0.5")}})) as other:
+        assert percent(other, "ZRH", "2026-10-20T12:00:00Z") == 50
+        (row,) = other.report_table("subscriptions", "2026-10").documents()
+    assert row["discount_percent"] == "50"
