@@ -108,6 +108,7 @@ _CAUSES = {
     "incomplete": "the listing never came to rest, or did not add up",
     "spool": "the spool could not be written: make room on its disk",
     "total_count": "the listing's total_count was too small beside what it listed; the listing was taken",
+    "listed_twice": "the listing named objects twice, alike; each was counted once",
 }
 
 

@@ -133,9 +133,9 @@ class Collector:
         report.polled[source.endpoint] += 1
         report.sampled[source.endpoint] += own
         self._count(report, source, listing)
-        for flag in listing.flags:
-            report.flags.append(Failure(source.endpoint, source.account, SNAPSHOTS, "total_count", flag))
-            note = note_line(source, SNAPSHOTS, listing.answered_us, "flagged", "total_count", flag)
+        for cause, flag in listing.flags:
+            report.flags.append(Failure(source.endpoint, source.account, SNAPSHOTS, cause, flag))
+            note = note_line(source, SNAPSHOTS, listing.answered_us, "flagged", cause, flag)
             await self._keeper.keep("answer", note)
 
     async def _keep_answer(

@@ -35,7 +35,8 @@ class Listing:
     answered_us: int
     date_s: int | None
     received_bytes: int
-    flags: list[str] = field(default_factory=list)
+    # What was odd: the cause under which it is counted, and what to say of it.
+    flags: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -88,9 +89,9 @@ async def _one_pass(ask: Ask, key: Key, most_bytes: int) -> Listing:
     if len(found) < first.total:
         raise ListChangedError(f"{len(found)} objects came, and total_count is {first.total}")
     if len(found) > first.total:
-        flags.append(f"total_count is {first.total} beside {len(found)} objects")
+        flags.append(("total_count", f"total_count is {first.total} beside {len(found)} objects"))
     if len(pages) == 1 and len(first.keys) > len(found):
-        flags.append(f"{len(first.keys) - len(found)} objects are listed twice")
+        flags.append(("listed_twice", f"{len(first.keys) - len(found)} of {len(first.keys)} objects are listed again, alike"))
     objects = list(found.values())
     text = first.answer.text if len(pages) == 1 else _joined(pages, key, len(found))
     return Listing(text, objects, first.answer.answered_us, first.answer.date_s, 0, flags)

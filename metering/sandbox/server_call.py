@@ -180,6 +180,8 @@ def page(
     faults, strike = call.sandbox.faults, call.strike
     if offset and shown and faults.strikes(strike, "repeat_object"):
         shown = [objects[offset - 1], *shown[:-1]]
+    if shown and faults.strikes(strike, "twice"):
+        shown = [shown[0], *shown]
     total_count = len(objects)
     if fault := faults.strikes(strike, "total_count"):
         total_count = int(fault.value or 0)

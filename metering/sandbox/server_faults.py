@@ -14,6 +14,7 @@ KINDS: dict[str, str] = {
     "page_cap": "the server caps the page size at `value`, whatever limit is asked for",
     "list_changes": "an object goes (`value` delete) or comes (insert) between two pages: what follows the first page shifts",
     "repeat_object": "a page begins with the last object of the page before, and lacks its own last one",
+    "twice": "the first object of a page is listed twice, alike",
     "shuffle": "every page is cut from another order",
     "total_count": "`meta.total_count` is `value`, 0 unless given",
     "foreign": "the listing shows `value` snapshots of other accounts too, as if they were shared",

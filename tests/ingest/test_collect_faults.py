@@ -92,6 +92,18 @@ def test_an_order_that_is_never_the_same_twice_gives_each_snapshot_once_or_none(
     assert causes(rig.collect()) == {("ZRH", "incomplete")}
 
 
+def test_a_snapshot_that_is_listed_twice_alike_counts_once_and_is_a_finding(rig):
+    rig.sandbox.faults.add("twice")
+    report = rig.collect()
+    assert {(flag.endpoint, flag.cause) for flag in report.flags} == {("ZRH", "listed_twice"), ("GVA", "listed_twice")}
+    assert report.samples == len(rig.rows("select * from samples"))
+    assert levels(rig) == true_levels(rig)
+    with rig.meter() as meter:
+        findings = [each for each in meter.bill("2026-10").document()["findings"] if each["check"] == "odd_listings"]
+    assert findings
+    assert all("named objects twice, alike; each was counted once" in each["message"] for each in findings)
+
+
 def test_a_total_count_of_0_beside_a_full_list_is_flagged_and_the_list_is_kept(rig):
     rig.sandbox.faults.add("total_count", value=0)
     report = rig.collect()

@@ -37,6 +37,7 @@ FAULTS = (
     (3, "status", {"value": 503}), (3, "status", {"value": 429, "retry_after": 1}), (2, "status", {"value": 401}), (3, "html", {}),
     (2, "xml", {}), (2, "error_object", {}), (2, "empty", {}), (2, "cut_json", {}), (2, "cut_gzip", {}), (3, "cut", {}),
     (3, "lost", {}), (4, "page_cap", {"value": 3}), (3, "list_changes", {}), (3, "repeat_object", {}), (2, "shuffle", {}),
+    (2, "twice", {}),
     (3, "total_count", {"value": 0}), (1, "bad_size", {"value": "NaN"}), (1, "bad_size", {"value": "1e400"}),
     (1, "bad_size", {"value": "true"}), (1, "bad_size", {"value": '"12.0"'}), (2, "duplicate_keys", {}),
     (3, "foreign", {"value": 3}), (3, "drive_null", {}), (2, "redirect", {"value": "http://127.0.0.1:1/"}),
