@@ -172,6 +172,8 @@ class EndpointClient:
             raise RequestFailure("refused", f"{said}: a redirect is never followed; correct the endpoint's url if it moved")
         after_s = _retry_after(response.headers.get("retry-after"), self._clock() // 1_000_000)
         wait = "" if after_s is None else f", asks to wait {after_s} s"
+        if status == 404:  # noqa: PLR2004
+            raise RequestFailure("refused", f"{said}: there is no such thing at this address: is the endpoint's url right?")
         raise RequestFailure("refused", said + wait, again=status in _PASSING, after_s=after_s)
 
     async def _error_type(self, response: httpx.Response) -> str:
@@ -258,7 +260,10 @@ def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:
 
 def _kind(error: httpx.ConnectError) -> str:
     text = str(error).lower()
-    meanings = {"certificate": "its certificate is not valid", "name": "its name is not known", "refused": "refused"}
+    meanings = {
+        "certificate": "its certificate is not valid", "ssl": "it does not speak TLS, or another than ours: is the url's https right?",
+        "name": "its name is not known", "refused": "refused",
+    }  # fmt: skip
     return next((meaning for mark, meaning in meanings.items() if mark in text), "nobody answers there")
 
 

@@ -219,3 +219,14 @@ def test_no_password_is_ever_told(tmp_path, sandbox, caplog, capfd):
     for kind in ("capture", "answer"):
         assert "c4nary" not in json.dumps(rig.spooled(kind))
     assert b"c4nary" not in (tmp_path / "metering.duckdb").read_bytes()
+
+
+def test_a_wrong_address_is_told_as_one(tmp_path, sandbox):
+    rig = Rig(tmp_path, sandbox)
+    address = sandbox.endpoint("ZRH")
+    text = rig.config.read_text().replace(address, address.replace("/api/2.0/", "/api/3.0/"))
+    rig.config.write_text(text.replace(sandbox.endpoint("GVA"), sandbox.endpoint("GVA").replace("http:", "https:")))
+    told = {failure.endpoint: failure.detail for failure in rig.collect().failures if failure.resource == "remotesnapshots"}
+    assert set(told) == {"ZRH", "GVA"}
+    assert "HTTP 404 notexist: there is no such thing at this address" in told["ZRH"]
+    assert told["GVA"] == "no connection (it does not speak TLS, or another than ours: is the url's https right?)"
