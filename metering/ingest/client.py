@@ -261,7 +261,7 @@ def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:
 def _kind(error: httpx.ConnectError) -> str:
     text = str(error).lower()
     meanings = {
-        "certificate": "its certificate is not valid", "ssl": "it does not speak TLS, or another than ours: is the url's https right?",
+        "certificate": "its certificate is not valid", "ssl": "it speaks no TLS that we know: is the url's https right?",
         "name": "its name is not known", "refused": "refused",
     }  # fmt: skip
     return next((meaning for mark, meaning in meanings.items() if mark in text), "nobody answers there")
