@@ -1,4 +1,6 @@
-"""Plants one bug at a time into a copy of the product and counts how many the worked cases and the random worlds find.
+"""Plants one bug at a time into a copy of the product and counts how many the quick tests find.
+
+Bugs of billing are looked for by the worked cases and the random worlds, those of the books by their worked cases and histories.
 
     python tests/mutants.py            all of them; exits 1 if one survives
     python tests/mutants.py carry      those whose name contains the word
@@ -15,6 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+BOOKS = (
+    "tests/books/test_restated_in_the_open.py",
+    "tests/books/test_closing.py",
+    "tests/books/test_known_at.py",
+    "tests/books/test_verify.py",
+)
 TESTS = ("tests/cases", "tests/billing", "tests/model", "tests/properties/test_worlds_equal_oracle.py")
 # Which worked cases look at a file first, so that most bugs are found in seconds.
 FIRST = {
@@ -121,6 +129,43 @@ MUTANTS = (
     _python("an end moves back to noon", "model/terms", "return instant_s + (NOON_S - instant_s) % SECONDS_PER_DAY",
             "return instant_s - (instant_s - NOON_S) % SECONDS_PER_DAY"),
     _python("a start in the future stays", "model/terms", "if start > now_s:", "if start > 2**60:"),
+    _python("an adjustment ignores those before it", "books/history", 'else "adjustment"', 'else "no kind"'),
+    _python("what was parked counts as billed", "books/charges", '== "closed"', '!= ""'),
+    _python("lines of two prices are one", "books/history", "None if line.price is None else Fraction(line.price)", "None"),
+    _python("adjustments have the wrong sign", "books/restatement", "now.burst_byte_seconds if now else 0) - billed.byte_seconds",
+            "-now.burst_byte_seconds if now else 0) + billed.byte_seconds"),
+    _python("a closed period is restated by the settings of today", "books/restatement", "clock=closing.said_settings.clock",
+            "clock=computation.clock"),
+    _python("only the closing just before leads to an open period", "books/closings", "            end_s = closing.start_s\n", "            break\n"),
+    _python("every closed period leads to every later one", "books/closings", "self._chain(period.start_s)",
+            "[c for c in self.closings if c.end_s <= period.start_s]"),
+    _python("closings known later count", "books/closings", "closing.known_seq <= known_seq)", "True)"),
+    _python("closings made later count", "books/closings", "closing.closed_at_s <= instant_s)", "True)"),
+    _python("a closing does not name the one before", "books/closings", '"previous": self.previous_hash, ', ""),
+    _python("a reason is not hashed", "books/closings", '"reason": self.reason, ', ""),
+    _python("statements are not hashed", "books/closings", '"statements": digests,', ""),
+    _python("late subscriptions are no cause", "books/causes", "        *_subscriptions(engine, parameters, accounts),\n", ""),
+    _python("late prices are no cause", "books/causes", "        *_prices(engine, parameters),\n", ""),
+    _python("late polls are no cause", "books/causes", "        *_polls(engine, parameters),\n", ""),
+    _python("corrected currencies are no cause", "books/causes", "        *_accounts(engine, parameters, accounts),\n", ""),
+    _python("what feeds a period is not looked at", "books/history",
+            "            or feeds_digest(self._engine, self.last.known_seq) != self.last.feeds_sha256\n", ""),
+    _python("what was parked is not looked at again", "books/history", "            self._parked\n            or ", "            "),
+    _python("a cause is told again that was billed already", "books/history", "reflected, parked = closing.known_seq, []",
+            "parked = []"),
+    _python("a period can be closed at its end", "books/causes", "(3 * closing.said_settings.clock.cycle_s) // 2 + 1", "0"),
+    _python("the tolerance is not tolerated", "books/closing", "row.missing_seconds > tolerance", "row.missing_seconds >= tolerance"),
+    _python("an overtaken closing is written", "books/closing",
+            "return (closings[-1].hash if closings else NO_HASH) == draft.previous_hash and last_ingest(engine) == draft.known_seq",
+            "return True"),
+    _python("the head is not written", "books/closing", "    if not store.is_memory:\n        write_head(store.path, closing)\n", ""),
+    _python("prices are not sealed", "seals", '_NO_FACTS = frozenset({"store_info",', '_NO_FACTS = frozenset({"prices", "store_info",'),
+    _python("a seal counts rows only", "seals", 'f"{int(upper):x}.{int(lower):x}"', '"0.0"'),
+    _python("verify recomputes nothing", "books/verification", "elif stored[account][0] != documents[account]", "elif False"),
+    _python("verify does not look at the digest of a statement", "books/verification", "if digests[account] != digest", "if False"),
+    _sql("late polls after the period count only before its end", "books/late_polls", "poll_s < $reach_s", "poll_s < $start_s"),
+    _sql("a subscription counts by what it says now only", "books/late_subscriptions", "    s.ingest_seq <= $known_seq\n",
+         "    s.ingest_seq = c.ingest_seq\n"),
     _python("time does not end at as_of", "billing/usage", "stop_s = min(period.end_s, clock_s)", "stop_s = period.end_s"),
 )  # fmt: skip
 
@@ -135,12 +180,10 @@ def survives(mutant: Mutant, copy: Path) -> bool:
     file.write_text(text.replace("from bisect import", f"{imports}from bisect import", 1), encoding="utf-8")
     environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     pytest = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-    first = ["tests/cases", "-k", f"product and {FIRST[file.stem]}:"]
+    is_of_books = file.parent.name == "books" or file.stem == "seals"
+    rounds = [BOOKS, ["tests/books"]] if is_of_books else [["tests/cases", "-k", f"product and {FIRST[file.stem]}:"], TESTS]
     try:
-        runs = (
-            subprocess.run([*pytest, *tests], cwd=copy, env=environment, capture_output=True, check=False)
-            for tests in (first, TESTS)
-        )
+        runs = (subprocess.run([*pytest, *tests], cwd=copy, env=environment, capture_output=True, check=False) for tests in rounds)
         return all(run.returncode == 0 for run in runs)
     finally:
         file.write_text(sound, encoding="utf-8")
