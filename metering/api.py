@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from metering.billing.bill import make_bill
 from metering.billing.months import last_full_month
 from metering.billing.usage import Computation, assert_observed
 from metering.bookkeeping import read_instant
@@ -24,7 +23,7 @@ from metering.model.records import Bill, Finding
 from metering.model.tables import Table
 from metering.planning.quote import Quote
 from metering.planning.quote_request import QuoteRequest, make_quotes
-from metering.reporting.audit import audit_findings
+from metering.reporting.audit_books import audit
 from metering.reporting.explaining import explain
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
@@ -226,10 +225,11 @@ class Meter(Deciding):
         Takes as_of, known_at and progress as `bill` does. Sorted by check, account and location.
         """
         named = self.last_full_month()[0] if period is None else period
-        asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
-        with self.computed(named, is_at_a_glance=True, progress=progress, **asked_at) as (engine, computation):
-            bill = make_bill(engine, computation, self.settings.locations)
-            return audit_findings(engine, computation, bill, self.settings.audit)
+        with self._store.reading() as engine:
+            terms = self.terms(engine, named, as_of, known_at)
+            computation = compute(engine, terms, progress, is_at_a_glance=True)
+            assert_observed(engine, computation)
+            return audit(engine, self._store, terms, computation, self.settings.audit)
 
     def reconcile(
         self, period: str, *, as_of: str | None = None, known_at: str | int | None = None, progress: Progress = _silent,

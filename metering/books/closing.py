@@ -30,7 +30,7 @@ from metering.books.restatement import restated
 from metering.engine.duckdb import Engine
 from metering.model.errors import MeteringError, MisuseError, NoDataError, StoreError
 from metering.model.period import Period, instant_text
-from metering.model.records import Bill, Finding
+from metering.model.records import Bill, Finding, UsageRow
 from metering.model.units import counted, shown_quotient
 from metering.seals import kept_seals
 from metering.store import Store, last_ingest, transaction
@@ -171,7 +171,7 @@ def _prepare(store: Store, engine: Engine, books: Books, request: Request, progr
         raise NoDataError(f"nothing is known of {period.text}: there is no statement to close")
     prepared = _Prepared(closing, documents)
     if request.reason is None:
-        _assert_complete(period, _bill_of(prepared), request.settings)
+        _assert_complete(period, _bill_of(prepared), request.settings, _last_polls(engine))
     return prepared
 
 
@@ -189,7 +189,7 @@ def _assert_can_be_closed(books: Books, draft: Closing, now_s: int) -> None:
         )
 
 
-def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings) -> None:
+def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last_polls: dict[tuple[str, str], int]) -> None:
     """Refuse statements that lack a price, and accounts of which too much time is missing."""
     tolerance = Fraction(settings.missing_tolerance)
     found = [finding for finding in bill.findings if finding.check == "unpriced_burst"]
@@ -201,7 +201,7 @@ def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings) -> N
                 Finding(
                     check="missing_time", severity="error", account=row.account, location=row.location, seconds=row.missing_seconds,
                     message=f"{row.missing_seconds} s of {known} s are missing, {share}: more than the tolerated "
-                    f"{settings.missing_tolerance}; bring the polls of that time if there are any",
+                    f"{settings.missing_tolerance}; {_what_to_do(row, known, period, last_polls)}",
                     share=share,
                 )
             )  # fmt: skip
@@ -211,6 +211,26 @@ def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings) -> N
             "mend that, or close it as it stands with --reason TEXT, which is kept",
             found,
         )
+
+
+def _what_to_do(row: UsageRow, known_s: int, period: Period, last_polls: dict[tuple[str, str], int]) -> str:
+    """Tell how missing time is mended: with polls, or, where nobody polls any more, by saying why."""
+    bring = f"bring the polls of that time if there are any (`metering collect --backfill {period.text}`)"
+    if row.missing_seconds < known_s:
+        return bring
+    own = [last_s for (account, endpoint), last_s in last_polls.items() if (account, endpoint) == (row.account, row.location)]
+    others = [last_s for (account, _), last_s in last_polls.items() if account == row.account]
+    last = f", the last time at {instant_text(max(own or others))}" if others else ""
+    return f"nobody polls it any more{last}: poll it again and {bring}; if the account has left, say so with --reason"
+
+
+def _last_polls(engine: Engine) -> dict[tuple[str, str], int]:
+    """Tell when each account was last polled at each endpoint."""
+    rows = engine.sql(
+        "select c.account, c.endpoint, t.last_poll_s from collection_tails as t inner join collections as c "
+        "on t.collection_key = c.collection_key"
+    )
+    return {(account, endpoint): last_s for account, endpoint, last_s in rows}
 
 
 def _last_ingested_at(engine: Engine) -> int:

@@ -70,20 +70,27 @@ def verify(store: Store, period: Period | None, expected_head: str | None, progr
         MeteringError: the period is not closed, or the store cannot be opened.
     """
     with store.reading() as engine:
-        found = Verification()
         books = Books(tuple(read_closings(engine)))
         chosen = [closing for closing in books.closings if period is None or closing.period == period]
         if period is not None and not chosen:
             raise MeteringError(f"{period.text} is not closed: `metering verify` verifies all that are")
-        steps = len(chosen) + 1
-        found.differences += differences_of_facts_and_chain(engine)
-        progress("facts", 1, steps)
-        found.differences += _head(store, books, expected_head, found.notes)
-        for done, closing in enumerate(chosen, start=2):
-            statements = _stored(engine, closing)
-            found.differences += _statements(engine, books, closing, statements)
-            found.closings.append(VerifiedClosing(closing, len(statements)))
-            progress(name_of(closing), done, steps)
+        return verified(engine, store, books, chosen, expected_head, progress)
+
+
+def verified(
+    engine: Engine, store: Store, books: Books, chosen: Sequence[Closing], expected_head: str | None, progress: Progress
+) -> Verification:
+    """Verify chain, head and facts, and the statements of the closings that are chosen."""
+    found = Verification()
+    steps = len(chosen) + 1
+    found.differences += differences_of_facts_and_chain(engine)
+    progress("facts", 1, steps)
+    found.differences += _head(store, books, expected_head, found.notes)
+    for done, closing in enumerate(chosen, start=2):
+        statements = _stored(engine, closing)
+        found.differences += _statements(engine, books, closing, statements)
+        found.closings.append(VerifiedClosing(closing, len(statements)))
+        progress(name_of(closing), done, steps)
     for verified in found.closings:
         verified.difference_count = sum(1 for d in found.differences if d.closing_seq == verified.closing.closing_seq)
     return found

@@ -135,4 +135,14 @@ LINE_SUMS = Check(
     "the lines add up to {lines}, {other}",
 )  # fmt: skip
 
-CHECKS = (*BILL_CHECKS, *QUERY_CHECKS, LINE_SUMS)
+# Of what is closed: `metering verify` finds them, and the bills that carry adjustments.
+BOOKS_DIFFER = Check(
+    "books_that_differ", "error", "what is closed, or a fact it rests on, is not as it was",
+    "see `metering verify`; restore a backup", "{difference}",
+)  # fmt: skip
+BOOK_CHECKS = (
+    Check("restated", "info", "facts came late for a closed period, which is adjusted here", "tell the customer, with `explain`"),
+    BOOKS_DIFFER,
+)
+
+CHECKS = (*BILL_CHECKS, *QUERY_CHECKS, LINE_SUMS, *BOOK_CHECKS)

@@ -1,21 +1,16 @@
 -- name   duplicate_polls
 -- grain  one row an account and endpoint with an instant of which more than one poll is in force
--- reads  audited_polls
+-- reads  audited_polls, collections
 -- params none
 -- why    The same poll again adds nothing; two in force at one instant would count twice.
 select
-    account,
-    endpoint,
-    count(*) as finding_count,
-    min(poll_s) as first_poll_s
-from (
-    select
-        account,
-        endpoint,
-        poll_s
-    from audited_polls
-    group by account, endpoint, poll_s
-    having count(*) > 1
-) as twice
-group by account, endpoint
-order by account, endpoint
+    c.account,
+    c.endpoint,
+    count(distinct p.poll_s) as finding_count,
+    min(p.poll_s) as first_poll_s
+from audited_polls as p
+inner join collections as c
+    on p.collection_key = c.collection_key
+where p.next_s = p.poll_s
+group by c.account, c.endpoint
+order by c.account, c.endpoint

@@ -1,17 +1,14 @@
 -- name   sums_that_differ
 -- grain  one row an account, location and UTC date whose usage is not what its samples make
--- reads  audited_spans, known_subscriptions, usage_parts
+-- reads  audited_changes, known_subscriptions, usage_parts
 -- params start_s, stop_s, first_midnight_s
 -- why    The whole usage again, from the samples and apart from the billing path: a step function as its changes, burst taken at
 --        every instant. Any difference, by as little as a byte-second, is a defect of this program or of its store.
 with
 
 changes as (
-    select account, location, starts_at_s as instant_s, 1 as observed_count, occupied_bytes, cast(0 as decimal(38, 0)) as entitled_bytes
-    from audited_spans
-    union all
-    select account, location, ends_at_s as instant_s, -1 as observed_count, -occupied_bytes as occupied_bytes, 0 as entitled_bytes
-    from audited_spans
+    select account, location, instant_s, observed_count, occupied_bytes, cast(0 as decimal(38, 0)) as entitled_bytes
+    from audited_changes
     union all
     select s.account, s.location, greatest(s.start_s, $start_s) as instant_s, 0 as observed_count, 0 as occupied_bytes, s.amount as entitled_bytes
     from known_subscriptions as s
@@ -26,7 +23,7 @@ changes as (
         and s.end_s > $start_s
     union all
     select u.account, u.location, d.midnight_s as instant_s, 0 as observed_count, 0 as occupied_bytes, 0 as entitled_bytes
-    from (select distinct account, location from audited_spans) as u
+    from (select distinct account, location from audited_changes) as u
     cross join (select unnest(generate_series($first_midnight_s, $stop_s - 1, 86400)) as midnight_s) as d
 ),
 

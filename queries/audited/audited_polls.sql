@@ -1,6 +1,6 @@
 -- name   audited_polls
 -- grain  one row a poll in force
--- reads  polls, superseded_polls, collections
+-- reads  polls, superseded_polls
 -- params known_seq, as_of_s
 -- why    What an audit rests on, read from the facts apart from billing: every poll with the ones before and after it of its
 --        collection. After the last no next one comes: it stands at the end of the calendar.
@@ -10,12 +10,8 @@ in_force as (
     select
         p.poll_key,
         p.collection_key,
-        c.endpoint,
-        c.account,
         p.poll_s
     from polls as p
-    inner join collections as c
-        on p.collection_key = c.collection_key
     left join superseded_polls as s
         on p.poll_key = s.poll_key
         and s.ingest_seq <= $known_seq
@@ -28,8 +24,6 @@ in_force as (
 select
     poll_key,
     collection_key,
-    endpoint,
-    account,
     poll_s,
     lag(poll_key) over (partition by collection_key order by poll_s, poll_key) as previous_poll_key,
     coalesce(lead(poll_s) over (partition by collection_key order by poll_s, poll_key), 253402300800) as next_s

@@ -1,6 +1,6 @@
 -- name   size_changes
 -- grain  one row a snapshot and poll of the period at which its size is another than at the poll before
--- reads  sample_runs, audited_polls, series, labels
+-- reads  sample_runs, audited_polls, series, collections, labels
 -- params start_s, stop_s
 -- why    Sizes change rarely; what they do when they change tells whether they can be true.
 with
@@ -39,7 +39,7 @@ inner join sample_runs as e
     and b.previous_poll_key <= e.last_poll_key
 inner join series as s
     on b.series_key = s.series_key
-inner join (select distinct collection_key, account from audited_polls) as c
+inner join collections as c
     on s.collection_key = c.collection_key
 inner join labels as l
     on b.label_key = l.label_key

@@ -232,3 +232,18 @@ def test_a_frozen_bill_can_be_asked_for_one_account(tmp_path):
     assert [row.account for row in (*bill.statements, *bill.usage, *bill.lines)] == ["B", "B", "B"]
     with pytest.raises(NoDataError, match="account 'C' has no usage"):
         meter.bill("2026-10-01", account="C")
+
+
+def test_an_account_that_nobody_polls_any_more_is_refused_with_what_to_do_and_closes_with_a_reason(tmp_path):
+    both = polls("2026-10-01", "2026-10-03", {"s": GIB}) + polls("2026-10-01", "2026-10-01T12:00:00Z", {"t": GIB}, endpoint="GVA")
+    meter = day_meter(tmp_path, samples=both)
+    with pytest.raises(RefusedError) as refused:
+        meter.close("2026-10-02")
+    (finding,) = refused.value.findings
+    assert (finding.account, finding.location, finding.share) == ("A", "GVA", "100.0000 %")
+    assert finding.message == (
+        "86400 s of 86400 s are missing, 100.0000 %: more than the tolerated 0.01; nobody polls it any more, the last time at "
+        "2026-10-01T11:55:00Z: poll it again and bring the polls of that time if there are any (`metering collect --backfill "
+        "2026-10-02`); if the account has left, say so with --reason"
+    )
+    assert meter.close("2026-10-02", reason="A left GVA on 1 October").is_new

@@ -13,7 +13,7 @@ from metering.engine.queries import queries_folder
 from metering.model.limits import AuditLimits
 from metering.model.period import instant_seconds, instant_text
 from metering.reporting.audit import audit_findings, checks_table
-from metering.reporting.checks import BILL_CHECKS, CHECKS, QUERY_CHECKS
+from metering.reporting.checks import BILL_CHECKS, BOOK_CHECKS, CHECKS, QUERY_CHECKS
 
 START, END = "2026-09-30T23:55:00Z", "2026-10-04T00:05:00Z"
 PERIOD = "2026-10-01..2026-10-04"
@@ -152,15 +152,18 @@ def test_a_snapshot_that_two_endpoints_list(tmp_path):
 
 
 def test_two_polls_of_one_instant_in_force(tmp_path):
+    """The later number is the newer row: what both list lasts no time, so nothing but the instant itself is wrong."""
     meter = world(tmp_path)
     with meter._store.writing() as engine:
         engine.sql(
             "insert into polls by name select poll_key + 1000000 as poll_key, collection_key, poll_s, file_number, ingest_seq "
-            "from polls where poll_s = 1790899200"
+            "from polls where poll_s in (1790899200, 1790902800)"
         )
     checks = found(meter)
-    assert ("duplicate_polls", "error", "A", None, 1, None) in checks
+    assert [finding for finding in checks if finding[0] == "duplicate_polls"] == [("duplicate_polls", "error", "A", None, 2, None)]
     assert {check for check, *_ in checks} <= {"duplicate_polls", "sums_that_differ", "snapshot_sums_that_differ"}
+    (told,) = [finding for finding in meter.audit(PERIOD) if finding.check == "duplicate_polls"]
+    assert told.message.startswith("two polls at ZRH are in force at one instant, the first at 2026-10-02T00:00:00Z: ")
 
 
 def test_a_snapshot_that_is_larger_than_its_drive(tmp_path):
@@ -342,6 +345,86 @@ def test_lines_that_do_not_add_up_to_their_usage(tmp_path):
     assert sums_found(world(tmp_path), spoil=spoiled) == [("line_sums_that_differ", "error", "A")]
 
 
+# --- what is closed ---
+
+
+def spoil(meter, statement):
+    with meter._store.writing() as engine:
+        engine.sql(statement)
+
+
+def test_a_closed_period_that_is_as_it_was_has_no_finding(tmp_path):
+    meter = world(tmp_path)
+    meter.close(PERIOD, by="ann")
+    assert found(meter) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("update closings set closed_by = 'bob'", "closing 1 of 2026-10-01T00:00:00Z..2026-10-04T00:00:00Z does not hash"),
+        ("update prices set price = '9' where level = 0", "prices of ingest 1: some of its 2 rows were changed"),
+    ],
+)
+def test_a_closing_or_a_fact_that_was_changed(tmp_path, statement, said):
+    meter = world(tmp_path)
+    meter.close(PERIOD, by="ann")
+    spoil(meter, statement)
+    (finding,) = meter.audit(PERIOD)
+    assert (finding.check, finding.severity) == ("books_that_differ", "error")
+    assert finding.message.startswith(said)
+
+
+def test_a_closed_statement_that_was_changed(tmp_path):
+    meter = world(tmp_path)
+    meter.close(PERIOD, by="ann")
+    spoil(meter, """update closed_statements set document = replace(document, '"amount_due":"', '"amount_due":"1')""")
+    checks = found(meter)
+    assert {check for check, *_ in checks} == {"books_that_differ", "line_sums_that_differ"}
+    assert {(severity, account) for _, severity, account, *_ in checks} <= {("error", "A"), ("error", None)}
+    spoil(meter, "update closed_statements set document = 'no statement'")
+    assert {check for check, *_ in found(meter)} == {"books_that_differ"}
+
+
+def test_a_store_that_is_older_than_its_head(tmp_path):
+    meter = world(tmp_path)
+    before = Path(meter.settings.store).read_bytes()
+    meter.close("2026-10-01", by="ann")
+    old = Path(meter.settings.store).read_bytes()
+    meter.close("2026-10-02", by="ann")
+    Path(meter.settings.store).write_bytes(old)
+    (finding,) = meter.audit("2026-10-01")
+    assert (finding.check, "restored from an old backup" in finding.message) == ("books_that_differ", True)
+    Path(meter.settings.store).write_bytes(before)
+    assert found(meter, "2026-10-01") == [], "nothing is closed in it any more: `bill` and `verify` tell that"
+
+
+def test_a_bill_with_adjustments_adds_up_and_says_what_it_restates(tmp_path):
+    meter = world(tmp_path)
+    meter.close("2026-10-01", by="ann")
+    late = polls("2026-10-01T06:00:00Z", "2026-10-01T07:00:00Z", {"s": 5 * GIB, "t": GIB})
+    meter.ingest(write(tmp_path / "late", samples=late), supersede=True)
+    assert found(meter, "2026-10-01") == []
+    assert found(meter, "2026-10-02") == [("restated", "info", "A", None, 1, None)]
+    meter.close("2026-10-02", by="ann")
+    assert found(meter, "2026-10-02") == [("restated", "info", "A", None, 1, None)]
+    spoil(
+        meter,
+        'update closed_statements set document = replace(document, \'"kind":"adjustment"\', \'"kind":"burst"\') '
+        "where closing_seq = 2",
+    )
+    assert {check for check, *_ in found(meter, "2026-10-02")} == {"restated", "books_that_differ", "line_sums_that_differ"}
+
+
+def test_an_account_that_is_billed_in_two_currencies_adds_up_in_each(tmp_path):
+    meter = world(tmp_path, prices=[price("0.28"), price("0.3", currency="USD")])
+    meter.close("2026-10-01", by="ann")
+    dollars = [{"account": "A", "currency": "USD", "name": "A"}]
+    meter.ingest(write(tmp_path / "late", accounts=dollars), supersede=True)
+    assert len(meter.bill("2026-10-02").statements) == 2
+    assert {check for check, *_ in found(meter, "2026-10-02")} == {"restated"}
+
+
 # --- the audit as a whole ---
 
 
@@ -355,7 +438,8 @@ def test_every_query_of_the_audit_is_a_check_and_every_check_says_what_it_means_
     assert {check.name for check in QUERY_CHECKS} == {file.stem for file in (queries_folder() / "audit").glob("*.sql")}
     assert len({check.name for check in CHECKS}) == len(CHECKS) == len(checks_table().rows)
     assert all(check.means and check.do for check in CHECKS)
-    assert all(check.told for check in CHECKS if check not in BILL_CHECKS)
+    told_by_bills = (*BILL_CHECKS, *BOOK_CHECKS[:1])
+    assert all(check.told for check in CHECKS if check not in told_by_bills)
 
 
 def test_every_finding_of_a_bill_is_among_the_checks():

@@ -1,0 +1,67 @@
+"""An audit of a period as the books have it: its computation, the bill that is given of it, and what is closed."""
+
+from metering.billing.bill import make_bill
+from metering.billing.usage import Computation
+from metering.books.bills import Terms
+from metering.books.closing import frozen_bill
+from metering.books.closings import Books, read_closings
+from metering.books.restatement import restated
+from metering.books.verification import verified
+from metering.engine.duckdb import Engine
+from metering.model.errors import StoreError
+from metering.model.limits import AuditLimits
+from metering.model.records import Bill, Finding
+from metering.reporting.audit import audit_findings, audit_order, sums_that_differ
+from metering.reporting.checks import BOOKS_DIFFER
+from metering.store import Store
+
+
+def audit(engine: Engine, store: Store, terms: Terms, computation: Computation, limits: AuditLimits) -> list[Finding]:
+    """Run every check of a period.
+
+    The bill that is given is held together too: frozen where the period is closed, with adjustments where it carries any. What is
+    closed in the period, or adjusted by it, is verified; where nothing is, that would only cost time.
+
+    Args:
+        engine: holds the tables of `computation`.
+        store: where the head file lies beside.
+        terms: what the period is answered from.
+        computation: the period.
+        limits: what the checks put up with.
+    """
+    own = make_bill(engine, computation, terms.settings.locations)
+    found = audit_findings(engine, computation, own, limits)
+    bill = _given(engine, terms, computation, own)
+    is_frozen = terms.closing is not None and bill is not own
+    more = [f for f in bill.findings if f not in own.findings and (f.check == "restated" or not is_frozen)]
+    more += sums_that_differ(bill)
+    more += _books(engine, store, terms)
+    return sorted([*found, *(finding for finding in more if finding not in found)], key=audit_order)
+
+
+def _given(engine: Engine, terms: Terms, computation: Computation, own: Bill) -> Bill:
+    """Give the bill of the period as a customer gets it."""
+    if terms.closing is not None and terms.closing.period == terms.period:
+        try:
+            return frozen_bill(engine, terms.closing)
+        except StoreError:
+            # It was changed so that it is none any more, which verifying tells.
+            return own
+    return restated(engine, terms.books, computation, own)
+
+
+def _books(engine: Engine, store: Store, terms: Terms) -> list[Finding]:
+    books = Books(tuple(read_closings(engine)))
+    chosen = [*books.overlapping(terms.period), *books.led_to(terms.period)]
+    if not chosen:
+        return []
+    found = verified(engine, store, books, chosen, None, lambda _step, _done, _all: None)
+    return [
+        Finding(
+            check=BOOKS_DIFFER.name,
+            severity=BOOKS_DIFFER.severity,
+            account=difference.account,
+            message=f"{difference.message}: {BOOKS_DIFFER.means}; {BOOKS_DIFFER.do}",
+        )
+        for difference in found.differences
+    ]
