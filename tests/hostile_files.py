@@ -7,7 +7,7 @@ from pathlib import Path
 
 import zstandard
 from hour_facts import HOUR, an_hour, csv_bytes, ndjson_bytes, write_parquet
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 import metering
@@ -19,6 +19,13 @@ HOSTILE = {
     "deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": "METERING_EXAMPLES" not in os.environ,
 }  # fmt: skip
 FACTS = an_hour()
+
+
+def tried(examples):
+    """So many examples in the suite, others and more on demand; however loaded the machine is."""
+    return settings(max_examples=int(os.environ.get("METERING_EXAMPLES", examples)), database=None, print_blob=True, **HOSTILE)
+
+
 CAPTURE = (
     b'{"poll_time": "2026-10-05T00:00:00Z", "endpoint": "ZRH", "account": "a", "response": {"meta": {"limit": 0}, "objects": '
     b'[{"uuid": "s", "location": "ZRH", "allocated_size": 5, "owner": {"uuid": "a"}, "drive": null, "status": "available"}]}}\n'

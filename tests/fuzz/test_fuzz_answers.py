@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from hostile_files import HARD
+from hostile_files import HARD, tried
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +60,7 @@ def listed(answers):
     return listing
 
 
+@tried(15)
 @given(st.lists(bodies(), min_size=1, max_size=4))
 def test_any_answers_are_a_whole_list_or_none(answers):
     listed(answers)
@@ -76,6 +77,7 @@ def test_an_identity_that_is_none_is_no_list(name):
     assert listing is None or len(listing.objects) == 2
 
 
+@tried(15)
 @given(st.lists(st.binary(max_size=40), max_size=6), st.integers(0, 60))
 def test_any_stream_is_unfolded_within_its_bound_or_refused(parts, most_bytes):
     for packed in (True, False):

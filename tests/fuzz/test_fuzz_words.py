@@ -5,6 +5,7 @@ import re
 
 import pytest
 import typer
+from hostile_files import tried
 from hour_facts import HOUR, an_hour, write_facts
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +72,7 @@ def ran(*words):
 
 
 @pytest.mark.parametrize("words", COMMANDS)
+@tried(15)
 @given(data=st.data())
 def test_a_command_of_any_words_gets_an_answer_or_one_line(words, data, place):
     options = [option for parameter in COMMANDS[words].params for option in parameter.opts if option.startswith("-")]
@@ -116,11 +118,13 @@ def told(folder, content):
         return None
 
 
+@tried(15)
 @given(lines=st.lists(st.tuples(NAMES, TOML_VALUES), max_size=4))
 def test_settings_of_any_values_are_settings_or_misuse(lines, place):
     told(place, "".join(f"{name} = {value}\n" for name, value in lines).encode())
 
 
+@tried(15)
 @given(content=st.binary(max_size=60))
 def test_settings_of_any_bytes_are_settings_or_misuse(content, place):
     told(place, content)
@@ -161,6 +165,7 @@ def test_a_variable_that_is_a_trap_is_named_as_it_is_set(name, value, said, tmp_
         load_settings()
 
 
+@tried(15)
 @given(text=INSTANTS | ANY)
 def test_an_instant_is_read_as_the_oracle_reads_it_or_refused_as_it_does(text):
     try:
@@ -174,6 +179,7 @@ def test_an_instant_is_read_as_the_oracle_reads_it_or_refused_as_it_does(text):
     assert found == expected
 
 
+@tried(15)
 @given(text=ANY | st.tuples(INSTANTS, INSTANTS).map("..".join))
 def test_a_period_is_read_or_is_misuse(text):
     try:
@@ -184,6 +190,7 @@ def test_a_period_is_read_or_is_misuse(text):
         assert period.start_s < period.end_s
 
 
+@tried(15)
 @given(text=ANY | st.from_regex(r"[0-9+-]{0,40}[.,]?[0-9eE_]{0,40}", fullmatch=True))
 def test_a_price_keeps_every_digit_or_is_refused(text):
     try:
@@ -194,6 +201,7 @@ def test_a_price_keeps_every_digit_or_is_refused(text):
         assert re.fullmatch(r"[0-9]{1,30}([.][0-9]{1,30})?", text, re.ASCII)
 
 
+@tried(15)
 @given(text=ANY | st.from_regex(r"[0-9]{1,12} ?(day|week|month|year)s?", fullmatch=True))
 def test_a_length_is_read_or_refused(text):
     try:

@@ -4,7 +4,8 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import given, settings
+from hostile_files import tried
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metering.ingest.client import Answer
@@ -43,6 +44,7 @@ def names_in(listing):
     return [found["uuid"] for found in listing.objects]
 
 
+@tried(100)
 @given(st.integers(0, 60), st.integers(0, 70))
 def test_a_list_at_rest_comes_whole_whatever_the_cap(count, cap):
     names = [f"s{number}" for number in range(count)]
@@ -76,6 +78,7 @@ CHANGES = st.lists(
 )
 
 
+@tried(100)
 @given(st.integers(0, 30), st.integers(2, 12), CHANGES)
 def test_what_is_taken_holds_each_object_once_and_all_that_were_there_all_the_time(count, cap, changes):
     server = Server([f"s{number}" for number in range(count)], cap=cap, changes=changes)
@@ -112,7 +115,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(st.dictionaries(st.text(), JSON), st.sampled_from([None, 1, "\t"]), st.booleans())
 def test_an_object_is_taken_apart_into_the_very_texts_of_its_members(document, indent, ascii_only):
     text = json.dumps(document, indent=indent, ensure_ascii=ascii_only)
@@ -121,7 +124,7 @@ def test_an_object_is_taken_apart_into_the_very_texts_of_its_members(document, i
     assert all(part in text for part in members.values())
 
 
-@settings(max_examples=40)
+@tried(40)
 @given(st.lists(JSON), st.sampled_from([None, 1, "\t"]))
 def test_a_list_is_taken_apart_into_the_very_texts_of_its_items(items, indent):
     text = json.dumps(items, indent=indent)
