@@ -50,6 +50,8 @@ def back_up(store: Store, target: Path, *, overwrite: bool, progress: Progress) 
     """
     if store.is_memory:
         raise MisuseError("a store in memory cannot be backed up: it ends with the program")
+    if target.is_dir():
+        raise MisuseError(f"{target} is a directory: name a file such as {target / 'backup.duckdb'}")
     if target.exists() and not overwrite:
         raise MisuseError(f"{target} is there already: name another file, or give --overwrite")
     if target.exists() and store.path.exists() and target.samefile(store.path):
@@ -88,6 +90,8 @@ def restore(store: Store, source: Path, *, force: bool, progress: Progress) -> B
     """
     if store.is_memory:
         raise MisuseError("a backup cannot be restored into memory: name a store with --store")
+    if store.path.is_dir():
+        raise MisuseError(f"{store.shown or '.'} is a directory, not a store: name a file with --store")
     if not source.is_file():
         raise InputError(f"{source} is no file: name a backup that `metering backup` made")
     if store.path.exists() and source.samefile(store.path):

@@ -82,6 +82,21 @@ def test_a_command_of_any_words_gets_an_answer_or_one_line(words, data, place):
     assert (place / "metering.duckdb").exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backup", ""],
+        ["backup", ".", "--overwrite"],
+        ["restore", "facts", "--store", "."],
+    ],
+)
+@pytest.mark.usefixtures("place")
+def test_a_directory_is_no_place_for_a_backup_or_a_store(words):
+    ended = ran(*words)
+    assert ended.exit_code == 2
+    assert "is a directory" in ended.stderr
+
+
 def test_no_command_takes_a_secret_as_an_argument():
     everything = COMMANDS | dict.fromkeys(LEFT_OUT)
     assert set(COMMANDS) < set(everything)
