@@ -36,7 +36,7 @@ class Card:
         self.problems: list[str] = []
 
     def line(self, what: str, count: int, more: str = "") -> None:
-        print(f"{count:>16,}  {what}{f'  ({more})' if more else ''}".replace(",", " "), flush=True)
+        print(f"{f'{count:,}'.replace(',', ' '):>16}  {what}{f'  ({more})' if more else ''}", flush=True)
         if count <= 0:
             self.problems.append(f"{what}: none")
 
