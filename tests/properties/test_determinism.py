@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from fact_files import write_tables
@@ -21,6 +22,9 @@ def plain(seed):
 WORLD = next(world for world in map(plain, range(2026, 3000)) if len(oracle_bill(world)["lines"]) > 5)
 ELSEWHERE = {
     "a far time zone": {"TZ": "Pacific/Kiritimati"},
+    "a time zone of odd minutes": {"TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"},
+    "no locale, and two threads": {"LC_ALL": "C", "METERING_THREADS": "2"},
+    "eight threads": {"METERING_THREADS": "8"},
     "another locale": {"LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8"},
     "another hash seed and more threads": {"PYTHONHASHSEED": "4711", "METERING_THREADS": "4"},
 }
@@ -65,3 +69,17 @@ def test_the_process_changes_no_byte(place, expected, environment):
 def test_formats_and_numbers_of_files_change_no_byte(tmp_path, expected):
     write_tables(tmp_path / "facts", {table: rows[::-1] for table, rows in WORLD.tables.items()}, "ndjson.zst", 50)
     assert printed(tmp_path) == expected
+
+
+def test_the_sample_month_is_the_same_bytes_wherever_it_is_billed(tmp_path):
+    sample_month = Path(__file__).resolve().parents[2] / "sample_data"
+    command = [sys.executable, "-m", "metering", "run", str(sample_month), "--format", "json", "--store", ":memory:", "-q"]
+    places = (
+        {"METERING_THREADS": "1", "PYTHONHASHSEED": "0", "TZ": "UTC"},
+        {"METERING_THREADS": "8", "PYTHONHASHSEED": "4711", "TZ": "Asia/Kathmandu", "LC_ALL": "tr_TR.UTF-8"},
+    )
+    runs = [
+        subprocess.run(command, cwd=tmp_path, env=os.environ | place, capture_output=True, check=True).stdout for place in places
+    ]
+    assert len(runs[0]) > 10_000
+    assert runs[0] == runs[1]
