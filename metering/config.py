@@ -4,9 +4,9 @@ import tomllib
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from metering.billing.money import plain_decimal
@@ -20,6 +20,15 @@ from metering.model.limits import AuditLimits
 from metering.model.terms import parse_term
 
 CONFIG_FILE = "metering.toml"
+
+
+class SparkSettings(BaseModel):
+    """Where Spark is, and properties of its own (`spark.executor.memory`), for `--engine spark`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    master: Annotated[str, Field(min_length=1)] = "local[*]"
+    conf: dict[str, str] = {}
 
 
 class Settings(BaseSettings):
@@ -46,6 +55,8 @@ class Settings(BaseSettings):
     }
     memory: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "1200MB"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark: SparkSettings = SparkSettings()
     endpoints: dict[str, EndpointSettings] = {}
     accounts: dict[str, AccountSettings] = {}
     collect: CollectSettings = CollectSettings()

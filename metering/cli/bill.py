@@ -1,5 +1,6 @@
 """`metering run` and `metering bill`: statements of a period."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from metering.cli.common import (
     Format,
     KnownAtOption,
     OutputOption,
+    job_meter,
     message,
     meter,
     progress,
@@ -26,10 +28,17 @@ if TYPE_CHECKING:
 CheckOption = Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")]
 
 
+class RunEngine(StrEnum):
+    """What computes a bill."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 @with_common_options
 def run(
     common: Common,
-    facts: Annotated[list[Path], typer.Argument(metavar="FACTS", help="A facts directory, or files of facts.")],
+    facts: Annotated[list[str], typer.Argument(metavar="FACTS", help="A facts directory, or files of facts; a URL for Spark.")],
     period: Annotated[
         str | None,
         typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given."),
@@ -37,11 +46,21 @@ def run(
     as_of: AsOfOption = None,
     account: AccountOption = None,
     check: CheckOption = False,
+    tables: Annotated[
+        Path | None, typer.Option("--tables", metavar="FOLDER", help="Also write usage, lines, episodes, statements, as Parquet.")
+    ] = None,
+    engine: Annotated[RunEngine | None, typer.Option("--engine", help="duckdb, or spark for more than one machine.")] = None,
+    master: Annotated[
+        str | None, typer.Option("--master", metavar="URL", help="Spark's: local[*], spark://HOST:PORT, sc://HOST, yarn.")
+    ] = None,
 ) -> None:
-    """The main job: take facts in, bill a period, print the bill."""
+    """The main job: take facts in, bill a period, print the bill.
+
+    On Spark, facts are Parquet, from a directory or a URL that Spark reads, and nothing is kept.
+    """
     from metering.cli.facts import tell  # noqa: PLC0415
 
-    with meter(common) as opened:
+    with job_meter(common, engine, master) as opened:
         with progress(common, "Ingesting") as show:
             outcome = opened.ingest(facts, progress=show)
         tell(common, outcome)
@@ -50,6 +69,11 @@ def run(
             message(common, f"billing {period}" + ("" if is_full else ", of which the facts do not reach the end"))
         with progress(common, "Billing") as show:
             made = opened.bill(period, as_of=as_of, account=account, progress=show)
+        if tables is not None:
+            from metering.reporting.bill_tables import write_bill_tables  # noqa: PLC0415
+
+            for place, count in write_bill_tables(made, tables).items():
+                message(common, f"{place}: {counted(count, 'row')}")
     _print(common, made, check)
 
 

@@ -16,6 +16,8 @@ from metering import __version__
 
 if TYPE_CHECKING:
     from metering.api import Meter
+    from metering.cluster import ClusterMeter
+    from metering.config import Settings
     from metering.reporting.alerts import Alert
 
 EXIT_FAILED = 1
@@ -140,16 +142,48 @@ def message(common: Common, text: str) -> None:
 def meter(common: Common) -> Iterator["Meter"]:
     """Open the meter that the options name; every error becomes one line on stderr and an exit code."""
     from metering.api import Meter  # noqa: PLC0415 -- `--help` must not wait for DuckDB
-    from metering.config import load_settings  # noqa: PLC0415
+
+    with _errors_told(), Meter(_settings(common)) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def job_meter(common: Common, engine: str | None, master: str | None) -> "Iterator[Meter | ClusterMeter]":
+    """Open what does the main job: the store's meter, or one on Spark where that engine is asked for or set."""
+    from metering.api import Meter  # noqa: PLC0415 -- `--help` must not wait for DuckDB
+
+    with _errors_told():
+        settings = _settings(common)
+        if (engine or settings.engine) == "spark":
+            from metering.cluster import open_cluster  # noqa: PLC0415
+
+            if common.store is not None:
+                raise typer.BadParameter("the spark engine keeps nothing: leave --store out", param_hint="--store")
+            spark = settings.spark if master is None else settings.spark.model_copy(update={"master": master})
+            with open_cluster(settings.model_copy(update={"spark": spark})) as cluster:
+                yield cluster
+            return
+        if master is not None:
+            raise typer.BadParameter("--master is where Spark is: give --engine spark too", param_hint="--master")
+        with Meter(settings) as opened:
+            yield opened
+
+
+def _settings(common: Common) -> "Settings":
+    from metering.config import load_settings  # noqa: PLC0415 -- `--help` must not wait for pydantic's settings
+
+    settings = load_settings(common.config)
+    return settings if common.store is None else settings.model_copy(update={"store": common.store})
+
+
+@contextlib.contextmanager
+def _errors_told() -> Iterator[None]:
+    """Make one line on stderr and an exit code of every error."""
     from metering.engine.duckdb import Engine  # noqa: PLC0415
     from metering.model.errors import MeteringError, MisuseError  # noqa: PLC0415
 
     try:
-        settings = load_settings(common.config)
-        if common.store is not None:
-            settings = settings.model_copy(update={"store": common.store})
-        with Meter(settings) as opened:
-            yield opened
+        yield
     except MisuseError as error:
         print(f"metering: {one_line(error)}", file=sys.stderr)  # noqa: T201 -- stderr is for messages
         raise typer.Exit(EXIT_MISUSE) from None

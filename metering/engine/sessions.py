@@ -4,6 +4,7 @@ What Spark's JVM has to say while it starts goes to a file; of what went wrong o
 """
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from metering.engine.probes import assert_trusted
-from metering.engine.spark import SparkEngine
+from metering.engine.spark import SparkEngine, quietly
 from metering.model.errors import EngineError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _JAVA_HINT = (
     f"install Java {_LEAST_JAVA} or later (Debian: apt-get install openjdk-17-jre-headless), name it in JAVA_HOME, "
     "or name a server with --master sc://HOST"
 )
+_OF_SPARK = ("pyspark", "py4j", "grpc")
 _PYSPARK_HINT = "pip install 'metering[spark]'"
 
 # What every session relies on: overflow raises, no time zone but UTC, decimals of 38 digits that lose none.
@@ -37,7 +39,9 @@ _RULES = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.decimalOperations.allowPrecisionLoss": "true",
-    "spark.sql.caseSensitive": "false",
+    "spark.sql.caseSensitive": "true",
+    # A table kept by a checkpoint carries its constraints, and reading one twice in a plan then fails: key not found (Spark 4.3).
+    "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.parser.escapedStringLiterals": "false",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
@@ -73,8 +77,13 @@ def spark_engine(master: str, conf: Mapping[str, str]) -> Iterator[SparkEngine]:
         engine = SparkEngine(session)
         assert_trusted(engine, f"Spark at {master}")
         yield engine
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _OF_SPARK:
+            raise
+        raise EngineError(f"Spark at {master} failed ({_first_line(str(error))}); nothing was written: run again") from error
     finally:
-        session.stop()
+        with contextlib.suppress(Exception):  # a server that is gone cannot be told
+            session.stop()
 
 
 def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
@@ -88,6 +97,8 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
     except ImportError:
         raise EngineError(f"the spark engine is not installed: {_PYSPARK_HINT}") from None
     _assert_answering(master)
+    # It tells each overflow that a probe provokes, whole stack traces included.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
     builder: Any = SparkSession.builder
     if master.startswith(_CONNECT):
         return _ruled(_connected(builder, master))
@@ -104,8 +115,9 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
 
 def _connected(builder: Any, master: str) -> "SparkSession":
     try:
-        session: SparkSession = builder.remote(master).create()
-        session.version  # noqa: B018 -- the first question that the server itself answers
+        with quietly():
+            session: SparkSession = builder.remote(master).create()
+            session.version  # noqa: B018 -- the first question that the server itself answers
     except ImportError as error:
         raise EngineError(f"Spark Connect needs more than is installed ({_first_line(str(error))}): {_PYSPARK_HINT}") from None
     except Exception as error:  # noqa: BLE001 -- grpc raises its own

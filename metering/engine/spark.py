@@ -92,8 +92,12 @@ class SparkEngine:
         return self.session.sql(sql, args=bound) if bound else self.session.sql(sql)
 
     def kept(self, frame: "DataFrame") -> "DataFrame":
-        """Compute a frame once and keep it in the cluster."""
-        return frame.localCheckpoint()
+        """Compute a frame once and keep it in the cluster.
+
+        Its columns are new ones to Spark: a join of what was kept with what it was made from would else find a name twice, or not.
+        """
+        found = frame.localCheckpoint()
+        return found.toDF(*found.columns)
 
     def _append(self, table: str, more: "DataFrame") -> None:
         known = self.session.table(table)
@@ -102,7 +106,11 @@ class SparkEngine:
 
     def _loaded(self, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> "DataFrame":
         texts = [tuple(None if value is None else str(value) for value in row) for row in rows]
-        with _quietly():
+        if not texts:
+            # Spark knows that this is empty, and leaves out of every plan what would be joined with it.
+            nothing = ", ".join(f"cast(null as {_spark_type(kind)}) as `{name}`" for name, kind in columns.items())
+            return self.session.sql(f"select {nothing} where false")
+        with quietly():
             frame = self.session.createDataFrame(texts, ", ".join(f"`{name}` string" for name in columns))
         return frame.selectExpr(*(f"cast(`{name}` as {_spark_type(kind)}) as `{name}`" for name, kind in columns.items()))
 
@@ -124,7 +132,7 @@ def _readers() -> Counter[str]:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep what pyspark says about the versions of libraries that are not used here to itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -8,7 +8,7 @@ its name, else by its columns.
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted
@@ -38,7 +38,7 @@ OPTIONAL_COLUMNS: dict[Table, tuple[str, ...]] = {
 }
 _FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 _COMPRESSIONS = (".gz", ".zst")
-_HINT = "name a facts directory, or files such as samples.csv, prices.ndjson.gz, samples/day-01.parquet"
+FACTS_HINT = "name a facts directory, or files such as samples.csv, prices.ndjson.gz, samples/day-01.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,41 +81,42 @@ def find_files(engine: Engine, paths: list[Path]) -> tuple[list[FactFile], list[
     notes: list[str] = []
     for root in paths:
         if not root.exists():
-            raise InputError(f"{root} is not there: {_HINT}")
+            raise InputError(f"{root} is not there: {FACTS_HINT}")
         named = _walk(root, notes) if root.is_dir() else [(root, _table_by_name(root))]
         for path, table in named:
             found.setdefault(path.resolve(), _opened(engine, path, table, notes))
         if root.is_dir():
             assert_as_exported(root, [path for path, _ in named])
     if not found:
-        raise InputError(f"no facts in {', '.join(map(str, paths))}: {_HINT}")
+        raise InputError(f"no facts in {', '.join(map(str, paths))}: {FACTS_HINT}")
     return sorted(found.values(), key=lambda file: file.shown), sorted(set(notes))
 
 
 def _walk(root: Path, notes: list[str]) -> list[tuple[Path, Table]]:
     """List the fact files of a directory: its own files by name, and all files of folders that are named like a table."""
-    files: list[tuple[Path, Table]] = []
-    inherited = _table_of_stem(root.name)
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if not path.is_file() or any(part.startswith((".", "_")) for part in relative.parts):
-            continue
-        if _format_of(path) is None:
-            if inherited or (len(relative.parts) > 1 and _table_of_stem(relative.parts[0])):
-                notes.append(f"{path} is passed over: its name ends in no format of facts")
-            continue
-        if raw := _raw_table(path):
-            files.append((path, raw))
-            continue
-        table = _table_of_stem(relative.parts[0]) or inherited
-        if table:
-            files.append((path, table))
-        elif len(relative.parts) == 1:
-            notes.append(f"{path} is passed over: no table of facts has its name")
-    return files
+    paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    found = [(path, table_of(root.name, path.relative_to(root), str(path), notes)) for path in paths]
+    return [(path, table) for path, table in found if table is not None]
 
 
-def _raw_table(path: Path) -> Table | None:
+def table_of(root: str, relative: PurePath, shown: str, notes: list[str]) -> Table | None:
+    """Tell which table a file of a directory named `root` holds, None if none; a note says what one would miss."""
+    inherited = _table_of_stem(root)
+    if any(part.startswith((".", "_")) for part in relative.parts):
+        return None
+    if _format_of(relative) is None:
+        if inherited or (len(relative.parts) > 1 and _table_of_stem(relative.parts[0])):
+            notes.append(f"{shown} is passed over: its name ends in no format of facts")
+        return None
+    if raw := _raw_table(relative):
+        return raw
+    table = _table_of_stem(relative.parts[0]) or inherited
+    if table is None and len(relative.parts) == 1:
+        notes.append(f"{shown} is passed over: no table of facts has its name")
+    return table
+
+
+def _raw_table(path: PurePath) -> Table | None:
     """Tell the raw responses that a collector keeps by their names: listings, and the other answers."""
     if _format_of(path) != "ndjson":
         return None
@@ -139,7 +140,7 @@ def _table_by_name(path: Path) -> Table | None:
     return _table_of_stem(path.name) or _table_of_stem(path.parent.name)
 
 
-def _format_of(path: Path) -> Format | None:
+def _format_of(path: PurePath) -> Format | None:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in _COMPRESSIONS:
         suffixes.pop()
@@ -168,7 +169,7 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
             columns = _json_columns(path)
     table = table or _table_of_columns(path, columns)
     if table not in RAW_TABLES:
-        _check_columns(path, table, columns, notes, are_all=form != "ndjson")
+        check_columns(str(path), table, columns, notes, are_all=form != "ndjson")
     return FactFile(
         path=path,
         shown=str(path),
@@ -188,21 +189,23 @@ def _table_of_columns(path: Path, columns: tuple[str, ...]) -> Table:
         return "captures"
     fitting = [table for table, required in REQUIRED_COLUMNS.items() if set(required) <= set(columns)]
     if not fitting:
-        raise InputError(f"{path} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; {_HINT}")
+        raise InputError(
+            f"{path} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; {FACTS_HINT}"
+        )
     return max(fitting, key=lambda table: len(REQUIRED_COLUMNS[table]))
 
 
-def _check_columns(path: Path, table: Table, columns: tuple[str, ...], notes: list[str], *, are_all: bool) -> None:
+def check_columns(shown: str, table: Table, columns: tuple[str, ...], notes: list[str], *, are_all: bool) -> None:
     """Check the columns of a header, or of the first line of NDJSON, which need not have all of them."""
     known = REQUIRED_COLUMNS[table] + OPTIONAL_COLUMNS[table]
     for column in REQUIRED_COLUMNS[table] if are_all else ():
         if column not in columns:
-            raise InputError(f"{path} has no column {column!r}, which {table} need; it has {', '.join(columns)}")
+            raise InputError(f"{shown} has no column {column!r}, which {table} need; it has {', '.join(columns)}")
     for column in columns:
         if column not in known:
-            notes.append(f"{path}: the column {column!r} is no column of {table} and is ignored")
+            notes.append(f"{shown}: the column {column!r} is no column of {table} and is ignored")
         elif are_all and columns.count(column) > 1:
-            raise InputError(f"{path} has the column {column!r} twice: which one counts cannot be told")
+            raise InputError(f"{shown} has the column {column!r} twice: which one counts cannot be told")
 
 
 def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

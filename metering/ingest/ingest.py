@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from metering.engine.duckdb import Engine
+from metering.engine.interface import QueryEngine
 from metering.ingest.answers import readings_of
 from metering.ingest.fact_models import ALL_MODELS
 from metering.ingest.facts import FactOutcome, read_facts, write_facts
@@ -137,7 +138,7 @@ def _ingest(
         outcome.tables = {"samples": samples.rows} | outcome.tables
         outcome.polls = samples.polls
         outcome.rejections = samples.rejections + outcome.rejections
-    _assert_acceptable(outcome, strict=strict, allow_useless=allow_useless)
+    assert_acceptable(outcome, strict=strict, allow_useless=allow_useless)
     _write(engine, outcome, sample_files, facts, samples, clock, now_s, progress, done, steps)
     for file in sample_files:
         file.assert_unchanged()
@@ -156,7 +157,7 @@ def _write(
     done: int,
     steps: int,
 ) -> None:
-    rejections, settled = _changed_rejections(engine, outcome)
+    rejections, settled = changed_rejections(engine, outcome)
     aside = engine.rows("staging/new_conflicting_samples", {"ingest_seq": 0}) if samples.polls.conflicting else []
     accepted = samples.polls.accepted + sum(fact.rows.accepted for fact in facts.values())
     if not (accepted or aside or rejections or settled):
@@ -172,7 +173,7 @@ def _write(
     outcome.ingest_seq = ingest_seq
 
 
-def _assert_acceptable(outcome: IngestOutcome, *, strict: bool, allow_useless: bool) -> None:
+def assert_acceptable(outcome: IngestOutcome, *, strict: bool, allow_useless: bool) -> None:
     """Refuse a batch of which nothing is of use, or, if strict, one with anything wrong in it.
 
     Raises:
@@ -188,24 +189,25 @@ def _assert_acceptable(outcome: IngestOutcome, *, strict: bool, allow_useless: b
         raise InputError(f"nothing was taken, as --strict asks: {found}" + (f"; the first: {first}" if first else ""))
 
 
-def _rejection_row(rejection: Rejection) -> tuple[str | int | None, ...]:
+def rejection_row(rejection: Rejection) -> tuple[str | int | None, ...]:
+    """Give a rejection as a row of the table of rejections, its ingest left out."""
     return (
         rejection.table, rejection.file, rejection.line, rejection.field, rejection.value, rejection.reason,
         rejection.endpoint, rejection.account, rejection.poll_s,
     )  # fmt: skip
 
 
-_REJECTION_COLUMNS = {
+REJECTION_COLUMNS = {
     "table_name": "varchar", "file": "varchar", "line": "bigint", "field": "varchar", "value": "varchar", "reason": "varchar",
     "endpoint": "varchar", "account": "varchar", "poll_s": "bigint",
 }  # fmt: skip
 
 
-def _changed_rejections(engine: Engine, outcome: IngestOutcome) -> tuple[list[Rejection], list[str]]:
+def changed_rejections(engine: QueryEngine, outcome: IngestOutcome) -> tuple[list[Rejection], list[str]]:
     """Tell which rejections to record, and which files to settle: reading a file again replaces what was said of it."""
     known: dict[str, set[tuple[Any, ...]]] = {}
     for row in engine.sql(
-        f"select {', '.join(f'r.{name}' for name in _REJECTION_COLUMNS)} from rejections as r "
+        f"select {', '.join(f'r.{name}' for name in REJECTION_COLUMNS)} from rejections as r "
         "left join (select file, max(ingest_seq) as ingest_seq from settled_files group by file) as s on r.file = s.file "
         "where r.ingest_seq >= coalesce(s.ingest_seq, 0)"
     ):
@@ -213,7 +215,7 @@ def _changed_rejections(engine: Engine, outcome: IngestOutcome) -> tuple[list[Re
     found: dict[str, list[Rejection]] = {file: [] for file in (*outcome.file_names, *outcome.places)}
     for rejection in outcome.rejections:
         found[rejection.file].append(rejection)
-    changed = [file for file, rows in found.items() if known.get(file, set()) != set(map(_rejection_row, rows))]
+    changed = [file for file, rows in found.items() if known.get(file, set()) != set(map(rejection_row, rows))]
     return [rejection for file in changed for rejection in found[file]], [file for file in changed if file in known]
 
 
@@ -222,6 +224,6 @@ def _write_rejections(engine: Engine, rejections: list[Rejection], settled: list
         engine.sql("insert into settled_files values ($file, $ingest_seq)", {"file": file, "ingest_seq": ingest_seq})
     if not rejections:
         return
-    engine.load("new_rejections", _REJECTION_COLUMNS, map(_rejection_row, rejections))
+    engine.load("new_rejections", REJECTION_COLUMNS, map(rejection_row, rejections))
     engine.sql("insert into rejections by name select *, $ingest_seq as ingest_seq from new_rejections", {"ingest_seq": ingest_seq})
     engine.drop("new_rejections")

@@ -278,7 +278,7 @@ def _keep_runs(engine: Engine) -> None:
     engine.sql(f"insert into open_runs by name {split.format('=')}")
 
 
-def drop_staging(engine: Engine) -> None:
+def drop_staging(engine: QueryEngine) -> None:
     """Give the memory of staging back."""
     engine.drop(
         "rejected_rows", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks", "staged_phases", "staged_blocks",

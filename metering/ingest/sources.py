@@ -21,12 +21,12 @@ from metering.model.errors import InputError
 _TEXT_COLUMNS = (
     "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
 )  # fmt: skip
-_IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status", "name")
+IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status", "name")
 # A sign that stands in no text, so that a line is one column.
 _NO_DELIMITER = "\U0010ffff"
 _CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='none'"""
 # Types whose every value is a BIGINT; what may be larger is judged as text.
-_WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
 _LISTINGS_PER_FILE = 2**40
 
@@ -98,7 +98,7 @@ def parquet_source(file: FactFile, number: int) -> str:
         if column not in _TEXT_COLUMNS or column == "owner":
             continue
         name = quoted_name(column)
-        if column in _IDENTIFIERS and not (kind in ("VARCHAR", "UUID", '"NULL"') or kind.startswith("ENUM")):
+        if column in IDENTIFIERS and not (kind in ("VARCHAR", "UUID", '"NULL"') or kind.startswith("ENUM")):
             raise InputError(
                 f"{file.shown}: the column {column!r} is {kind}, but identifiers are text (00123 is not 123); write it as text"
             )
@@ -106,7 +106,7 @@ def parquet_source(file: FactFile, number: int) -> str:
             values["poll_s"] = _floored(f"epoch_us({name})", 1_000_000)
         elif column == "poll_time" and kind == "TIMESTAMPTZ_NS":
             values["poll_s"] = _floored(f"epoch_ns({name})", 1_000_000_000)
-        elif column == "allocated_size" and kind in _WHOLE_NUMBERS:
+        elif column == "allocated_size" and kind in WHOLE_NUMBERS:
             values["size_bytes"] = f"cast({name} as bigint)"
         else:
             values[column] = f"cast({name} as varchar)"
@@ -138,7 +138,7 @@ def _ndjson(number: int, plain: Path) -> str:
     values = {column: _text(column) for column in columns}
     # A JSON text begins with its type: a quote for text, and null is no value at all.
     wrong = " ".join(
-        f"when not starts_with(cast({column} as varchar), '\"') then '{column}.no_text'" for column in ("poll_time", *_IDENTIFIERS)
+        f"when not starts_with(cast({column} as varchar), '\"') then '{column}.no_text'" for column in ("poll_time", *IDENTIFIERS)
     )
     values["problem"] = f"case {wrong} end"
     # A blank line is no record, and `null` one without any cell.
@@ -176,7 +176,7 @@ def _cells(record: Record) -> list[str | None]:
     texts = [decimal_text(cells.get(column)) for column in _TEXT_COLUMNS[:-1]]
     problem, shown = record.problem, record.shown
     if problem is None:
-        problem = next((f"{name}.no_text" for name in ("poll_time", *_IDENTIFIERS) if not is_text(cells.get(name))), None)
+        problem = next((f"{name}.no_text" for name in ("poll_time", *IDENTIFIERS) if not is_text(cells.get(name))), None)
     if problem is None and isinstance(cells.get("allocated_size"), (bool, tuple, list)):
         problem, shown = "allocated_size.no_integer", decimal_text(cells["allocated_size"]) or ""
     return [*texts, None, problem, shown]

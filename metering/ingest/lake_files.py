@@ -1,0 +1,249 @@
+"""Parquet facts where Spark reads them: which files a place holds, what their columns are, and their rows as staging takes them.
+
+A place on this machine is looked through as for a store, with the same words for what is wrong. A URL (`s3a://`, `gs://`,
+`abfss://`, `hdfs://`, `file://`) is listed by Spark, and so are the bytes that a manifest is held against.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from metering.engine.duckdb import DEFAULT_MEMORY, connect
+from metering.engine.duckdb import Engine as DuckDB
+from metering.engine.spark import SparkEngine
+from metering.ingest.files import FACTS_HINT, FactFile, check_columns, find_files, table_of
+from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
+from metering.ingest.samples import RAW_COLUMNS
+from metering.ingest.sources import IDENTIFIERS, WHOLE_NUMBERS
+from metering.ingest.text import Record
+from metering.model.errors import InputError
+from metering.model.units import counted
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?", re.IGNORECASE)
+_TEXTS = ("VARCHAR", "UUID", '"NULL"')
+# Spark's types by the names that DuckDB has for them.
+_KINDS = {
+    "string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE", "timestamp_ntz": "TIMESTAMP", "tinyint": "TINYINT",
+    "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "binary": "BLOB", "void": '"NULL"',
+}  # fmt: skip
+_FACT_IDENTIFIERS = ("id", "account", "location", "resource", "currency")
+_INSTANT = "date_format({name}, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")"
+_UUID = "regexp_replace(lower(hex({name})), '^(.{{8}})(.{{4}})(.{{4}})(.{{4}})(.{{12}})$', '$1-$2-$3-$4-$5')"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile(FactFile):
+    """A file that a URL names; an object store replaces objects whole, so one that was opened is read to its end."""
+
+    def assert_unchanged(self) -> None:
+        """Hold."""
+
+
+def find_lake_files(engine: SparkEngine, places: list[str]) -> tuple[list[FactFile], list[str]]:
+    """Find the fact files of directories, files and URLs, sorted by name, each once, and notes about what was passed over.
+
+    Raises:
+        InputError: a place is not there, holds no facts, or facts that are no Parquet; or is not what its manifest says.
+    """
+    urls = [place for place in places if _SCHEME.match(place)]
+    notes: list[str] = []
+    files: list[FactFile] = []
+    if local := [Path(place) for place in places if place not in urls]:
+        connection = connect(":memory:", read_only=False, spill_folder=None, memory=DEFAULT_MEMORY, threads=1)
+        try:
+            files, notes = find_files(DuckDB(connection), local)
+        finally:
+            connection.close()
+        _assert_parquet([file.shown for file in files if file.format != "parquet"])
+    for url in urls:
+        files += _remote_files(engine, url.rstrip("/"), notes)
+    found = {file.shown: file for file in files}
+    return [found[shown] for shown in sorted(found)], sorted(set(notes))
+
+
+def _assert_parquet(others: list[str]) -> None:
+    if others:
+        raise InputError(
+            f"the spark engine reads Parquet facts, and {others[0]} is none ({counted(len(others), 'such file')}): "
+            "make them with `metering export facts`"
+        )
+
+
+def _remote_files(engine: SparkEngine, url: str, notes: list[str]) -> list[FactFile]:
+    listed = {_relative(url, row[0]): row[1] for row in _read(url, lambda: _bytes_of(engine, url, "length").collect())}
+    tables = {
+        name: table
+        for name in sorted(listed)
+        if name == "." or name != MANIFEST
+        if (table := table_of(_stem(url), PurePosixPath(_stem(url) if name == "." else name), f"{url}/{name}", notes))
+    }
+    if not tables:
+        raise InputError(f"no facts in {url}: {FACTS_HINT}")
+    _assert_parquet([f"{url}/{name}" for name in tables if not name.endswith(".parquet") and name != "."])
+    if MANIFEST in listed:
+        _hold_against_manifest(engine, url, set(tables))
+    found: list[FactFile] = []
+    for name, table in tables.items():
+        shown = url if name == "." else f"{url}/{name}"
+        schema = _read(shown, lambda shown=shown: engine.session.read.parquet(_escaped(shown)).schema)
+        columns = tuple(field.name for field in schema.fields)
+        check_columns(shown, table, columns, notes, are_all=True)
+        kinds = tuple(_KINDS.get(kind, kind.upper()) for kind in (field.dataType.simpleString() for field in schema.fields))
+        found.append(RemoteFile(Path(shown), shown, table, "parquet", columns, kinds))
+    return found
+
+
+def _hold_against_manifest(engine: SparkEngine, url: str, names: set[str]) -> None:
+    rows = _bytes_of(engine, url, "length", "if(path like '%/manifest.json', content, null)", "sha2(content, 256)").collect()
+    by_name = {_relative(url, row[0]): row for row in rows}
+    manifest = read_manifest(bytes(by_name[MANIFEST][2]).decode(errors="replace"), f"{url}/{MANIFEST}")
+    if manifest is None:
+        return
+    assert_complete(manifest, names, url)
+    for file in manifest.files:
+        _, size, _, sha256 = by_name[file.path]
+        assert_unaltered(file, size, sha256, url)
+
+
+def _bytes_of(engine: SparkEngine, url: str, *columns: str) -> "DataFrame":
+    files = engine.session.read.format("binaryFile").option("recursiveFileLookup", "true").load(_escaped(url))
+    return files.selectExpr("path", *columns)
+
+
+def _read(shown: str, read: Any) -> Any:
+    """Let Spark read something of a place, and say in one line why it cannot."""
+    try:
+        return read()
+    except Exception as error:  # noqa: BLE001 -- the JVM's, py4j's, grpc's: all say that it cannot be read
+        text = str(error)
+        missing = "PATH_NOT_FOUND" in text
+        lines = [line for line in text.splitlines() if line.startswith(": ")] or text.strip().splitlines() or [type(error).__name__]
+        reason = "it is not there" if missing else lines[0].removeprefix(": ")[:300]
+        raise InputError(f"{shown} cannot be read by Spark ({reason}): {FACTS_HINT}") from None
+
+
+def _stem(url: str) -> str:
+    return url.rpartition("/")[2]
+
+
+def _relative(url: str, path: str) -> str:
+    base, full = (_SCHEME.sub("", text) for text in (url, path))
+    return PurePosixPath(full).relative_to(base).as_posix()
+
+
+def _escaped(url: str) -> str:
+    """Write a place so that Spark opens just that: it takes `a[1]` for a pattern."""
+    return re.sub(r"([\\*?\[\]{}^])", r"\\\1", url)
+
+
+def _location(file: FactFile) -> str:
+    return _escaped(file.shown if isinstance(file, RemoteFile) else f"file://{file.path.resolve()}")
+
+
+def parquet_records(engine: SparkEngine, file: FactFile) -> Iterator[Record]:
+    """Give the rows of a small table's file, as text, numbered from 1.
+
+    Raises:
+        InputError: an identifier is a number, or of another type that is no text; or the file is damaged.
+    """
+    picks = ["_metadata.row_index"]
+    for column, kind in zip(file.columns, file.types, strict=True):
+        if column in _FACT_IDENTIFIERS and kind not in _TEXTS:
+            raise InputError(f"{file.shown}: the column {column!r} is {kind}, but identifiers are text; write it as text")
+        picks.append(f"{_text(column, kind)} as {_quoted(column)}")
+    rows = _read(
+        file.shown,
+        lambda: engine.session.read.parquet(_location(file)).selectExpr(*picks).orderBy("row_index").collect(),
+    )
+    for number, *cells in rows:
+        yield Record(number + 1, dict(zip(file.columns, cells, strict=True)))
+
+
+def _text(column: str, kind: str) -> str:
+    name = _quoted(column)
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return _INSTANT.format(name=name)
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"cast({name} as string) || ' (a float)'"
+    if kind == '"NULL"':
+        return "cast(null as string)"
+    return _UUID.format(name=name) if kind == "UUID" else f"cast({name} as string)"
+
+
+def raw_samples(engine: SparkEngine, files: list[FactFile]) -> None:
+    """Make the view `raw_samples` of the rows of sample files where they lie; files of the same columns are read together.
+
+    Raises:
+        InputError: an identifier is a number, or of another type that is no text; or a file cannot be read.
+    """
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, FactFile]]] = {}
+    for number, file in enumerate(files, start=1):
+        groups.setdefault((file.columns, file.types), []).append((number, file))
+    frames = [_raw_frame(engine, group) for group in groups.values()]
+    together = frames[0]
+    for frame in frames[1:]:
+        together = together.unionAll(frame)
+    together.createOrReplaceTempView("raw_samples")
+
+
+def _raw_frame(engine: SparkEngine, files: list[tuple[int, FactFile]]) -> "DataFrame":
+    first = files[0][1]
+    frame: DataFrame = _read(first.shown, lambda: engine.session.read.parquet(*(_location(file) for _, file in files)))
+    values = _raw_values(first)
+    if len(files) == 1:
+        values["file_number"] = str(files[0][0])
+    else:
+        numbers = _numbers_by_place(frame.inputFiles(), files)
+        engine.load("sample_places", {"place": "varchar", "number": "integer"}, numbers)
+        places = engine.session.table("sample_places").hint("broadcast")
+        columns = [_quoted(name) for name in frame.columns]
+        numbered = frame.selectExpr("_metadata.file_path as place", "_metadata.row_index as row_index", *columns)
+        frame = numbered.join(places, "place")
+        values |= {"file_number": "number", "row_number": "row_index + 1"}
+    picks = [f"cast({values.get(column, 'null')} as {_spark_type(kind)}) as {column}" for column, kind in RAW_COLUMNS.items()]
+    return frame.selectExpr(*picks)
+
+
+def _raw_values(file: FactFile) -> dict[str, str]:
+    """Give what Spark selects for each raw column that the file has; see `metering.ingest.sources.parquet_source`."""
+    values = {"row_number": "_metadata.row_index + 1", "listing": "0"}
+    for column, kind in zip(file.columns, file.types, strict=True):
+        if column not in RAW_COLUMNS or column in ("owner", "problem", "problem_value", "drive_size"):
+            continue
+        name = _quoted(column)
+        if column in IDENTIFIERS and not (kind in _TEXTS or kind.startswith("ENUM")):
+            raise InputError(
+                f"{file.shown}: the column {column!r} is {kind}, but identifiers are text (00123 is not 123); write it as text"
+            )
+        if column == "poll_time" and kind == "TIMESTAMP WITH TIME ZONE":
+            values["poll_s"] = f"unix_seconds({name})"
+        elif column == "allocated_size" and kind in WHOLE_NUMBERS:
+            values["size_bytes"] = name
+        elif kind in ("FLOAT", "DOUBLE"):
+            values[column] = f"cast({name} as string)"
+        else:
+            values[column] = _text(column, kind)
+    return values
+
+
+def _numbers_by_place(places: Iterable[str], files: list[tuple[int, FactFile]]) -> list[tuple[str, int]]:
+    """Give each file's number by what Spark calls it; it quotes what a URL must, and leaves out an empty authority."""
+    numbers = {}
+    for number, file in files:
+        place = file.shown if isinstance(file, RemoteFile) else str(file.path.resolve())
+        numbers[_SCHEME.sub("", place)] = number
+    return [(re.sub(r"^file:/+", "file:/", place), numbers[_SCHEME.sub("", unquote(place))]) for place in places]
+
+
+def _spark_type(kind: str) -> str:
+    return "string" if kind == "varchar" else kind
+
+
+def _quoted(column: str) -> str:
+    return "`" + column.replace("`", "``") + "`"
