@@ -77,7 +77,7 @@ def lives(card: Card, seeds: int, steps: int) -> None:
 def rows(card: Card) -> None:
     """Run every test that the catalogue names, and count its rows."""
     places = sorted({f"tests/{place}" for fault in FAULTS for place in fault.places})
-    passed = card.tests("-q", *places)
+    passed = card.tests(*places)
     card.line("rows of the catalogue of faults", len(FAULTS), f"{len(places)} tests are named")
     card.line("faults injected by them, one a case", passed)
 
@@ -93,7 +93,7 @@ def main() -> int:
     given = parser.parse_args()
     card, began = Card(), time.monotonic_ns()
     lives(card, given.seeds, given.steps)
-    kinds = card.tests("-q", *FUZZ, METERING_EXAMPLES=str(given.examples))
+    kinds = card.tests(*FUZZ, METERING_EXAMPLES=str(given.examples))
     card.line("kinds of bad input", kinds, f"up to {given.examples} of each")
     if not given.quick:
         rows(card)
