@@ -170,11 +170,13 @@ def writer(place: Path) -> "Iterator[Engine]":
         connection.close()
 
 
-def _meant(places: Sequence[Path]) -> list[Path]:
+def _meant(places: Sequence[Path]) -> list[str]:
     """Give places as they really are, and where the links lead that somebody put into a folder among them."""
     real = [place.resolve() for place in places]
     links = (link for place in real if place.is_dir() for link in place.rglob("*") if link.is_symlink())
-    return sorted({*real, *(link.resolve() for link in links)})
+    meant = {*real, *(link.resolve() for link in links)}
+    # A name that is a pattern is written escaped where it is read, and asked for as it is written.
+    return sorted({*map(str, meant), *map(glob_escaped, meant)})
 
 
 def quoted(text: str | Path) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from metering.engine.duckdb import DEFAULT_MEMORY, connect
 from metering.engine.duckdb import Engine as DuckDB
+from metering.engine.duckdb import connect
 from metering.engine.spark import SparkEngine
 from metering.ingest.files import FACTS_HINT, FactFile, check_columns, find_files, table_of
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
@@ -55,7 +55,7 @@ def find_lake_files(engine: SparkEngine, places: list[str]) -> tuple[list[FactFi
     notes: list[str] = []
     files: list[FactFile] = []
     if local := [Path(place) for place in places if place not in urls]:
-        connection = connect(":memory:", read_only=False, spill_folder=None, memory=DEFAULT_MEMORY, threads=1)
+        connection = connect(":memory:", read_only=False, spill_folder=None, threads=1, places=local)
         try:
             files, notes = find_files(DuckDB(connection), local)
         finally:

@@ -200,7 +200,7 @@ def _advice(unit: _Unit, term: Term, rate: Fraction, step: int, now_s: int) -> t
     return total(amount, 0), Advice(
         account=unit.place[0], location=unit.place[1], length=term.text, is_best=False, amount_bytes=amount,
         bought_already_bytes=kept, currency=unit.currency, price=unit.price.text, unit=unit.price.unit,
-        discount_percent=f"{plain_decimal(100 * rate) or 0:f}", subscription_cost=_money(amount * price * month),
+        discount_percent=f"{plain_decimal(100 * rate):f}", subscription_cost=_money(amount * price * month),
         burst_cost=_money(unit.cost.at(kept + amount) * month), month_cost=shown(amount, 0), month_cost_now=shown(0, 0),
         saving=_money(total(0, 0) - total(amount, 0)), month_cost_p5=None if p5 is None else shown(amount, p5),
         month_cost_p95=None if p95 is None else shown(amount, p95), month_cost_now_p5=None if p5 is None else shown(0, p5),

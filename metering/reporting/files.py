@@ -5,13 +5,16 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 from metering.durable import replaced
 from metering.engine.duckdb import quoted, writer
 from metering.model.errors import MisuseError
 from metering.model.tables import Kind, Table, plain_text
 from metering.model.units import shown_gib, shown_gib_months
+
+if TYPE_CHECKING:
+    from _csv import Writer
 
 # What a spreadsheet may take for a formula, also behind white space and what cannot be seen, and in the full width of East Asia;
 # the quote in front makes it text.
@@ -32,10 +35,29 @@ def spreadsheet_text(text: str) -> str:
     return "'" + text if text.startswith(_FORMULA_STARTS) or bare.startswith(_FORMULA_STARTS) else text
 
 
+class _Lines:
+    """A file in which lines end in a line feed, whatever they were written with."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Write a whole line."""
+        return self._file.write(line.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(file: IO[str]) -> "Writer":
+    """Give a writer of CSV with lines that end in a line feed.
+
+    Python quotes a carriage return in a name only where lines end in one; unquoted, it ends a line for whoever reads the file.
+    """
+    return csv.writer(_Lines(file), lineterminator="\r\n")
+
+
 def csv_text(table: Table) -> str:
     """Write a table as CSV: exact plain figures, and beside bytes and byte-seconds GiB and GiB-months for the eye."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv_writer(out)
     header: list[str] = []
     for column in table.columns:
         header.append(column.name)

@@ -1,6 +1,5 @@
 """Objects in the provider's shapes as files: JSON as its lists are, NDJSON, CSV; written one by one, whole or not at all."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import IO, Any
 
 from metering.durable import replaced
 from metering.model.errors import MisuseError
-from metering.reporting.files import spreadsheet_text
+from metering.reporting.files import csv_writer, spreadsheet_text
 
 # The columns of each export in CSV, where what is nested in JSON stands flat.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -68,7 +67,7 @@ def _write_ndjson(file: IO[str], objects: Documents) -> int:
 
 def _write_csv(file: IO[str], columns: Sequence[str], objects: Documents) -> int:
     count = 0
-    writer = csv.writer(file, lineterminator="\n")
+    writer = csv_writer(file)
     writer.writerow(columns)
     for count, each in enumerate(map(_flat, objects), start=1):  # noqa: B007 -- how many there were
         writer.writerow([_cell(column, each[column]) for column in columns])

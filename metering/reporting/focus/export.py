@@ -4,7 +4,6 @@ Nothing that fails a check is ever written. What has no cost that could be told 
 nothing tells the cost) has no row; it is told to whoever exports.
 """
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,7 +25,7 @@ from metering.model.period import parse_period
 from metering.model.records import Bill, UsageRow
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import counted
-from metering.reporting.files import format_of, spreadsheet_text, write_table
+from metering.reporting.files import csv_writer, format_of, spreadsheet_text, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
 from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, committed
@@ -213,7 +212,7 @@ def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, .
 
 def _write_csv(table: Table, path: Path) -> None:
     with replaced(path) as place, place.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         writer.writerow([column.name for column in table.columns])
         for row in table.rows:
             cells = []

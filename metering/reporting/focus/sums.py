@@ -116,7 +116,8 @@ def _rows_are_different(focus: Focus) -> Iterator[str]:
     """No charge stands twice."""
     names = (
         "BillingAccountId", "BillingCurrency", "ChargeCategory", "ChargePeriodStart", "ChargePeriodEnd", "RegionId",
-        "CommitmentDiscountId", "CommitmentDiscountStatus", "SkuPriceId", "x_ChargeId", "x_PriorRunId", "x_PricingMultiplier",
+        "CommitmentDiscountId", "CommitmentDiscountStatus", "SkuPriceId", "ContractedUnitPrice", "x_ChargeId", "x_PriorRunId",
+        "x_PricingMultiplier",
     )  # fmt: skip
     counts = Counter(tuple(row[name] for name in names) for row in focus.rows if row["ChargeClass"] is None)
     for key, count in counts.items():
