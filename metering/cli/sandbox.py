@@ -94,7 +94,9 @@ def serve(
         servers = [Server(sandbox, host, port)]
         first = servers[0].port
         if port_each:
-            servers += [Server(sandbox, host, first + i, code) for i, code in enumerate(world.locations, start=1)]
+            # Where any free port will do, the one behind it may be somebody else's.
+            ports = (first + i if port else 0 for i in range(1, len(world.locations) + 1))
+            servers += [Server(sandbox, host, own, code) for own, code in zip(ports, world.locations, strict=True)]
         endpoints = {code: f"http://{host}:{first}/{code}/api/2.0/" for code in world.locations}
         if write is not None:
             write_settings(write, endpoints, world.accounts.values(), clock="ours" if speed == 1 else "provider")
