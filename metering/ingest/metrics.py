@@ -49,5 +49,7 @@ class Metrics:
         self._waiting.set(report.waiting_files)
         try:
             write_to_textfile(str(self._path), self._registry)
+            # Counts of requests, for an exporter that runs as somebody else: the one file that is not its owner's only.
+            self._path.chmod(0o644)
         except OSError as error:
             raise InputError(f"{self._path} cannot be written: {error.strerror}; name another with --metrics") from None

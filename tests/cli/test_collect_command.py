@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 
@@ -67,6 +68,8 @@ def test_metrics_are_written_for_prometheus(rig, tmp_path):
     rig.sandbox.faults.add("status", value=401, location="GVA")
     path = tmp_path / "metering.prom"
     run("collect", "--metrics", path, "--config", rig.config)
+    # Whoever exports them is somebody else.
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
     text = path.read_text()
     assert 'metering_polls_total{endpoint="ZRH"} 2.0' in text
     assert 'metering_failures_total{cause="credential",endpoint="GVA",resource="remotesnapshots"} 2.0' in text
