@@ -18,6 +18,7 @@ from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import parse_period
+from metering.model.progress import Progress, silent
 from metering.model.reconciliation import Reconciliation
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table
@@ -41,15 +42,10 @@ if TYPE_CHECKING:
     from metering.ingest.cycle import CycleReport
     from metering.ingest.service import Service
 
-Progress = Callable[[str, int, int], None]
 PathLike = str | Path
 
 # What is exported in the provider's own shapes.
 _PROVIDER_SHAPED = {"ledger": ledger_objects, "dailyburst": daily_objects, "currentusage": current_objects}
-
-
-def _silent(_step: str, _done: int, _all: int) -> None:
-    """Show no progress."""
 
 
 class Meter(Deciding):
@@ -89,7 +85,7 @@ class Meter(Deciding):
         *,
         strict: bool = False,
         supersede: bool = False,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> IngestOutcome:
         """Take facts into the store: facts directories and files, all read together, in one transaction."""
         places = [paths] if isinstance(paths, (str, Path)) else paths
@@ -169,7 +165,7 @@ class Meter(Deciding):
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Bill:
         """Give the statements of a period: as they were frozen if it is closed, else computed; nothing is written.
 
@@ -194,7 +190,7 @@ class Meter(Deciding):
         period: str | None = None,
         as_of: str | None = None,
         known_at: str | int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Explanation | ExplainedAdjustment:
         """Explain one charge, down to the samples, and say whether they give the same amount as the bill has.
 
@@ -218,7 +214,7 @@ class Meter(Deciding):
         *,
         as_of: str | None = None,
         known_at: str | int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> list[Finding]:
         """Run every check of a period (unless given the last full month); no finding means that nothing is known to be wrong.
 
@@ -232,7 +228,7 @@ class Meter(Deciding):
             return audit(engine, self._store, terms, computation, self.settings.audit)
 
     def reconcile(
-        self, period: str, *, as_of: str | None = None, known_at: str | int | None = None, progress: Progress = _silent,
+        self, period: str, *, as_of: str | None = None, known_at: str | int | None = None, progress: Progress = silent,
         **asked: Any,
     ) -> Reconciliation:  # fmt: skip
         """Hold our figures of a period against the provider's own, row by row; nothing is written.
@@ -266,7 +262,7 @@ class Meter(Deciding):
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Table:
         """Make a report: one of `reports.BY`, as a table of exact values."""
         if name not in BY:
@@ -310,7 +306,7 @@ class Meter(Deciding):
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
         tell: Callable[[str], None] = lambda _text: None,
     ) -> dict[str, int]:
         """Write `statement`, `usage`, `focus` of a period to a file, or statements or the `facts` in force to a new folder.
@@ -361,7 +357,7 @@ class Meter(Deciding):
         known_at: str | int | None = None,
         account: str | None = None,
         is_at_a_glance: bool = False,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Iterator[tuple[Engine, Computation]]:
         """Open the store with a period computed in it: what reports read.
 

@@ -13,13 +13,8 @@ from metering.config import Settings
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError
 from metering.model.period import instant_seconds, parse_period
+from metering.model.progress import Progress, silent
 from metering.store import Store
-
-Progress = Callable[[str, int, int], None]
-
-
-def _silent(_step: str, _done: int, _all: int) -> None:
-    """Show no progress."""
 
 
 class Bookkeeping:
@@ -38,7 +33,7 @@ class Bookkeeping:
 
     @overload
     def close(
-        self, period: str, *, reason: str | None = None, by: str | None = None, dry_run: bool = False, progress: Progress = _silent
+        self, period: str, *, reason: str | None = None, by: str | None = None, dry_run: bool = False, progress: Progress = silent
     ) -> Closed: ...
 
     def close(
@@ -48,7 +43,7 @@ class Bookkeeping:
         reason: str | None = None,
         by: str | None = None,
         dry_run: bool = False,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Closed | None:
         """Freeze every statement of a period, once; without a period, let go of the store, as `release` does.
 
@@ -75,7 +70,7 @@ class Bookkeeping:
         with self._store.reading() as engine:
             return read_closings(engine)
 
-    def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = _silent) -> Verification:
+    def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = silent) -> Verification:
         """Recompute every closed statement, walk the hash chain, hold every fact against its seal; nothing is written.
 
         Args:
@@ -85,11 +80,11 @@ class Bookkeeping:
         """
         return verify(self._store, None if period is None else parse_period(period), head, progress)
 
-    def backup(self, file: str | Path, *, overwrite: bool = False, progress: Progress = _silent) -> Backup:
+    def backup(self, file: str | Path, *, overwrite: bool = False, progress: Progress = silent) -> Backup:
         """Copy the store, while nobody can write it, into a file with its SHA-256 beside it; both on disk when this returns."""
         return back_up(self._store, Path(file), overwrite=overwrite, progress=progress)
 
-    def restore(self, file: str | Path, *, force: bool = False, progress: Progress = _silent) -> Backup:
+    def restore(self, file: str | Path, *, force: bool = False, progress: Progress = silent) -> Backup:
         """Put a backup in the store's place, once it is known to be whole; the store that was there is kept beside it."""
         return restore(self._store, Path(file), force=force, progress=progress)
 

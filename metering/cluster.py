@@ -18,17 +18,12 @@ from metering.config import Settings
 from metering.ingest.ingest import IngestOutcome
 from metering.model.errors import NoDataError
 from metering.model.period import parse_period
+from metering.model.progress import Progress, silent
 from metering.model.records import Bill
 from metering.schema import fact_tables
 
 if TYPE_CHECKING:
     from metering.engine.spark import SparkEngine
-
-Progress = Callable[[str, int, int], None]
-
-
-def _silent(_step: str, _done: int, _all: int) -> None:
-    """Show no progress."""
 
 
 @contextlib.contextmanager
@@ -62,7 +57,7 @@ class ClusterMeter:
         *,
         strict: bool = False,
         supersede: bool = False,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> IngestOutcome:
         """Take Parquet facts in, from directories, files or URLs that Spark reads, all read together."""
         from metering.ingest.lake import ingest_lake  # noqa: PLC0415 -- only this engine waits for pyspark
@@ -86,7 +81,7 @@ class ClusterMeter:
         as_of: str | None = None,
         known_at: int | None = None,
         account: str | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Bill:
         """Give the statements of a period, computed.
 

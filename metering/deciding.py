@@ -11,6 +11,7 @@ from metering.books.bills import compute
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, Period
+from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
 from metering.model.units import parse_bytes
 from metering.planning.advise import SHORTEST, Advised, Ask, Kept, Place, advise, kept_of
@@ -22,17 +23,12 @@ from metering.reporting.costs import bought_in_period
 from metering.reporting.files import write_text
 from metering.reporting.focus.export import focus_export, focus_format, write_focus
 
-Progress = Callable[[str, int, int], None]
 # Lengths up to this are advised unless others are named: a history of months says little about years.
 _LONGEST = Term(1, "year")
 # Nobody looks further ahead, or back.
 _MOST_DAYS = 1_500
 # Points of a curve in a picture.
 MOST_POINTS = 200
-
-
-def _silent(_step: str, _done: int, _all: int) -> None:
-    """Show no progress."""
 
 
 class Deciding(Publishing):
@@ -46,7 +42,7 @@ class Deciding(Publishing):
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
         tell: Callable[[str], None] = lambda _text: None,
     ) -> dict[str, int]:
         """Write a period as FOCUS has it, and the subscriptions in a second file beside: the number of rows by place.
@@ -83,7 +79,7 @@ class Deciding(Publishing):
         curves: int = 0,
         as_of: str | None = None,
         known_at: str | int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Advised:
         """Advise which subscription would have cost least over a history, by account, location and length.
 
@@ -119,7 +115,7 @@ class Deciding(Publishing):
         account: str | None = None,
         as_of: str | None = None,
         known_at: str | int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> Forecast:
         """Forecast what is occupied, when burst begins, what the month will cost, and which subscriptions run out.
 

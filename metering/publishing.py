@@ -1,7 +1,7 @@
 """What people read of a period, as a part of the meter: pages, pictures, workbooks."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from metering.bookkeeping import Bookkeeping
 from metering.books.bills import bill_on_terms, compute
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
+from metering.model.progress import Progress, silent
 from metering.model.records import Bill, Finding, UsageRow
 from metering.model.tables import Table
 from metering.reporting import beancount, statements
@@ -20,14 +21,8 @@ from metering.reporting.month_page import Shown, month_page
 from metering.reporting.reports import DEFAULT_BY, make_report, statement
 from metering.reporting.workbook import Sheet, installed, write_workbook
 
-Progress = Callable[[str, int, int], None]
-
 # A picture of more is none that anybody reads.
 MOST_DRAWN = 24
-
-
-def _silent(_step: str, _done: int, _all: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +122,7 @@ class Publishing(Bookkeeping):
         account: str | None = None,
         as_of: str | None = None,
         known_at: str | int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> dict[str, int]:
         """Write the bill and every report of a period as one workbook, a sheet each: how many rows there are.
 
@@ -156,7 +151,7 @@ class Publishing(Bookkeeping):
         dark: bool = False,
         as_of: str | None = None,
         known_at: str | int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> tuple[int, int]:
         """Draw a picture to a file: how many accounts and locations of how many are in it.
 
@@ -197,7 +192,7 @@ class Publishing(Bookkeeping):
         account: str | None = None,
         as_of: str | None = None,
         known_at: str | int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> None:
         """Write one self-contained page of a period, with charts; of one account, it is the customer's own and names nobody else.
 

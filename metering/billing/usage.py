@@ -7,7 +7,6 @@ known_subscriptions ─> entitled_changes ─> entitled_steps                 �
 known_prices, known_burst_levels ─> rate_steps                            ┘    unit_days ──┘
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +16,7 @@ from metering.levels import compute_levels, is_kept_by
 from metering.model.clock import Clock
 from metering.model.errors import NoDataError
 from metering.model.period import SECONDS_PER_DAY, Period, instant_text, month_start
-
-Progress = Callable[[str, int, int], None]
+from metering.model.progress import Progress, silent
 
 STAGES = (
     "billing/collections_in_doubt",
@@ -61,10 +59,6 @@ class Computation:
         return _parameters(self.period, self.stop_s, self.as_of_s, self.known_seq, self.clock)
 
 
-def _silent(_stage: str, _done: int, _all: int) -> None:
-    """Show no progress."""
-
-
 def compute_usage(
     engine: QueryEngine,
     period: Period,
@@ -74,7 +68,7 @@ def compute_usage(
     known_seq: int,
     clock: Clock,
     is_at_a_glance: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Computation:
     """Make the usage steps of a period, and every table on the way, from the facts known by ingest `known_seq`.
 

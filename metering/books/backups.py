@@ -7,7 +7,6 @@ whatever of the books the backup does not know is told (metering/books/head.py).
 """
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from metering.books.head import head_problem, read_head
 from metering.books.verification import differences_of_facts_and_chain
 from metering.durable import replaced, sync_folder
 from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError
+from metering.model.progress import Progress
 from metering.store import Store, last_ingest
 
-Progress = Callable[[str, int, int], None]
 _CHUNK_BYTES = 1 << 20
 
 

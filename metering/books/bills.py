@@ -4,7 +4,6 @@ What was known at an earlier moment is asked for with `known_at`: the facts that
 were made by then (by number: those that saw no later ingest). So it gives the bill that was given then.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from metering.billing.bill import make_bill
@@ -17,10 +16,9 @@ from metering.books.restatement import restated
 from metering.engine.duckdb import Engine
 from metering.model.errors import NoDataError, StoreError
 from metering.model.period import Period, instant_seconds
+from metering.model.progress import Progress
 from metering.model.records import Bill, Finding
 from metering.store import Store, ingest_known_at
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Source: ACCOUNTING.md §8.
 """
 
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -30,12 +30,11 @@ from metering.books.restatement import restated
 from metering.engine.duckdb import Engine
 from metering.model.errors import MeteringError, MisuseError, NoDataError, StoreError
 from metering.model.period import Period, instant_text
+from metering.model.progress import Progress
 from metering.model.records import Bill, Finding, UsageRow
 from metering.model.units import counted, shown_quotient
 from metering.seals import kept_seals
 from metering.store import Store, last_ingest, transaction
-
-Progress = Callable[[str, int, int], None]
 
 # After so many bills that were overtaken by an ingest, the next is computed while nobody else may write.
 _TRIES = 3

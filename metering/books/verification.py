@@ -6,7 +6,7 @@ Source: ACCOUNTING.md §8.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from metering.books.closing import computed
@@ -17,11 +17,10 @@ from metering.engine.duckdb import Engine
 from metering.levels import levels_that_differ
 from metering.model.errors import MeteringError
 from metering.model.period import Period
+from metering.model.progress import Progress
 from metering.schema import SCHEMA_VERSION
 from metering.seals import Seal, actual_seals, kept_seals, loose_ends
 from metering.store import Store, last_ingest
-
-Progress = Callable[[str, int, int], None]
 
 # More fields of one statement than this say nothing more.
 _SHOWN_FIELDS = 5

@@ -2,7 +2,6 @@
 
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,10 @@ from metering.ingest.samples import (
 )
 from metering.model.clock import Clock
 from metering.model.errors import InputError
+from metering.model.progress import Progress, silent
 from metering.model.units import counted
 from metering.seals import seal_ingest
 from metering.store import Store, record_ingest, transaction
-
-Progress = Callable[[str, int, int], None]
 
 _STAGING_STEPS = 8
 
@@ -56,10 +54,6 @@ class IngestOutcome:
         return not self.rejections and not self.polls.conflicting
 
 
-def _silent(_step: str, _done: int, _all: int) -> None:
-    """Show no progress."""
-
-
 def ingest(
     store: Store,
     paths: list[Path],
@@ -68,7 +62,7 @@ def ingest(
     supersede: bool = False,
     now_s: int | None = None,
     allow_useless: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> IngestOutcome:
     """Take the facts of `paths` into the store: idempotent, each poll whole or not at all, the batch in one transaction.
 

@@ -5,8 +5,6 @@
 Nothing is kept: the facts live as long as the session, and every run reads them anew.
 """
 
-from collections.abc import Callable
-
 from metering.engine.spark import SparkEngine
 from metering.ingest.fact_models import ALL_MODELS, MODELS
 from metering.ingest.facts import FactOutcome, compare_facts
@@ -14,8 +12,8 @@ from metering.ingest.files import FactFile
 from metering.ingest.ingest import REJECTION_COLUMNS, IngestOutcome, assert_acceptable, changed_rejections, rejection_row
 from metering.ingest.lake_files import find_lake_files, parquet_records, raw_samples
 from metering.ingest.samples import SampleOutcome, decide_polls, drop_staging, number_polls, sample_outcome
+from metering.model.progress import Progress
 
-Progress = Callable[[str, int, int], None]
 _STEPS = 8
 
 

@@ -4,7 +4,7 @@ Nothing that fails a check is ever written. What has no cost that could be told 
 nothing tells the cost) has no row; it is told to whoever exports.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +22,7 @@ from metering.engine.duckdb import Engine
 from metering.model.errors import MeteringError, MisuseError
 from metering.model.issuer import IssuerNames
 from metering.model.period import parse_period
+from metering.model.progress import Progress
 from metering.model.records import Bill, UsageRow
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import counted
@@ -33,7 +34,6 @@ from metering.reporting.focus.rows import Issuer, Row, commitment_row, line_row,
 from metering.reporting.focus.truth import Focus, Truth
 from metering.store import Store
 
-Progress = Callable[[str, int, int], None]
 # How many failures a refusal names.
 _NAMED = 3
 
