@@ -2,20 +2,20 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from metering.billing.months import last_full_month
 from metering.billing.usage import Computation, assert_observed
-from metering.bookkeeping import read_instant
+from metering.bookkeeping import read_instant, unknown_account
 from metering.books.bills import bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
 from metering.engine.duckdb import Engine
 from metering.ingest.ingest import IngestOutcome, ingest
-from metering.model.errors import InputError, MisuseError, NoDataError
+from metering.model.errors import InputError, MisuseError
 from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import parse_period
 from metering.model.progress import Progress, silent
@@ -180,7 +180,7 @@ class Meter(Deciding):
             bill = bill_on_terms(engine, self._store, self.terms(engine, period, as_of, known_at), progress)
         own = bill if account is None else bill.of_account(account)
         if account is not None and not own.usage and not own.statements:
-            raise _unknown_account(account, period)
+            raise unknown_account(account, period)
         return own
 
     def explain(
@@ -347,33 +347,3 @@ class Meter(Deciding):
     def _report(self, name: str, engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
         settings = self.settings
         return make_report(name, engine, computation, by, account, locations=settings.locations, discounts=settings.discount_table)
-
-    @contextlib.contextmanager
-    def computed(
-        self,
-        period: str,
-        *,
-        as_of: str | None = None,
-        known_at: str | int | None = None,
-        account: str | None = None,
-        is_at_a_glance: bool = False,
-        progress: Progress = silent,
-    ) -> Iterator[tuple[Engine, Computation]]:
-        """Open the store with a period computed in it: what reports read.
-
-        At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs.
-
-        Raises:
-            NoDataError: nothing was observed in the period, or the account has no usage in it.
-        """
-        with self._store.reading() as engine:
-            terms = self.terms(engine, period, as_of, known_at)
-            computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
-            assert_observed(engine, computation)
-            if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
-                raise _unknown_account(account, period)
-            yield engine, computation
-
-
-def _unknown_account(account: str, period: str) -> NoDataError:
-    return NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")

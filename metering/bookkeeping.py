@@ -1,17 +1,19 @@
 """The operations on closed periods, as a part of the meter: close, verify, and on what terms any question is answered."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import overload
 
+from metering.billing.usage import Computation, assert_observed
 from metering.books.backups import Backup, back_up, restore
-from metering.books.bills import Terms, terms_of
+from metering.books.bills import Terms, compute, terms_of
 from metering.books.closing import Closed, Request, close_period, current_user
 from metering.books.closings import Closing, read_closings
 from metering.books.verification import Verification, verify
 from metering.config import Settings
 from metering.engine.duckdb import Engine
-from metering.model.errors import MisuseError
+from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_seconds, parse_period
 from metering.model.progress import Progress, silent
 from metering.store import Store
@@ -98,6 +100,37 @@ class Bookkeeping:
             now_s=self._clock(),
             settings=self.settings.for_closing,
         )
+
+    @contextlib.contextmanager
+    def computed(
+        self,
+        period: str,
+        *,
+        as_of: str | None = None,
+        known_at: str | int | None = None,
+        account: str | None = None,
+        is_at_a_glance: bool = False,
+        progress: Progress = silent,
+    ) -> Iterator[tuple[Engine, Computation]]:
+        """Open the store with a period computed in it: what reports read.
+
+        At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs.
+
+        Raises:
+            NoDataError: nothing was observed in the period, or the account has no usage in it.
+        """
+        with self._store.reading() as engine:
+            terms = self.terms(engine, period, as_of, known_at)
+            computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
+            assert_observed(engine, computation)
+            if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
+                raise unknown_account(account, period)
+            yield engine, computation
+
+
+def unknown_account(account: str, period: str) -> NoDataError:
+    """Tell that an account has nothing in a period, and where to see who has."""
+    return NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
 
 
 def read_instant(text: str, option: str) -> int:

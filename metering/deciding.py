@@ -1,13 +1,11 @@
 """What FinOps and buyers ask, as a part of the meter: FOCUS, what to buy, what comes."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from metering.billing.usage import Computation, assert_observed
+from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
-from metering.books.bills import compute
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, Period
@@ -95,7 +93,7 @@ class Deciding(Publishing):
             progress: called with each stage.
         """
         terms, in_steps = self._lengths(lengths), _step(step)
-        with self._whole(period, as_of, known_at, account, progress) as (engine, computation):
+        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             kept = {} if ignore_bought else self._kept(engine, computation)
             ask = Ask(terms, in_steps, kept, self.settings.discount_table)
             return advise(engine, computation, ask, account, curves)
@@ -142,26 +140,9 @@ class Deciding(Publishing):
         start_s = max(_midnight(first_s), end_s - history_days * SECONDS_PER_DAY)
         if start_s >= end_s:
             raise NoDataError("there is no whole day to learn from before that")
-        with self._whole(Period(start_s, end_s).text, as_of, known_at, account, progress) as (engine, computation):
+        asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
+        with self.computed(Period(start_s, end_s).text, account=account, progress=progress, **asked_at) as (engine, computation):
             return look_ahead(engine, computation, days, account)
-
-    @contextlib.contextmanager
-    def _whole(
-        self, period: str, as_of: str | None, known_at: str | int | None, account: str | None, progress: Progress
-    ) -> Iterator[tuple[Engine, Computation]]:
-        """Open the store with a period computed in it, every step of it.
-
-        Raises:
-            NoDataError: nothing was observed in it, or the account has no usage in it.
-        """
-        with self._store.reading() as engine:
-            computation = compute(engine, self.terms(engine, period, as_of, known_at), progress)
-            assert_observed(engine, computation)
-            if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
-                raise NoDataError(
-                    f"account {account!r} has no usage: `metering report usage --period {period}` names those that have"
-                )
-            yield engine, computation
 
     def _lengths(self, lengths: Sequence[str]) -> list[Term]:
         try:

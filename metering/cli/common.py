@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metering import __version__
+from metering.model.progress import silent
 
 if TYPE_CHECKING:
     from metering.api import Meter
@@ -236,7 +237,7 @@ def one_line(said: BaseException | str) -> str:
 def progress(common: Common, title: str) -> Iterator[Callable[[str, int, int], None]]:
     """Show a progress bar on stderr while work goes on, if there is a terminal to show it on."""
     if common.quiet or not sys.stderr.isatty():
-        yield lambda _step, _done, _all: None
+        yield silent
         return
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
