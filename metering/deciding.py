@@ -11,9 +11,9 @@ from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
-from metering.model.units import parse_bytes
 from metering.planning.advise import SHORTEST, Advised, Ask, Kept, Place, advise, kept_of
 from metering.planning.outlook import Forecast, look_ahead
+from metering.planning.quote_request import bytes_asked
 from metering.publishing import Publishing
 from metering.reporting.advice import advice_page
 from metering.reporting.charts import draw
@@ -92,7 +92,7 @@ class Deciding(Publishing):
             known_at: use only facts ingested by then.
             progress: called with each stage.
         """
-        terms, in_steps = self._lengths(lengths), _step(step)
+        terms, in_steps = self._lengths(lengths), bytes_asked(step, "--step", "is no step")
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             kept = {} if ignore_bought else self._kept(engine, computation)
             ask = Ask(terms, in_steps, kept, self.settings.discount_table)
@@ -162,13 +162,3 @@ class Deciding(Publishing):
 
 def _midnight(instant_s: int) -> int:
     return instant_s - instant_s % SECONDS_PER_DAY
-
-
-def _step(step: str | int) -> int:
-    try:
-        parsed = step if isinstance(step, int) else parse_bytes(step)
-    except ValueError as error:
-        raise MisuseError(f"--step {step!r} {error}") from None
-    if parsed <= 0:
-        raise MisuseError(f"--step {step!r} is no step")
-    return parsed

@@ -74,12 +74,21 @@ def make_quotes(engine: Engine | None, request: QuoteRequest, now_s: int, discou
 def _amount(amount: str | int | None) -> int:
     if amount is None:
         raise MisuseError("say how much: --amount 10GiB")
+    return bytes_asked(amount, "--amount", "is nothing to buy")
+
+
+def bytes_asked(asked: str | int, option: str, otherwise: str) -> int:
+    """Read how many bytes an option asks for, at least one.
+
+    Raises:
+        MisuseError: it is no number of bytes, or none of them, which `otherwise` says in the option's own words.
+    """
     try:
-        parsed = amount if isinstance(amount, int) else parse_bytes(amount)
+        parsed = asked if isinstance(asked, int) else parse_bytes(asked)
     except ValueError as error:
-        raise MisuseError(f"--amount {amount!r} {error}") from None
+        raise MisuseError(f"{option} {asked!r} {error}") from None
     if parsed <= 0:
-        raise MisuseError(f"--amount {amount!r} is nothing to buy")
+        raise MisuseError(f"{option} {asked!r} {otherwise}")
     return parsed
 
 

@@ -2,9 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import Period, instant_text
@@ -15,13 +13,18 @@ from metering.reporting import explained_adjustment
 from metering.reporting.explained import arithmetic_lines, heading, tables, verdict
 from metering.reporting.reconcile import tables as reconcile_tables
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _NUMBERS = ("count", "seconds", "bytes", "byte_seconds", "money")
 
 
 @cache
-def environment() -> Environment:
+def environment() -> "Environment":
     """Give what renders the templates, and how it shows figures."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 -- a bill must not wait for pages
+
     # Autoescape is off by default in jinja2; here every template is a page.
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -70,41 +73,46 @@ def _cell(value: Any, column: Column) -> tuple[str, str]:
 def explanation_page(explanation: Explanation) -> str:
     """Write an explanation as one HTML page."""
     *evidence, (polls_title, polls) = tables(explanation, every_poll=False)
-    line, period = explanation.line, explanation.period
-    return (
-        environment()
-        .get_template("explain.html")
-        .render(
-            title=heading(explanation),
-            explanation=explanation,
-            period=Period(period.start, period.end).text,
-            as_of=instant_text(period.as_of),
-            amount="unpriced" if line.amount is None else f"{line.amount:f} {line.currency}",
-            steps=arithmetic_lines(explanation),
-            verdict=verdict(explanation),
-            evidence=evidence,
-            polls_title=polls_title,
-            polls=polls,
-            every_poll=tables(explanation, every_poll=True)[-1][1],
-        )
+    arithmetic = explanation.arithmetic
+    return _explained_page(
+        explanation,
+        title=heading(explanation),
+        stands_in="billed",
+        steps=arithmetic_lines(explanation),
+        verdict=verdict(explanation),
+        exactly=f"{arithmetic.fraction} {arithmetic.currency}" if arithmetic else None,
+        evidence=evidence,
+        polls_title=polls_title,
+        polls=polls,
+        every_poll=tables(explanation, every_poll=True)[-1][1],
     )
 
 
 def adjustment_page(explanation: ExplainedAdjustment) -> str:
     """Write an explained adjustment as one HTML page."""
+    return _explained_page(
+        explanation,
+        title=explained_adjustment.heading(explanation),
+        stands_in="carried by",
+        steps=explained_adjustment.arithmetic_lines(explanation),
+        verdict=explained_adjustment.verdict(explanation),
+        exactly=None,
+        evidence=explained_adjustment.tables(explanation, every_poll=False),
+        polls=None,
+    )
+
+
+def _explained_page(explanation: Explanation | ExplainedAdjustment, **parts: Any) -> str:
     line, period = explanation.line, explanation.period
     return (
         environment()
-        .get_template("explain_adjustment.html")
+        .get_template("explain.html")
         .render(
-            title=explained_adjustment.heading(explanation),
             explanation=explanation,
             period=Period(period.start, period.end).text,
             as_of=instant_text(period.as_of),
             amount="unpriced" if line.amount is None else f"{line.amount:f} {line.currency}",
-            steps=explained_adjustment.arithmetic_lines(explanation),
-            verdict=explained_adjustment.verdict(explanation),
-            evidence=explained_adjustment.tables(explanation, every_poll=False),
+            **parts,
         )
     )
 
