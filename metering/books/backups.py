@@ -14,6 +14,7 @@ from metering.books.closings import Books, read_closings
 from metering.books.head import head_problem, read_head
 from metering.books.verification import differences_of_facts_and_chain
 from metering.durable import replaced, sync_folder
+from metering.engine.duckdb import Engine
 from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError
 from metering.model.progress import Progress
 from metering.store import Store, last_ingest
@@ -61,8 +62,7 @@ def back_up(store: Store, target: Path, *, overwrite: bool, progress: Progress) 
             engine.sql("checkpoint")
     # Closing a file lets go of every lock that this program has on it. So the store is read to its end once, and nothing after.
     with store.reading() as engine, replaced(target) as place:
-        books = Books(tuple(read_closings(engine)))
-        made = Backup(target, 0, "", last_ingest(engine), books.closings[-1].closing_seq if books.closings else 0)
+        made = _described(engine, Books(tuple(read_closings(engine))), target)
         made.sha256 = _copy(store.path, place, progress)
         made.size_bytes = place.stat().st_size
         _assert_store(place)
@@ -102,29 +102,35 @@ def restore(store: Store, source: Path, *, force: bool, progress: Progress) -> B
             digest = _copy(source, place, progress)
             if expected not in (None, digest):
                 raise StoreError(f"{source} is damaged: its SHA-256 is not the one in {sums_path(source)}; take another backup")
-            made = _examined(place, source, digest, force=force)
+            made = _examined(place, source, digest, store.path, force=force)
         if expected is None:
             made.notes.append(f"there is no {sums_path(source).name} beside it, so that only its contents could be checked")
-        if problem := head_problem(store.path, read_head(store.path), _books_of(staged)):
-            made.notes.append(f"the books: {problem}")
         made.kept_aside = _exchange(store, staged)
         return made
     finally:
         staged.unlink(missing_ok=True)
 
 
-def _examined(place: Path, source: Path, digest: str, *, force: bool) -> Backup:
+def _examined(place: Path, source: Path, digest: str, store: Path, *, force: bool) -> Backup:
+    """Hold a copy against its own seals and chain, and against the head of the store whose place it is to take."""
     with Store(place).reading() as engine:
         differences = differences_of_facts_and_chain(engine)
         books = Books(tuple(read_closings(engine)))
-        last = books.closings[-1].closing_seq if books.closings else 0
-        made = Backup(source, place.stat().st_size, digest, last_ingest(engine), last)
+        made = _described(engine, books, source)
+    made.sha256, made.size_bytes = digest, place.stat().st_size
     if differences and not force:
         raise StoreError(
             f"{source} does not hold: {differences[0].message}; take another backup, or give --force to restore it all the same"
         )
     made.notes += [f"it does not hold: {difference.message}" for difference in differences]
+    if problem := head_problem(store, read_head(store), books):
+        made.notes.append(f"the books: {problem}")
     return made
+
+
+def _described(engine: Engine, books: Books, file: Path) -> Backup:
+    """Tell how far a store goes; how large it is, and its digest, are for whoever copies it to fill in."""
+    return Backup(file, 0, "", last_ingest(engine), books.closings[-1].closing_seq if books.closings else 0)
 
 
 def _exchange(store: Store, staged: Path) -> Path | None:
@@ -167,11 +173,6 @@ def _free_name(path: Path) -> Path:
 
 def _log_of(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
-
-
-def _books_of(path: Path) -> Books:
-    with Store(path).reading() as engine:
-        return Books(tuple(read_closings(engine)))
 
 
 def _assert_store(path: Path) -> None:

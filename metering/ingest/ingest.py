@@ -129,9 +129,7 @@ def _ingest(
         for step in stage_samples(engine, sample_files, spool, supersede=supersede):
             progress(step, done := done + 1, steps)
         samples = sample_outcome(engine, sample_files)
-        outcome.tables = {"samples": samples.rows} | outcome.tables
-        outcome.polls = samples.polls
-        outcome.rejections = samples.rejections + outcome.rejections
+        add_samples(outcome, samples)
     assert_acceptable(outcome, strict=strict, allow_useless=allow_useless)
     _write(engine, outcome, sample_files, facts, samples, clock, now_s, progress, done, steps)
     for file in sample_files:
@@ -151,20 +149,42 @@ def _write(
     done: int,
     steps: int,
 ) -> None:
-    rejections, settled = changed_rejections(engine, outcome)
-    aside = engine.rows("staging/new_conflicting_samples", {"ingest_seq": 0}) if samples.polls.conflicting else []
-    accepted = samples.polls.accepted + sum(fact.rows.accepted for fact in facts.values())
-    if not (accepted or aside or rejections or settled):
+    news = news_of(engine, outcome, samples, facts)
+    if news is None:
         return
     ingest_seq = record_ingest(engine, f"{len(outcome.file_names)} files", now_s)
     for table, fact in facts.items():
         write_facts(engine, table, fact.accepted, ingest_seq)
-    if samples.polls.accepted or aside:
+    if samples.polls.accepted or news.has_conflicts:
         for step in write_samples(engine, sample_files, samples, clock, ingest_seq):
             progress(step, done := done + 1, steps)
-    _write_rejections(engine, rejections, settled, ingest_seq)
+    _write_rejections(engine, news.rejections, news.settled, ingest_seq)
     seal_ingest(engine, ingest_seq)
     outcome.ingest_seq = ingest_seq
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What an ingest is recorded for, beside the facts it accepted: rejections to write, files to settle, polls to keep aside."""
+
+    rejections: list[Rejection]
+    settled: list[str]
+    has_conflicts: bool
+
+
+def add_samples(outcome: IngestOutcome, samples: SampleOutcome) -> None:
+    """Tell what became of the samples, before what became of the other tables."""
+    outcome.tables = {"samples": samples.rows} | outcome.tables
+    outcome.polls = samples.polls
+    outcome.rejections = samples.rejections + outcome.rejections
+
+
+def news_of(engine: QueryEngine, outcome: IngestOutcome, samples: SampleOutcome, facts: dict[str, FactOutcome]) -> News | None:
+    """Tell what a batch brought that is not known yet, None where it brought nothing: then no ingest is recorded."""
+    rejections, settled = _changed_rejections(engine, outcome)
+    aside = engine.rows("staging/new_conflicting_samples", {"ingest_seq": 0}) if samples.polls.conflicting else []
+    accepted = samples.polls.accepted + sum(fact.rows.accepted for fact in facts.values())
+    return News(rejections, settled, bool(aside)) if accepted or aside or rejections or settled else None
 
 
 def assert_acceptable(outcome: IngestOutcome, *, strict: bool, allow_useless: bool) -> None:
@@ -197,7 +217,7 @@ REJECTION_COLUMNS = {
 }  # fmt: skip
 
 
-def changed_rejections(engine: QueryEngine, outcome: IngestOutcome) -> tuple[list[Rejection], list[str]]:
+def _changed_rejections(engine: QueryEngine, outcome: IngestOutcome) -> tuple[list[Rejection], list[str]]:
     """Tell which rejections to record, and which files to settle: reading a file again replaces what was said of it."""
     known: dict[str, set[tuple[Any, ...]]] = {}
     for row in engine.sql(

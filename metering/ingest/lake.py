@@ -9,7 +9,7 @@ from metering.engine.spark import SparkEngine
 from metering.ingest.fact_models import ALL_MODELS, MODELS
 from metering.ingest.facts import FactOutcome, compare_facts
 from metering.ingest.files import FactFile
-from metering.ingest.ingest import REJECTION_COLUMNS, IngestOutcome, assert_acceptable, changed_rejections, rejection_row
+from metering.ingest.ingest import REJECTION_COLUMNS, IngestOutcome, add_samples, assert_acceptable, news_of, rejection_row
 from metering.ingest.lake_files import find_lake_files, parquet_records, raw_samples
 from metering.ingest.samples import SampleOutcome, decide_polls, drop_staging, number_polls, sample_outcome
 from metering.model.progress import Progress
@@ -46,19 +46,15 @@ def ingest_lake(
         for step in decide_polls(engine, are_captures=False, supersede=supersede):
             progress(step, done := done + 1, _STEPS)
         samples = sample_outcome(engine, sample_files)
-        outcome.tables = {"samples": samples.rows} | outcome.tables
-        outcome.polls = samples.polls
-        outcome.rejections = samples.rejections + outcome.rejections
+        add_samples(outcome, samples)
     assert_acceptable(outcome, strict=strict, allow_useless=False)
-    rejections, settled = changed_rejections(engine, outcome)
-    aside = engine.rows("staging/new_conflicting_samples", {"ingest_seq": 0}) if samples.polls.conflicting else []
-    accepted = samples.polls.accepted + sum(fact.rows.accepted for fact in facts.values())
-    if accepted or aside or rejections or settled:
+    news = news_of(engine, outcome, samples, facts)
+    if news is not None:
         outcome.ingest_seq = ingest_seq
         _write(engine, ingest_seq, sample_files, facts, samples)
         columns = REJECTION_COLUMNS | {"ingest_seq": "bigint"}
-        engine.append("rejections", columns, [(*rejection_row(one), ingest_seq) for one in rejections])
-        engine.append("settled_files", {"file": "varchar", "ingest_seq": "bigint"}, [(file, ingest_seq) for file in settled])
+        engine.append("rejections", columns, [(*rejection_row(one), ingest_seq) for one in news.rejections])
+        engine.append("settled_files", {"file": "varchar", "ingest_seq": "bigint"}, [(file, ingest_seq) for file in news.settled])
     if sample_files:
         drop_staging(engine)
     for file in files:
