@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
@@ -11,15 +11,13 @@ from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
-from metering.planning.advise import SHORTEST, Advised, Ask, Kept, Place, advise, kept_of
-from metering.planning.outlook import Forecast, look_ahead
 from metering.planning.quote_request import bytes_asked
 from metering.publishing import Publishing
-from metering.reporting.advice import advice_page
-from metering.reporting.charts import draw
-from metering.reporting.costs import bought_in_period
 from metering.reporting.files import write_text
-from metering.reporting.focus.export import focus_export, focus_format, write_focus
+
+if TYPE_CHECKING:
+    from metering.planning.advise import Advised, Kept, Place
+    from metering.planning.outlook import Forecast
 
 # Lengths up to this are advised unless others are named: a history of months says little about years.
 _LONGEST = Term(1, "year")
@@ -57,6 +55,8 @@ class Deciding(Publishing):
         Raises:
             MeteringError: the rows fail a check of ours; nothing is written.
         """
+        from metering.reporting.focus.export import focus_export, focus_format, write_focus  # noqa: PLC0415 -- a bill must not wait for it
+
         place = Path(path)
         focus_format(place)
         with self._store.reading() as engine:
@@ -78,7 +78,7 @@ class Deciding(Publishing):
         as_of: str | None = None,
         known_at: str | int | None = None,
         progress: Progress = silent,
-    ) -> Advised:
+    ) -> "Advised":
         """Advise which subscription would have cost least over a history, by account, location and length.
 
         Args:
@@ -92,6 +92,8 @@ class Deciding(Publishing):
             known_at: use only facts ingested by then.
             progress: called with each stage.
         """
+        from metering.planning.advise import Ask, advise  # noqa: PLC0415 -- a bill must not wait for it
+
         terms, in_steps = self._lengths(lengths), bytes_asked(step, "--step", "is no step")
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             kept = {} if ignore_bought else self._kept(engine, computation)
@@ -100,6 +102,9 @@ class Deciding(Publishing):
 
     def advice_page(self, path: str | Path, period: str, **options: Any) -> int:
         """Write advice as a page with pictures of cost against amount: of how many accounts and locations."""
+        from metering.reporting.advice import advice_page  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.charts import draw  # noqa: PLC0415 -- a bill must not wait for it
+
         draw.assert_installed()
         advised = self.advise(period, curves=MOST_POINTS, **options)
         write_text(advice_page(advised, period), Path(path))
@@ -114,7 +119,7 @@ class Deciding(Publishing):
         as_of: str | None = None,
         known_at: str | int | None = None,
         progress: Progress = silent,
-    ) -> Forecast:
+    ) -> "Forecast":
         """Forecast what is occupied, when burst begins, what the month will cost, and which subscriptions run out.
 
         Args:
@@ -128,6 +133,8 @@ class Deciding(Publishing):
         Raises:
             MisuseError: the number of days is none, or statsmodels is not installed.
         """
+        from metering.planning.outlook import look_ahead  # noqa: PLC0415 -- a bill must not wait for it
+
         if not (1 <= days <= _MOST_DAYS and 1 <= history_days <= _MOST_DAYS):
             raise MisuseError(f"--days and --history are from 1 to {_MOST_DAYS}")
         with self._store.reading() as engine:
@@ -145,6 +152,8 @@ class Deciding(Publishing):
             return look_ahead(engine, computation, days, account)
 
     def _lengths(self, lengths: Sequence[str]) -> list[Term]:
+        from metering.planning.advise import SHORTEST  # noqa: PLC0415 -- a bill must not wait for it
+
         try:
             named = [parse_term(length) for length in lengths]
         except ValueError as error:
@@ -154,7 +163,10 @@ class Deciding(Publishing):
         discounted = [term for term, _ in self.settings.discount_table if term.after(0) <= _LONGEST.after(0)]
         return sorted({SHORTEST, *discounted}, key=lambda term: term.after(0))
 
-    def _kept(self, engine: Engine, computation: Computation) -> dict[Place, Kept]:
+    def _kept(self, engine: Engine, computation: Computation) -> "dict[Place, Kept]":
+        from metering.planning.advise import kept_of  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.costs import bought_in_period  # noqa: PLC0415 -- a bill must not wait for it
+
         rows = engine.rows("billing/known_accounts", computation.parameters)
         bought = bought_in_period(engine, computation, self.settings.discount_table, None)
         return kept_of(bought, {row["account"]: row["currency"] for row in rows}, computation.stop_s)

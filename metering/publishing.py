@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from metering.billing.usage import Computation
 from metering.bookkeeping import Bookkeeping
@@ -13,13 +14,11 @@ from metering.model.errors import MisuseError, NoDataError
 from metering.model.progress import Progress, silent
 from metering.model.records import Bill, Finding, UsageRow
 from metering.model.tables import Table
-from metering.reporting import beancount, statements
-from metering.reporting.bill_book import bill_sheets, findings_table
-from metering.reporting.charts import draw, pictures, series
 from metering.reporting.files import format_of, write_table, write_text
-from metering.reporting.month_page import Shown, month_page
 from metering.reporting.reports import DEFAULT_BY, make_report, statement
-from metering.reporting.workbook import Sheet, installed, write_workbook
+
+if TYPE_CHECKING:
+    from metering.reporting.charts import draw, pictures
 
 # A picture of more is none that anybody reads.
 MOST_DRAWN = 24
@@ -69,6 +68,8 @@ class Publishing(Bookkeeping):
 
     def write_findings(self, path: str | Path, found: list[Finding]) -> None:
         """Write findings to a file, in the format that its name tells."""
+        from metering.reporting.bill_book import findings_table  # noqa: PLC0415 -- a bill must not wait for it
+
         self.write(path, findings_table(found))
 
     @staticmethod
@@ -78,10 +79,14 @@ class Publishing(Bookkeeping):
         Raises:
             MisuseError: statements are not written in it.
         """
+        from metering.reporting import statements  # noqa: PLC0415 -- a bill must not wait for it
+
         statements.statement_format(Path(path))
 
     def write_bill(self, path: str | Path, bill: Bill) -> None:
         """Write a bill to a file, in the format that its name tells: as JSON or a workbook with everything, else its statements."""
+        from metering.reporting import statements  # noqa: PLC0415 -- a bill must not wait for it
+
         place = Path(path)
         if place.suffix.lower() == ".json":
             write_text(statements.json_text(bill.document()), place)
@@ -94,6 +99,10 @@ class Publishing(Bookkeeping):
         Where the name tells no format, a new folder has a page, JSON and CSV of each. Gives how many rows of a table, else how
         many statements there are.
         """
+        from metering.reporting import beancount, statements  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.bill_book import bill_sheets  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.workbook import write_workbook  # noqa: PLC0415 -- a bill must not wait for it
+
         place = Path(path)
         form = statements.statement_format(place)
         parts = statements.statement_parts(bill)
@@ -128,6 +137,9 @@ class Publishing(Bookkeeping):
 
         Takes account, as_of, known_at and progress as `bill` does.
         """
+        from metering.reporting.bill_book import bill_sheets  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.workbook import Sheet, installed, write_workbook  # noqa: PLC0415 -- a bill must not wait for it
+
         place = Path(path)
         if format_of(place) != "xlsx":
             raise MisuseError(f"{place} is no workbook's name: end it in .xlsx")
@@ -167,6 +179,8 @@ class Publishing(Bookkeeping):
             known_at: use only facts ingested by then, as in `bill`.
             progress: called with each stage, how many are done and how many there are.
         """
+        from metering.reporting.charts import draw, pictures, series  # noqa: PLC0415 -- a bill must not wait for it
+
         if name not in pictures.PLOTS:
             raise MisuseError(f"there is no plot {name!r}: choose from {', '.join(pictures.PLOTS)}")
         place = Path(path)
@@ -198,6 +212,9 @@ class Publishing(Bookkeeping):
 
         Takes as_of, known_at and progress as `bill` does.
         """
+        from metering.reporting.charts import draw  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.month_page import Shown, month_page  # noqa: PLC0415 -- a bill must not wait for it
+
         draw.assert_installed()
         with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
             by_location = self._costs(month, ("location",))
@@ -206,8 +223,10 @@ class Publishing(Bookkeeping):
         write_text(text, Path(path))
 
     def _picture(
-        self, name: str, month: Month, units: list[UsageRow], location: str | None, palette: pictures.Palette, width: int
-    ) -> draw.Spec:
+        self, name: str, month: Month, units: list[UsageRow], location: str | None, palette: "pictures.Palette", width: int
+    ) -> "draw.Spec":
+        from metering.reporting.charts import pictures, series  # noqa: PLC0415 -- a bill must not wait for it
+
         period = month.computation.period
         if name == "usage":
             return pictures.usage_picture(palette, period, series.levels(month.engine, period, units), month.bill.names, width)

@@ -134,3 +134,11 @@ def test_importing_the_package_loads_no_other_module_of_it():
     program = "import sys, metering\nprint(*[name for name in sys.modules if name.startswith('metering.')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_library_waits_for_nothing_that_a_bill_does_not_need():
+    program = "import sys, metering.api\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    reporting = {"month_page", "statements", "workbook", "charts", "focus", "advice"}
+    others = {f"metering.reporting.{name}" for name in reporting} | {"metering.planning.advise", "metering.planning.outlook"}
+    assert (others | {"jinja2", "pandas", "httpx", "statsmodels"}) & set(done.stdout.split()) == set()

@@ -7,7 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hostile_world import DAY, NAMES, hostile_meter
+from hostile_world import DAY, NAMES
 from small_world import GIB, meter_of, polls, subscription
 
 from metering.model.errors import InputError, MisuseError, NoDataError
@@ -16,12 +16,6 @@ from metering.reporting.charts import draw, pictures, series
 
 HOUR_S = 3_600
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    with hostile_meter(tmp_path_factory.mktemp("hostile")) as meter:
-        yield meter
 
 
 @pytest.fixture(scope="module")

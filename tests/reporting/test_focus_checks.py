@@ -195,7 +195,7 @@ def test_a_planted_error_is_caught_by_its_check(check, sound):
 
 def test_an_export_that_fails_a_check_writes_nothing_and_says_why(sound, tmp_path, monkeypatch):
     wrong = changed(sound, "burst", BilledCost=more())
-    monkeypatch.setattr("metering.deciding.focus_export", lambda *_: focus_module.FocusExport(wrong))
+    monkeypatch.setattr("metering.reporting.focus.export.focus_export", lambda *_: focus_module.FocusExport(wrong))
     meter = meter_of(tmp_path, samples=polls("2026-11-03", "2026-11-04", {}))
     with pytest.raises(MeteringError, match=r"burst bills its contracted cost, but not Usage of B from 2026-11-03"):
         meter.export("focus", tmp_path / "focus.csv", period=SECOND)

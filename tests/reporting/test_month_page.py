@@ -10,7 +10,6 @@ from hostile_world import DAY, LOCATION, hostile_meter
 from small_world import GIB, meter_of, polls, price
 from tools import Parts
 
-import metering
 from metering.model.errors import NoDataError
 from metering.model.units import shown_amount, shown_gib_months
 from metering.reporting.month_page import MOST_DRAWN
@@ -20,16 +19,9 @@ ALPENROSE = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory):
-    with metering.open(str(tmp_path_factory.mktemp("month") / "metering.duckdb")) as meter:
-        meter.ingest(ROOT / "sample_data")
-        yield meter
-
-
-@pytest.fixture(scope="module")
-def page(month, tmp_path_factory):
+def page(october, tmp_path_factory):
     place = tmp_path_factory.mktemp("page") / "october.html"
-    month.page(place, period="2026-10")
+    october.page(place, period="2026-10")
     return place
 
 
@@ -41,8 +33,8 @@ def hostile_page(tmp_path_factory):
         yield folder / "page.html", meter.bill(DAY)
 
 
-def test_the_page_has_every_figure_of_the_bill(month, page):
-    bill = month.bill("2026-10")
+def test_the_page_has_every_figure_of_the_bill(october, page):
+    bill = october.bill("2026-10")
     shown = Parts(page.read_text(encoding="utf-8")).text
     for line in bill.lines:
         assert line.charge_id in shown
@@ -59,9 +51,9 @@ def test_the_page_has_every_figure_of_the_bill(month, page):
     assert "draft: it may still change" in shown
 
 
-def test_a_picture_of_each_unit_is_on_it_and_the_patterns_once(month, page):
+def test_a_picture_of_each_unit_is_on_it_and_the_patterns_once(october, page):
     text = page.read_text(encoding="utf-8")
-    assert text.count("<figcaption>") == len(month.bill("2026-10").usage) == 8
+    assert text.count("<figcaption>") == len(october.bill("2026-10").usage) == 8
     assert text.count('<pattern id="missing"') == 1
 
 
@@ -151,11 +143,11 @@ def test_light_and_dark_are_different_pictures_of_one_page(page, tmp_path):
     assert light != dark
 
 
-def test_a_customer_sees_his_own_and_no_one_elses(month, tmp_path):
+def test_a_customer_sees_his_own_and_no_one_elses(october, tmp_path):
     place = tmp_path / "alpenrose.html"
-    month.page(place, period="2026-10", account=ALPENROSE)
+    october.page(place, period="2026-10", account=ALPENROSE)
     shown = Parts(place.read_text(encoding="utf-8")).text
-    bill = month.bill("2026-10")
+    bill = october.bill("2026-10")
     for due in bill.statements:
         assert (due.account in shown) == (due.account == ALPENROSE)
         assert (due.name in shown) == (due.account == ALPENROSE)
@@ -182,9 +174,9 @@ def test_a_page_of_many_is_bounded_and_says_what_it_leaves_out(tmp_path):
     assert f"<bdi>No {MOST_DRAWN + 29}</bdi> · <bdi>ZRH</bdi>" in text, "it burst most"
 
 
-def test_a_period_without_usage_is_no_page(month, tmp_path):
+def test_a_period_without_usage_is_no_page(october, tmp_path):
     with pytest.raises(NoDataError):
-        month.page(tmp_path / "page.html", period="2020-01")
+        october.page(tmp_path / "page.html", period="2020-01")
     with pytest.raises(NoDataError, match="no usage of account 'nobody'"):
-        month.page(tmp_path / "page.html", period="2026-10", account="nobody")
+        october.page(tmp_path / "page.html", period="2026-10", account="nobody")
     assert list(tmp_path.iterdir()) == []

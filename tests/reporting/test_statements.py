@@ -16,11 +16,10 @@ import tools
 from beancount import loader
 from beancount.core.data import Transaction
 from closed_world import day_meter, more_facts
-from hostile_world import DAY, NAMES, hostile_meter
+from hostile_world import DAY, NAMES
 from small_world import GIB, polls
 from tools import Parts
 
-import metering
 from metering.model.errors import InputError, MisuseError
 from metering.model.records import Statement
 from metering.model.units import shown_amount
@@ -31,19 +30,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OCTOBER = "2026-10"
 ALPENROSE = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"
 BEAN_CHECK = Path(sysconfig.get_path("scripts")) / "bean-check"
-
-
-@pytest.fixture(scope="module")
-def month(tmp_path_factory):
-    with metering.open(str(tmp_path_factory.mktemp("month") / "metering.duckdb")) as meter:
-        meter.ingest(ROOT / "sample_data")
-        yield meter
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    with hostile_meter(tmp_path_factory.mktemp("hostile")) as meter:
-        yield meter
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +44,8 @@ def adjusted(tmp_path_factory):
 
 
 @pytest.fixture
-def worlds(month, hostile, adjusted):
-    return [(month, OCTOBER), (hostile, DAY), (adjusted, "2026-10-01"), (adjusted, "2026-10-02"), (adjusted, "2026-10-03")]
+def worlds(october, hostile, adjusted):
+    return [(october, OCTOBER), (hostile, DAY), (adjusted, "2026-10-01"), (adjusted, "2026-10-02"), (adjusted, "2026-10-03")]
 
 
 def checked(place):
@@ -107,10 +93,10 @@ def test_an_adjustment_is_told_from_burst_everywhere(adjusted, tmp_path):
     assert "  Income:Backup:Adjustments:ZRH  -0.02 CHF" in ledger
 
 
-def test_the_page_of_a_statement_has_every_line_and_its_total(month, tmp_path):
-    month.export("statement", tmp_path / "s.html", period=OCTOBER)
+def test_the_page_of_a_statement_has_every_line_and_its_total(october, tmp_path):
+    october.export("statement", tmp_path / "s.html", period=OCTOBER)
     parts = Parts((tmp_path / "s.html").read_text(encoding="utf-8"))
-    bill = month.bill(OCTOBER)
+    bill = october.bill(OCTOBER)
     assert parts.tags.count("article") == len(bill.statements)
     for line in bill.lines:
         assert f"{line.charge_id} {line.location}" in parts.text
@@ -130,18 +116,18 @@ def test_a_statement_obeys_no_name(hostile, tmp_path):
 
 
 @tools.needs("chromium")
-def test_statements_print_each_on_sheets_of_its_own(month, tmp_path):
-    month.export("statement", tmp_path / "s.html", period=OCTOBER)
+def test_statements_print_each_on_sheets_of_its_own(october, tmp_path):
+    october.export("statement", tmp_path / "s.html", period=OCTOBER)
     pdf = tools.printed(tmp_path / "s.html", tmp_path)
     assert pdf.startswith(b"%PDF-")
     # Alpenrose has 26 lines, which is two sheets; the three others one each.
     assert pdf.count(b"/Type /Page\n") == 5
 
 
-def test_a_folder_has_a_page_json_and_csv_of_each_statement(month, tmp_path):
+def test_a_folder_has_a_page_json_and_csv_of_each_statement(october, tmp_path):
     folder = tmp_path / "october"
-    month.export("statement", folder, period=OCTOBER)
-    bill = month.bill(OCTOBER)
+    october.export("statement", folder, period=OCTOBER)
+    bill = october.bill(OCTOBER)
     assert sorted(file.name for file in folder.iterdir()) == sorted(
         f"{due.account}.{due.currency}.{ending}" for due in bill.statements for ending in ("csv", "html", "json")
     )
@@ -155,19 +141,19 @@ def test_a_folder_has_a_page_json_and_csv_of_each_statement(month, tmp_path):
         assert [other.account for other in bill.statements if other.account in text] == [due.account]
 
 
-def test_a_folder_is_written_whole_or_not_at_all_and_never_into_another(month, tmp_path, monkeypatch):
+def test_a_folder_is_written_whole_or_not_at_all_and_never_into_another(october, tmp_path, monkeypatch):
     folder = tmp_path / "october"
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(InputError, match="No space left on device"):
-            month.export("statement", folder, period=OCTOBER)
+            october.export("statement", folder, period=OCTOBER)
     assert list(tmp_path.iterdir()) == []
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="is not empty"):
-        month.export("statement", folder, period=OCTOBER)
+        october.export("statement", folder, period=OCTOBER)
     with pytest.raises(InputError, match="cannot be written"):
-        month.export("statement", tmp_path / "no" / "october", period=OCTOBER)
+        october.export("statement", tmp_path / "no" / "october", period=OCTOBER)
     assert [file.name for file in folder.iterdir()] == ["mine.txt"]
 
 
@@ -183,9 +169,9 @@ def test_no_account_names_a_file_outside_of_the_folder_or_anothers(hostile, tmp_
     assert all(len(name) < 80 and set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_.CHF") for name in names)
 
 
-def test_a_name_that_tells_no_format_is_misuse_before_anything_is_computed(month, tmp_path):
+def test_a_name_that_tells_no_format_is_misuse_before_anything_is_computed(october, tmp_path):
     with pytest.raises(MisuseError, match=r"end it in \.html, \.json, \.beancount"):
-        month.export("statement", tmp_path / "s.pdf", period="1999-01")
+        october.export("statement", tmp_path / "s.pdf", period="1999-01")
 
 
 def test_bean_check_accepts_every_ledger(worlds, tmp_path):
@@ -195,9 +181,9 @@ def test_bean_check_accepts_every_ledger(worlds, tmp_path):
         assert checked(place) == (0, "")
 
 
-def test_bean_check_refuses_a_ledger_that_was_changed(month, tmp_path):
+def test_bean_check_refuses_a_ledger_that_was_changed(october, tmp_path):
     place = tmp_path / "s.beancount"
-    month.export("statement", place, period=OCTOBER)
+    october.export("statement", place, period=OCTOBER)
     place.write_text(place.read_text(encoding="utf-8").replace("-7.20 CHF", "-7.21 CHF", 1), encoding="utf-8")
     code, said = checked(place)
     assert code != 0
@@ -235,10 +221,10 @@ def test_a_ledger_read_by_beancount_has_the_figures_of_the_bill_to_the_last_digi
             assert sum(Fraction(posting.units.number) for posting in earned) == -Fraction(due.amount_due)
 
 
-def test_ledgers_of_two_periods_go_into_one(adjusted, month, tmp_path):
+def test_ledgers_of_two_periods_go_into_one(adjusted, october, tmp_path):
     for day in ("2026-10-01", "2026-10-02"):
         adjusted.export("statement", tmp_path / f"{day}.beancount", period=day)
-    month.export("statement", tmp_path / "october.beancount", period=OCTOBER)
+    october.export("statement", tmp_path / "october.beancount", period=OCTOBER)
     books = tmp_path / "books.beancount"
     books.write_text(
         'plugin "beancount.plugins.auto_accounts"\ninclude "2026-10-01.beancount"\ninclude "2026-10-02.beancount"\n'
@@ -249,8 +235,8 @@ def test_ledgers_of_two_periods_go_into_one(adjusted, month, tmp_path):
     assert checked(books) == (0, "")
 
 
-def test_what_is_parked_is_not_booked_and_is_said(month, tmp_path):
-    month.export("statement", tmp_path / "s.beancount", period=OCTOBER)
+def test_what_is_parked_is_not_booked_and_is_said(october, tmp_path):
+    october.export("statement", tmp_path / "s.beancount", period=OCTOBER)
     text = (tmp_path / "s.beancount").read_text(encoding="utf-8")
     assert "; parked, and not booked: Nordlys Vinyl AS, account d07d1e5a-6b28-4f93-a4c6-19e8b3720004" in text
     assert " EUR" not in text
@@ -262,17 +248,17 @@ def test_names_of_ledger_accounts_are_told_apart():
     assert len({income(name, "burst") for name in [*names, "ZRH", "zrh"]}) == len(names) + 2
 
 
-def test_the_command_line_writes_statements_and_bills(month, tmp_path):
+def test_the_command_line_writes_statements_and_bills(october, tmp_path):
     def run(*words):
         done = subprocess.run(
-            [sys.executable, "-m", "metering", "--store", str(month.settings.store), *words],
+            [sys.executable, "-m", "metering", "--store", str(october.settings.store), *words],
             cwd=tmp_path, capture_output=True, text=True, check=False,
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
     assert run("export", "statement", "--period", OCTOBER, "-o", "s.html") == (0, "", "s.html: 4 statements\n")
     assert run("bill", OCTOBER, "-o", "b.json") == (0, "", "b.json: 4 statements, 38 lines\n")
-    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8")) == month.bill(OCTOBER).document()
+    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8")) == october.bill(OCTOBER).document()
     code, _, said = run("bill", OCTOBER, "-o", "b.doc")
     assert code == 2
     assert said.startswith("metering: b.doc tells no format")

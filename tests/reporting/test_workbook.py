@@ -10,9 +10,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 import tools
-from hostile_world import DAY, LOCATION, NAMES, hostile_meter
+from hostile_world import DAY, LOCATION, NAMES
 
-import metering
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import instant_text
 from metering.model.tables import Table, columns_of
@@ -25,22 +24,9 @@ OCTOBER = "2026-10"
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory):
-    with metering.open(str(tmp_path_factory.mktemp("month") / "metering.duckdb")) as meter:
-        meter.ingest(ROOT / "sample_data")
-        yield meter
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    with hostile_meter(tmp_path_factory.mktemp("hostile")) as meter:
-        yield meter
-
-
-@pytest.fixture(scope="module")
-def book(month, tmp_path_factory):
+def book(october, tmp_path_factory):
     place = tmp_path_factory.mktemp("book") / "october.xlsx"
-    month.export("xlsx", place, period=OCTOBER)
+    october.export("xlsx", place, period=OCTOBER)
     return place
 
 
@@ -77,18 +63,18 @@ def assert_same(table, found):
 
 
 @pytest.mark.parametrize("report", [name for name in BY if name != "statement"])
-def test_a_report_in_a_workbook_is_what_json_says_to_the_last_digit(report, month, hostile, tmp_path):
-    for number, (meter, period) in enumerate(((month, OCTOBER), (hostile, DAY))):
+def test_a_report_in_a_workbook_is_what_json_says_to_the_last_digit(report, october, hostile, tmp_path):
+    for number, (meter, period) in enumerate(((october, OCTOBER), (hostile, DAY))):
         table = meter.report_table(report, period)
         place = tmp_path / f"{number}.xlsx"
         meter.write(place, table)
         assert_same(table, rows(openpyxl.load_workbook(place)[report]))
 
 
-def test_a_bill_has_a_sheet_for_each_of_its_parts(month, tmp_path):
-    bill = month.bill(OCTOBER)
+def test_a_bill_has_a_sheet_for_each_of_its_parts(october, tmp_path):
+    bill = october.bill(OCTOBER)
     place = tmp_path / "bill.xlsx"
-    month.write_bill(place, bill)
+    october.write_bill(place, bill)
     pages = openpyxl.load_workbook(place)
     assert pages.sheetnames == ["about", "statements", "lines", "usage", "episodes", "findings"]
     lines = {row["charge_id"]: row for row in rows(pages["lines"])}
@@ -201,9 +187,9 @@ def test_a_spreadsheet_shows_text_that_begins_like_a_formula_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
-def test_the_same_facts_give_the_same_bytes_wherever_and_whenever(zone, month, book, tmp_path, monkeypatch):
+def test_the_same_facts_give_the_same_bytes_wherever_and_whenever(zone, october, book, tmp_path, monkeypatch):
     monkeypatch.setenv("TZ", zone)
-    month.export("xlsx", tmp_path / "again.xlsx", period=OCTOBER)
+    october.export("xlsx", tmp_path / "again.xlsx", period=OCTOBER)
     assert (tmp_path / "again.xlsx").read_bytes() == book.read_bytes()
 
 
@@ -217,20 +203,20 @@ def test_a_cell_holds_what_is_longer_than_a_cell_as_far_as_it_goes(tmp_path):
     assert second.startswith("\ud7ff\N{REPLACEMENT CHARACTER}_x")
 
 
-def test_what_cannot_be_written_is_said_in_one_line(month, tmp_path, monkeypatch):
+def test_what_cannot_be_written_is_said_in_one_line(october, tmp_path, monkeypatch):
     with pytest.raises(MisuseError, match=r"end it in \.xlsx"):
-        month.export("xlsx", tmp_path / "october.csv", period=OCTOBER)
+        october.export("xlsx", tmp_path / "october.csv", period=OCTOBER)
     with monkeypatch.context() as patch:
         patch.setattr(workbook, "_MOST_ROWS", 3)
         with pytest.raises(InputError, match=r"coverage has 8 rows, and a sheet holds 3: write \.csv or \.parquet"):
-            month.write(tmp_path / "coverage.xlsx", month.report_table("coverage", OCTOBER))
+            october.write(tmp_path / "coverage.xlsx", october.report_table("coverage", OCTOBER))
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(InputError, match=r"pip install 'metering\[report\]'"):
-        month.export("xlsx", tmp_path / "october.xlsx", period=OCTOBER)
+        october.export("xlsx", tmp_path / "october.xlsx", period=OCTOBER)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_instant_is_a_moment_that_a_sheet_can_reckon_with(month, tmp_path):
-    month.write(tmp_path / "burst.xlsx", month.report_table("burst", OCTOBER))
+def test_an_instant_is_a_moment_that_a_sheet_can_reckon_with(october, tmp_path):
+    october.write(tmp_path / "burst.xlsx", october.report_table("burst", OCTOBER))
     (first, *_) = rows(openpyxl.load_workbook(tmp_path / "burst.xlsx")["burst"])
     assert first["start"].replace(tzinfo=UTC) == datetime(2026, 10, 1, tzinfo=UTC)
