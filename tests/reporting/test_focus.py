@@ -179,9 +179,11 @@ def test_overlapping_subscriptions_are_used_in_the_order_in_which_they_start(tmp
     assert used == {("ZRH/2", "2026-10-01"): 4, ("ZRH/1", "2026-10-01"): 1, ("ZRH/1", "2026-10-02"): 4}
 
 
-def test_a_file_of_another_kind_is_refused_before_anything_is_computed(tmp_path):
+@pytest.mark.parametrize("name", ["focus.ndjson", "focus.xlsx", "focus.txt", "focus"])
+def test_a_file_of_another_kind_is_refused_before_anything_is_computed(tmp_path, name):
     with pytest.raises(MisuseError, match=r"\.parquet or \.csv"):
-        example(tmp_path).export("focus", tmp_path / "focus.ndjson", period=FIRST)
+        example(tmp_path).export("focus", tmp_path / name, period=FIRST)
+    assert not (tmp_path / name).exists()
 
 
 @settings(max_examples=8, deadline=None, database=None, suppress_health_check=list(HealthCheck))

@@ -26,7 +26,7 @@ from metering.model.progress import Progress
 from metering.model.records import Bill, UsageRow
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import counted
-from metering.reporting.files import csv_writer, format_of, spreadsheet_text, write_table
+from metering.reporting.files import csv_writer, spreadsheet_text, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
 from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, committed
@@ -111,8 +111,8 @@ def focus_format(path: Path) -> str:
     Raises:
         MisuseError: it is neither CSV nor Parquet, which FOCUS knows.
     """
-    form = format_of(path)
-    if form == "ndjson":
+    form = path.suffix.lower().removeprefix(".")
+    if form not in ("csv", "parquet"):
         raise MisuseError(f"{path}: FOCUS is written as .parquet or .csv")
     return form
 
