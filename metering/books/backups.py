@@ -113,7 +113,10 @@ def restore(store: Store, source: Path, *, force: bool, progress: Progress) -> B
 
 def _examined(place: Path, source: Path, digest: str, store: Path, *, force: bool) -> Backup:
     """Hold a copy against its own seals and chain, and against the head of the store whose place it is to take."""
-    with Store(place).reading() as engine:
+    examined = Store(place)
+    # What is wrong with a copy is wrong with the backup, which is what its owner knows by name.
+    examined.shown = str(source)
+    with examined.reading() as engine:
         differences = differences_of_facts_and_chain(engine)
         books = Books(tuple(read_closings(engine)))
         made = _described(engine, books, source)

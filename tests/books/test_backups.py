@@ -190,7 +190,7 @@ def test_what_is_no_backup_is_refused_and_the_store_stays(meter, tmp_path, name,
     if content is not None:
         (tmp_path / name).write_bytes(content)
     before = bytes_of(tmp_path)
-    with pytest.raises((InputError, StoreError, MisuseError), match=refusal):
+    with pytest.raises((InputError, StoreError, MisuseError), match=rf"^{tmp_path / name}.*{refusal}"):
         meter.restore(tmp_path / name)
     assert bytes_of(tmp_path) == before
 
