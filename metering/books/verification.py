@@ -17,7 +17,7 @@ from metering.engine.duckdb import Engine
 from metering.levels import levels_that_differ
 from metering.model.errors import MeteringError
 from metering.model.period import Period
-from metering.model.progress import Progress
+from metering.model.progress import Progress, silent
 from metering.schema import SCHEMA_VERSION
 from metering.seals import Seal, actual_seals, kept_seals, loose_ends
 from metering.store import Store, last_ingest
@@ -219,7 +219,7 @@ def _statements(engine: Engine, books: Books, closing: Closing, stored: dict[str
     """Recompute a closing's statements as of the ingest it saw, and hold them against what was frozen."""
     number, name = closing.closing_seq, name_of(closing)
     try:
-        again, documents = computed(engine, books.before(closing), closing, closing.as_of_s, lambda _step, _done, _all: None)
+        again, documents = computed(engine, books.before(closing), closing, closing.as_of_s, silent)
     except Exception as error:  # noqa: BLE001 -- whatever a changed fact breaks is a difference, and named
         text = " ".join(str(error).split())[:200]
         yield Difference("statement", f"{name} cannot be recomputed ({type(error).__name__}: {text})", number)

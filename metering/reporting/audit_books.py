@@ -10,6 +10,7 @@ from metering.books.verification import verified
 from metering.engine.duckdb import Engine
 from metering.model.errors import StoreError
 from metering.model.limits import AuditLimits
+from metering.model.progress import silent
 from metering.model.records import Bill, Finding
 from metering.reporting.audit import audit_findings, audit_order, sums_that_differ
 from metering.reporting.checks import BOOKS_DIFFER
@@ -55,7 +56,7 @@ def _books(engine: Engine, store: Store, terms: Terms) -> list[Finding]:
     chosen = [*books.overlapping(terms.period), *books.led_to(terms.period)]
     if not chosen:
         return []
-    found = verified(engine, store, books, chosen, None, lambda _step, _done, _all: None)
+    found = verified(engine, store, books, chosen, None, silent)
     return [
         Finding(
             check=BOOKS_DIFFER.name,
