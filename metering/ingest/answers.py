@@ -117,7 +117,8 @@ def _balance(answer: dict[str, Any], response: dict[str, Any], read_s: int) -> R
 
 
 def _discounts(answer: dict[str, Any], response: dict[str, Any], read_s: int) -> Rows:
-    for discount in response["objects"]:
+    # A list that is empty says something too: that there are none. It is a row without a length.
+    for discount in response["objects"] or ({"period": "", "value": ""},):
         yield (
             "discounts",
             {

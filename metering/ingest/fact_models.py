@@ -104,6 +104,10 @@ def _optional(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value in (None, "") else validate(value)
 
 
+def _or_empty(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: "" if value == "" else validate(value)
+
+
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 Location = Annotated[str, BeforeValidator(_location)]
 Text = Annotated[str, BeforeValidator(_text)]
@@ -240,7 +244,10 @@ MODELS: dict[str, type[Fact]] = {
 
 
 class Discount(Fact):
-    """What a purchase of at least a length costs less, as the provider says it: a share such as 0.03."""
+    """What a purchase of at least a length costs less, as the provider says it: a share such as 0.03.
+
+    An empty share says that the length is not on the list from then on, an empty length that nothing was on it.
+    """
 
     columns = {"location": "varchar", "period": "varchar", "effective_from_s": "bigint", "discount": "varchar"}
     key = ("location", "period", "effective_from_s")
@@ -248,8 +255,8 @@ class Discount(Fact):
     agreed = content
 
     location: Identifier
-    period: Annotated[str, BeforeValidator(_term)]
-    discount: PriceText
+    period: Annotated[str, BeforeValidator(_or_empty(_term))]
+    discount: Annotated[str, BeforeValidator(_or_empty(_price))]
     effective_from: Instant
 
     def stored(self, now_s: int) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from metering.ingest.samples import (
     stage_samples,
     write_samples,
 )
+from metering.ingest.withdrawals import with_withdrawals
 from metering.model.clock import Clock
 from metering.model.errors import InputError
 from metering.model.progress import Progress, silent
@@ -112,6 +113,8 @@ def _ingest(
     facts: dict[str, FactOutcome] = {}
     readings = readings_of([file for file in files if file.table == "answers"])
     outcome.places = sorted({reading.place for table in readings.values() for reading in table})
+    if "discounts" in readings:
+        readings["discounts"] = with_withdrawals(engine, readings["discounts"])
     for table in ALL_MODELS:
         fact = FactOutcome(Outcome(), [], [])
         table_files = [file for file in files if file.table == table]

@@ -2,7 +2,7 @@
 -- grain  one row a location, period and effective_from
 -- reads  discounts
 -- params known_seq
--- why    The version in force of every discount that the provider told.
+-- why    The version in force of every discount that the provider told; an empty one says that a length left its list.
 select
     location,
     period,

@@ -68,3 +68,43 @@ def test_settings_that_name_discounts_outrank_the_provider(meter):
         assert percent(other, "ZRH", "2026-10-20T12:00:00Z") == 50
         (row,) = other.report_table("subscriptions", "2026-10").documents()
     assert row["discount_percent"] == "50"
+
+
+def test_a_list_replaces_the_one_before_it_whole(meter, tmp_path):
+    meter.ingest(said(tmp_path, "4", "2026-11-01T00:00:00Z", "ZRH", **{"1_year": "0.2", "2_years": "0.3"}))
+    assert percent(meter, "ZRH", "2026-10-31T12:00:00Z") == 8
+    assert percent(meter, "ZRH", "2026-11-01T12:00:00Z") == 0  # 3 months are not on the list any more
+    assert percent(meter, "ZRH", "2026-11-01T12:00:00Z", "1 year") == 20
+    assert percent(meter, "ZRH", "2026-11-01T12:00:00Z", "2 years") == 30
+    assert percent(meter, "ZRH", "2026-10-31T12:00:00Z", "2 years") == 20  # before it was on the list, that of a year counts
+    meter.ingest(said(tmp_path, "5", "2026-11-02T00:00:00Z", "ZRH", **{"3_months": "0.1"}))
+    assert percent(meter, "ZRH", "2026-11-02T12:00:00Z") == 10
+    assert percent(meter, "ZRH", "2026-11-02T12:00:00Z", "2 years") == 10
+
+
+def test_a_location_that_has_no_discounts_has_none(meter, tmp_path):
+    meter.ingest(said(tmp_path, "4", "2026-11-01T00:00:00Z", "GVA"))
+    assert percent(meter, "GVA", "2026-11-01T12:00:00Z", "3 years") == 0
+    meter.ingest(said(tmp_path, "5", "2026-11-01T00:00:00Z", "FRA"))
+    assert percent(meter, "FRA", "2026-10-31T12:00:00Z", "6 months") == 50
+    assert percent(meter, "FRA", "2026-11-01T12:00:00Z", "6 months") == 0
+
+
+def test_lists_that_come_again_or_together_take_nothing_back_twice(meter, tmp_path):
+    lists = [
+        said(tmp_path, "4", "2026-11-01T00:00:00Z", "ZRH", **{"1_year": "0.2"}),
+        said(tmp_path, "5", "2026-11-01T01:00:00Z", "ZRH", **{"1_year": "0.2"}),
+        said(tmp_path, "6", "2026-11-01T02:00:00Z", "ZRH", **{"1_year": "0.2", "3_months": "0.01"}),
+    ]
+    assert meter.ingest(lists[:2]).tables["discounts"].accepted == 1
+    assert meter.ingest(lists[2]).tables["discounts"].accepted == 1
+    earlier = [tmp_path / f"{number}.answer.ndjson" for number in (1, 2, 3)]
+    assert [meter.ingest(path).ingest_seq for path in (*earlier, *lists)] == [None] * 6
+    with type(meter)(meter.settings.model_copy(update={"store": str(tmp_path / "together.duckdb")})) as together:
+        together.ingest([*earlier, *lists])
+        assert said_in(together) == said_in(meter)
+
+
+def said_in(meter):
+    with meter._store.reading() as engine:
+        return sorted(tuple(row.values()) for row in engine.rows("billing/known_discounts", {"known_seq": 10**9}))
