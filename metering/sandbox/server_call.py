@@ -113,6 +113,7 @@ Limit = Annotated[int, Query(ge=0, description="How many objects to give; 0 is a
 Offset = Annotated[int, Query(ge=0, description="How many objects to pass over.")]
 Fields = Annotated[str | None, Query(description="The fields to give, with commas between.")]
 Text = Annotated[str | None, Query()]
+NameContains = Annotated[str | None, Query(alias="name__contains", description="A part of the name, whatever its case.")]
 
 
 def locked(handler: Callable[Concatenate[Call, P], T]) -> Callable[..., Awaitable[T]]:
@@ -155,6 +156,11 @@ def alternatives(text: str) -> list[str]:
         else:
             part += character
     return [*parts, part + "\\" * escaped]
+
+
+def contains_one(name: str, text: str) -> bool:
+    """Tell whether a name contains one of the alternatives of a filter, whatever their case."""
+    return any(part.casefold() in name.casefold() for part in alternatives(text))
 
 
 def picked(view: dict[str, Any], fields: str | None) -> dict[str, Any]:

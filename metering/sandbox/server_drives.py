@@ -11,9 +11,11 @@ from metering.sandbox.server_call import (
     Caller,
     Fields,
     Limit,
+    NameContains,
     Offset,
     Text,
     alternatives,
+    contains_one,
     locked,
     no_content,
     page,
@@ -35,27 +37,33 @@ def shown_drive(call: Call, drive: Drive) -> View:
 @router.get("/drives/", tags=["drives"])
 @locked
 def list_drives(
-    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None, uuid: Text = None, name: Text = None
+    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None, uuid: Text = None, name: Text = None,
+    name_contains: NameContains = None,
 ) -> Response:  # fmt: skip
     """List the user's drives."""
-    return _listed_drives(call, limit, offset, fields, uuid, name)
+    return _listed_drives(call, limit, offset, fields, uuid, name, name_contains)
 
 
 @router.get("/drives/detail/", tags=["drives"])
 @locked
 def list_drives_in_detail(
-    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None, uuid: Text = None, name: Text = None
+    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None, uuid: Text = None, name: Text = None,
+    name_contains: NameContains = None,
 ) -> Response:  # fmt: skip
     """List the user's drives in detail."""
-    return _listed_drives(call, limit, offset, fields, uuid, name)
+    return _listed_drives(call, limit, offset, fields, uuid, name, name_contains)
 
 
-def _listed_drives(call: Call, limit: int, offset: int, fields: str | None, uuid: str | None, name: str | None) -> Response:
+def _listed_drives(
+    call: Call, limit: int, offset: int, fields: str | None, uuid: str | None, name: str | None, name_contains: str | None
+) -> Response:
     found = call.world.drives_of(call.account, call.location)
     if uuid is not None:
         found = [drive for drive in found if drive.uuid in alternatives(uuid)]
     if name is not None:
         found = [drive for drive in found if drive.name in alternatives(name)]
+    if name_contains is not None:
+        found = [drive for drive in found if contains_one(drive.name, name_contains)]
     return page(call, found, lambda drive: shown_drive(call, drive), limit, offset, fields)
 
 
@@ -100,9 +108,9 @@ def list_jobs(call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fi
 
 @router.get("/jobs/{uuid}/", tags=["jobs"])
 @locked
-def get_job(call: Caller, uuid: str) -> Response:
+def get_job(call: Caller, uuid: str, fields: Fields = None) -> Response:
     """Get a job: how far a clone is."""
     job = call.world.jobs.get(uuid)
     if job is None or job.owner != call.account.uuid:
         raise not_there("job", uuid)
-    return reply(job_view(call.base, job))
+    return reply(picked(job_view(call.base, job), fields))

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from metering.model.period import moment
-from metering.sandbox.refusal import Refusal
+from metering.sandbox.refusal import ErrorType, Refusal
 from metering.sandbox.server_api import create_api
 from metering.sandbox.server_call import JSON_TYPE, Sandbox, reply
 from metering.sandbox.server_faults import Fault, Strike
@@ -33,6 +33,9 @@ _SIZE = re.compile(rb'"allocated_size": ([0-9]+)')
 _BEFORE = ("hang", "status", "redirect", "html", "xml", "error_object", "empty", "flood", "bomb", "deep")
 _TEXT = ("bad_size", "duplicate_keys", "cut_json")
 _FRAMING = ("cut_gzip", "cut", "lost")
+_STATUS_TYPES: dict[int, ErrorType] = {
+    400: "validation", 401: "permission", 402: "payment", 403: "permission", 404: "notexist", 429: "permission", 503: "concurrency",
+}  # fmt: skip
 _CHUNK = 2**20
 _GZIP_LEVEL = 1
 
@@ -160,7 +163,8 @@ class Answer:
         elif fault.kind == "bomb":
             await self._bomb(int(value or 2**30))
         elif fault.kind == "status":
-            body = _refusal(Refusal(int(value or 503), "concurrency", "scripted: try again"))
+            status = int(value or 503)
+            body = _refusal(Refusal(status, _STATUS_TYPES.get(status, "backend"), "scripted"))
             if fault.retry_after is not None:
                 body.headers.append((b"retry-after", str(fault.retry_after).encode()))
             await self._send(body)

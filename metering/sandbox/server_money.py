@@ -20,6 +20,7 @@ from metering.sandbox.server_call import (
     instant_of,
     locked,
     page,
+    picked,
     reply,
 )
 from metering.sandbox.server_views import (
@@ -107,9 +108,9 @@ def calculate_subscriptions(call: Caller, body: SubscriptionOrSubscriptions) -> 
 
 @router.get("/subscriptions/{identifier}/", tags=["subscriptions"])
 @locked
-def get_subscription(call: Caller, identifier: str) -> Response:
+def get_subscription(call: Caller, identifier: str, fields: Fields = None) -> Response:
     """Get a subscription."""
-    return reply(_subscription(call, call.world.money.subscription(call.account, call.location, identifier)))
+    return reply(picked(_subscription(call, call.world.money.subscription(call.account, call.location, identifier)), fields))
 
 
 @router.post("/subscriptions/{identifier}/action/", tags=["subscriptions"])
@@ -164,7 +165,7 @@ def list_prices(call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, 
 
 @router.get("/discount/", tags=["money"])
 @locked
-def list_discounts(call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Response:
+def list_discounts(call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None) -> Response:
     """List what long subscriptions save."""
 
     def show(discount: tuple[int, Fraction]) -> View:
@@ -173,7 +174,7 @@ def list_discounts(call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 
         period = f"{months} months" if rest else f"{years} year{'' if years == 1 else 's'}"
         return {"period": period, "value": decimal_text(nearest(saved * 10**10), 10)}
 
-    return page(call, DISCOUNTS[::-1], show, limit, offset)
+    return page(call, DISCOUNTS[::-1], show, limit, offset, fields)
 
 
 @router.get("/balance/", tags=["money"])
@@ -195,10 +196,12 @@ def get_current_usage(call: Caller) -> Response:
 
 @router.get("/locations/", tags=["account"])
 @locked
-def list_locations(call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Response:
+def list_locations(
+    call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None
+) -> Response:
     """List the locations, and where the API of each one is."""
     host = f"{request.url.scheme}://{request.url.netloc}"
-    return page(call, call.world.locations, lambda code: location_view(code, f"{host}/{code}/api/2.0/"), limit, offset)
+    return page(call, call.world.locations, lambda code: location_view(code, f"{host}/{code}/api/2.0/"), limit, offset, fields)
 
 
 @router.get("/profile/", tags=["account"])

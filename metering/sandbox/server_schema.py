@@ -65,7 +65,7 @@ resource_uri string . Where it is
 """
 _RESOURCES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "remotesnapshots": ("get post delete", "get put delete post", _SNAPSHOT, ("drive", "uuid", "name", "name__contains", "tag")),
-    "drives": ("get post", "get delete", _DRIVE, ("uuid", "name")),
+    "drives": ("get post", "get delete", _DRIVE, ("uuid", "name", "name__contains")),
     "jobs": ("get", "get", "uuid string . UUID of the job\nstate string . started or success\nprogress integer . Per cent", ()),
     "subscriptions": ("get post", "get post", _SUBSCRIPTION, ("status", "resource")),
     "groupedsubscriptions": ("get", "", _SUBSCRIPTION, ()),

@@ -13,9 +13,11 @@ from metering.sandbox.server_call import (
     Caller,
     Fields,
     Limit,
+    NameContains,
     Offset,
     Text,
     alternatives,
+    contains_one,
     locked,
     no_content,
     page,
@@ -52,8 +54,7 @@ def _listed(
     if name is not None:
         found = [snapshot for snapshot in found if snapshot.name in alternatives(name)]
     if name_contains is not None:
-        parts = [part.casefold() for part in alternatives(name_contains)]
-        found = [snapshot for snapshot in found if any(part in snapshot.name.casefold() for part in parts)]
+        found = [snapshot for snapshot in found if contains_one(snapshot.name, name_contains)]
     if tag is not None:
         tags = alternatives(tag)
         found = [snapshot for snapshot in found if any(each in tags for each in snapshot.tags)]
@@ -64,9 +65,6 @@ def _listed(
         return view | {"drive": None} if has_no_drives else view
 
     return page(call, found, show, limit, offset, fields)
-
-
-NameContains = Annotated[str | None, Query(alias="name__contains", description="A part of the name, whatever its case.")]
 
 
 @router.get("/remotesnapshots/", tags=["remotesnapshots"])

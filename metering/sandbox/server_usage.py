@@ -31,7 +31,8 @@ router = APIRouter(prefix="/api/2.0")
 @router.get("/usage/", tags=["money"])
 @locked
 def list_usage(
-    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, poll_time_gt: Text = None, poll_time_lt: Text = None
+    call: Caller, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None, poll_time_gt: Text = None,
+    poll_time_lt: Text = None,
 ) -> Response:  # fmt: skip
     """List the provider's own samples, one row an object and cycle; both bounds are strict."""
     world = call.world
@@ -47,7 +48,7 @@ def list_usage(
             "amount": str(snapshot.size_at(poll_s)), "poll_time": iso_time(poll_s), "resource": RESOURCE, "uuid": snapshot.uuid
         }  # fmt: skip
 
-    return page(call, rows, show, limit, offset)
+    return page(call, rows, show, limit, offset, fields)
 
 
 def _days(request: Request, call: Call) -> dict[str, list[LedgerLine]]:
@@ -81,18 +82,21 @@ def _burst(lines: list[LedgerLine]) -> View:
 
 @router.get("/burstusage/", tags=["money"])
 @locked
-def list_burst(call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Response:
+def list_burst(call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None) -> Response:
     """Sum burst over days (`date`, `date__gt`, `date__gte`, `date__lt`, `date__lte`); `usage` is the highest."""
     lines = [line for day in _days(request, call).values() for line in day]
-    return page(call, [lines] if lines else [], lambda each: _burst(each) | {"uuid": call.account.uuid}, limit, offset)
+    sums = [lines] if lines else []
+    return page(call, sums, lambda each: _burst(each) | {"uuid": call.account.uuid}, limit, offset, fields)
 
 
 @router.get("/dailyburstusage/", tags=["money"])
 @locked
-def list_daily_burst(call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0) -> Response:
+def list_daily_burst(
+    call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None
+) -> Response:
     """Sum burst by day; `usage` is the day's highest."""
     days = sorted(_days(request, call).items())
-    return page(call, days, lambda day: _burst(day[1]) | {"date": day[0]}, limit, offset)
+    return page(call, days, lambda day: _burst(day[1]) | {"date": day[0]}, limit, offset, fields)
 
 
 @router.get("/ledger/", tags=["money"])

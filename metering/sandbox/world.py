@@ -20,7 +20,7 @@ from metering.sandbox.world_naming import clone_name
 from metering.sandbox.world_things import CYCLE_S, LOCATIONS, Account, Drive, Job, Snapshot, Timing, checked_meta, spaced_time
 
 _BUSY = ("creating", "transferring")
-_CLONABLE = (*_BUSY, "deleting")
+_NOT_CLONED = (*_BUSY, "deleting")
 MIN_DRIVE_BYTES = 2**20
 MAX_DRIVE_BYTES = 2**50
 
@@ -267,7 +267,7 @@ class World(Clockwork):
     ) -> Drive:
         """Make a drive of a snapshot; it goes on behind a job."""
         self._permit(account, snapshot, "CLONE")
-        if snapshot.status in _CLONABLE:
+        if snapshot.status in _NOT_CLONED:
             raise not_allowed(f"the remote snapshot is {snapshot.status}: it cannot be cloned")
         drive = self.create_drive(
             account,
