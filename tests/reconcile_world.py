@@ -8,14 +8,12 @@ from sandbox_help import START_S
 
 from metering import Meter
 from metering.config import Settings
-from metering.model.period import date_text, instant_text
+from metering.model.period import instant_text
 from metering.model.reconciliation import Reconciliation
-from metering.sandbox.server_views import ledger_view
+from metering.sandbox import world_lists
 from metering.sandbox.world import World
 from metering.sandbox.world_facts import write_facts
 from metering.sandbox.world_life import seeded_world
-from metering.sandbox.world_money import decimal_text
-from metering.sandbox.world_things import iso_time
 from metering.sandbox.world_watch import every_cycle, with_misses
 
 DAY_S = 86_400
@@ -48,42 +46,14 @@ def meter_of_world(folder: Path, world: World, *, missed: int = 0, seed: int = 1
     return meter
 
 
-def ledger_of(world: World) -> list[dict]:
-    """Every line that the provider answers on `/ledger/`, with whose it is and where."""
-    return [
-        ledger_view(line) | {"account": account, "location": location}
-        for (account, location), book in world.money.ledger.items()
-        for line in book
-    ]
-
-
 def samples_of(world: World) -> list[dict]:
     """Every row that the provider answers on `/usage/`."""
-    return [
-        {
-            "amount": str(snapshot.size_at(poll_s)), "poll_time": iso_time(poll_s), "resource": "backup", "uuid": snapshot.uuid,
-            "account": snapshot.owner, "location": snapshot.location,
-        }
-        for snapshot in world.history()
-        for poll_s in range(world.start_s + -world.start_s % world.cycle_s, world.now_s, world.cycle_s)
-        if snapshot.exists_at(poll_s)
-    ]  # fmt: skip
+    return list(world_lists.samples_of(world, world.start_s, world.now_s))
 
 
 def days_of(world: World) -> list[dict]:
     """Every row that the provider answers on `/dailyburstusage/`."""
-    days: dict[tuple[str, str, str], list] = {}
-    for (account, location), book in world.money.ledger.items():
-        for line in book:
-            if line.billing_cycle is not None and line.poll_s < world.now_s:
-                days.setdefault((account, location, date_text(line.poll_s)), []).append(line)
-    return [
-        {
-            "date": date, "amount": decimal_text(sum(line.amount_units for line in lines)), "resource_type": "backup",
-            "usage": max(line.resource_amount for line in lines), "account": account, "location": location,
-        }
-        for (account, location, date), lines in sorted(days.items())
-    ]  # fmt: skip
+    return world_lists.days_of(world, world.now_s)
 
 
 def listed(place: Path, objects: list[dict]) -> Path:

@@ -144,12 +144,14 @@ def facts(
     """Write a seeded world as a facts directory.
 
     The bill that it knows by construction is in expected/bill.json. The same options give the same bytes. Bill it with
-    `metering run DIR --period P --as-of END`: all but findings and ids is equal.
+    `metering run DIR --period P --as-of END`: all but findings and ids is equal. What the provider itself says is in
+    provider/, for `metering reconcile`: ledger.ndjson, usage.ndjson and dailyburst.ndjson.
     """
     with _one_line_errors():
         from metering.model.period import parse_period  # noqa: PLC0415 -- `--help` must not wait for them
         from metering.sandbox.world_facts import write_facts  # noqa: PLC0415
         from metering.sandbox.world_life import seeded_world  # noqa: PLC0415
+        from metering.sandbox.world_lists import write_lists  # noqa: PLC0415
         from metering.sandbox.world_watch import every_cycle, with_misses  # noqa: PLC0415
 
         lived = parse_period(period)
@@ -160,6 +162,8 @@ def facts(
         counts = write_facts(world, output, lived.start_s, lived.end_s, polls)
         for name, count in counts.items():
             message(common, f"{output / name}.csv: {count} rows")
+        for name, count in write_lists(world, output / "provider", lived.start_s, lived.end_s).items():
+            message(common, f"{output / 'provider' / name}: {count} rows, as the provider has them")
         message(
             common, f"{output / 'expected' / 'bill.json'}: the bill; metering run {output} --period {lived.text} gives the same"
         )

@@ -21,9 +21,8 @@ from metering.sandbox.server_call import (
     locked,
     page,
 )
-from metering.sandbox.server_views import View, ledger_view
-from metering.sandbox.world_money import decimal_text
-from metering.sandbox.world_things import RESOURCE, LedgerLine, Snapshot, iso_time
+from metering.sandbox.server_views import burst_view, ledger_view, usage_view
+from metering.sandbox.world_things import LedgerLine
 
 router = APIRouter(prefix="/api/2.0")
 
@@ -42,13 +41,7 @@ def list_usage(
     first_s = after_s + 1 + -(after_s + 1) % world.cycle_s
     rows = [(poll_s, s) for poll_s in range(first_s, before_s, world.cycle_s) for s in own if s.exists_at(poll_s)]
 
-    def show(row: tuple[int, Snapshot]) -> View:
-        poll_s, snapshot = row
-        return {
-            "amount": str(snapshot.size_at(poll_s)), "poll_time": iso_time(poll_s), "resource": RESOURCE, "uuid": snapshot.uuid
-        }  # fmt: skip
-
-    return page(call, rows, show, limit, offset, fields)
+    return page(call, rows, lambda row: usage_view(row[1], row[0]), limit, offset, fields)
 
 
 def _days(request: Request, call: Call) -> dict[str, list[LedgerLine]]:
@@ -72,21 +65,13 @@ def _days(request: Request, call: Call) -> dict[str, list[LedgerLine]]:
     return days
 
 
-def _burst(lines: list[LedgerLine]) -> View:
-    return {
-        "amount": decimal_text(sum(line.amount_units for line in lines)),
-        "resource_type": RESOURCE,
-        "usage": max(line.resource_amount for line in lines),
-    }
-
-
 @router.get("/burstusage/", tags=["money"])
 @locked
 def list_burst(call: Caller, request: Request, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0, fields: Fields = None) -> Response:
     """Sum burst over days (`date`, `date__gt`, `date__gte`, `date__lt`, `date__lte`); `usage` is the highest."""
     lines = [line for day in _days(request, call).values() for line in day]
     sums = [lines] if lines else []
-    return page(call, sums, lambda each: _burst(each) | {"uuid": call.account.uuid}, limit, offset, fields)
+    return page(call, sums, lambda each: burst_view(each) | {"uuid": call.account.uuid}, limit, offset, fields)
 
 
 @router.get("/dailyburstusage/", tags=["money"])
@@ -96,7 +81,7 @@ def list_daily_burst(
 ) -> Response:
     """Sum burst by day; `usage` is the day's highest."""
     days = sorted(_days(request, call).items())
-    return page(call, days, lambda day: _burst(day[1]) | {"date": day[0]}, limit, offset, fields)
+    return page(call, days, lambda day: burst_view(day[1]) | {"date": day[0]}, limit, offset, fields)
 
 
 @router.get("/ledger/", tags=["money"])

@@ -8,6 +8,7 @@ from metering.sandbox.world import World
 from metering.sandbox.world_money import decimal_text, exact_text, human_interval, in_units
 from metering.sandbox.world_things import (
     LOCATIONS,
+    RESOURCE,
     Account,
     Drive,
     Job,
@@ -154,6 +155,22 @@ def ledger_view(line: LedgerLine) -> View:
         "end": decimal_text(line.end_units),
         "resource_amount": str(line.resource_amount),
         "reason": line.reason,
+    }
+
+
+def usage_view(snapshot: Snapshot, poll_s: int) -> View:
+    """Show one of the provider's own samples: a snapshot at the begin of a cycle."""
+    return {
+        "amount": str(snapshot.size_at(poll_s)), "poll_time": iso_time(poll_s), "resource": RESOURCE, "uuid": snapshot.uuid
+    }  # fmt: skip
+
+
+def burst_view(lines: list[LedgerLine]) -> View:
+    """Show the burst of some lines of the ledger: what they cost together, and the highest of them."""
+    return {
+        "amount": decimal_text(sum(line.amount_units for line in lines)),
+        "resource_type": RESOURCE,
+        "usage": max(line.resource_amount for line in lines),
     }
 
 

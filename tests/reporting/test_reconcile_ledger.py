@@ -9,10 +9,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reconcile_world import DAY_S, assert_sums_add, days_of, ledger_of, listed, lived, meter_of_world, span
+from reconcile_world import DAY_S, assert_sums_add, days_of, listed, lived, meter_of_world, span
 from sandbox_help import MIB, START_S, account_of, ready_drive, small_world, taken
 
 from metering.model.period import instant_seconds, moment
+from metering.sandbox.world_lists import ledger_of
 from metering.sandbox.world_money import Order, human_interval
 
 EXAMPLES = int(os.environ.get("METERING_EXAMPLES", "6"))
@@ -295,3 +296,45 @@ def test_our_own_export_reconciles_with_nothing_but_rounding(tmp_path):
             assert made.findings == []
             assert json.loads(json.dumps(made.document()))["totals"][0]["currency"] == made.totals[0].currency
     assert world.now_s - world.start_s == 2 * DAY_S
+
+
+@pytest.fixture(scope="module")
+def neighbours(tmp_path_factory):
+    """Ann's 10 MiB in ZRH and Ben's 7 MiB in GVA, each for three hours."""
+    world = small_world()
+    for email, origin, size in (("ann@example.com", "ZRH", 10), ("ben@example.com", "GVA", 7)):
+        drive = ready_drive(world, email, origin)
+        taken(world, drive)
+        world.write(drive, range(size))
+    world.advance_to(START_S + 3 * HOUR)
+    with meter_of_world(tmp_path_factory.mktemp("neighbours"), world) as meter:
+        yield world, meter
+
+
+@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize(
+    ("elsewhere", "check", "told_at"),
+    [
+        ({"account": "ben", "location": "GVA"}, "wrong_account", ["ann", "ben"]),
+        ({"account": "ben"}, "wrong_account", ["ann", "ben"]),
+        ({"location": "LON"}, "wrong_location", ["ann", "ann"]),
+        ({"account": "nobody"}, "wrong_account", ["ann"]),
+    ],
+)
+def test_lines_under_a_wrong_account_or_location_are_told_as_that_on_both_sides(
+    neighbours, tmp_path, elsewhere, check, told_at, count
+):  # fmt: skip
+    world, _ = neighbours
+    names = {name: account_of(world, f"{name}@example.com").uuid for name in ("ann", "ben")}
+    lines = burst_lines(world)
+    mine = [number for number, line in enumerate(lines) if line["account"] == names["ann"]][12 : 12 + count]
+    moved = {name: names.get(value, value) for name, value in elsewhere.items()}
+    made = reconciled(neighbours, tmp_path, [line | moved if number in mine else line for number, line in enumerate(lines)])
+    assert {finding.check for finding in made.findings} == {check}
+    assert {finding.account for finding in made.findings} == {names[name] for name in told_at}
+    (missing,) = [finding for finding in made.findings if finding.difference < 0]
+    assert abs(Fraction(missing.difference) + count * TEN * 300 * PRICE) <= Fraction(count, 10**20)
+    charged = sum(finding.difference for finding in made.findings if finding.difference > 0)
+    if "nobody" not in elsewhere.values():
+        assert abs(charged + missing.difference) <= Decimal(count) * Decimal("1E-20")
+    assert f"found under {moved.get('account', names['ann'])} in {moved.get('location', 'ZRH')}" in missing.message

@@ -22,6 +22,7 @@ from metering.reporting.reconcile.ledger import compare_ledger
 from metering.reporting.reconcile.lines import Ledger
 from metering.reporting.reconcile.places import Beat
 from metering.reporting.reconcile.samples import compare_samples
+from metering.reporting.reconcile.strayed import Stranger, strayed
 from metering.reporting.reconcile.tally import Tally, money
 from metering.reporting.reconcile.tally import units_of as in_places
 from metering.reporting.unit_steps import Unit, unit_steps, units_of
@@ -59,6 +60,7 @@ class _Sorted:
 
     by_unit: defaultdict[tuple[str, str], list[Any]] = field(default_factory=lambda: defaultdict(list))
     findings: list[Mismatch] = field(default_factory=list)
+    strangers: list[Stranger] = field(default_factory=list)
 
 
 def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[ProviderRow], asked: Asked) -> Reconciliation:
@@ -90,9 +92,11 @@ def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[Prov
     for line in lines:
         if line.amount is not None and (line.account, line.location) in wanted:
             billed[wanted[line.account, line.location]] += in_units(line.amount, AMOUNT_PLACES)
+    found, settled = strayed([*own_rows.findings, *tally.findings], own_rows.strangers, asked.jitter_s)
+    tally.pass_over("lines of a wrong account or location, which are none of ours", settled)
     order = {"error": 0, "warning": 1, "info": 2}
     findings = sorted(
-        [*tally.findings, *own_rows.findings],
+        found,
         key=lambda each: (order[each.severity], each.account, each.location, each.start, each.check, each.place or ""),
     )
     return Reconciliation(
@@ -137,6 +141,9 @@ def _sort(rows: Sequence[ProviderRow], units: list[Unit], asked: Asked, tally: T
             "other_location": f"{counted(len(several), noun)} of a location in which the account has no usage",
             "other_resource": f"{counted(len(several), noun)} of {resource}, which is not billed here",
         }[check]
+        if check != "other_resource":
+            number = len(found.findings)
+            found.strangers += [Stranger(row, number) for row in several if isinstance(row, LedgerRow)]
         found.findings.append(_stranger(check, owner, place, several, said, currencies.get(owner)))
     for failure in asked.failures:
         found.findings.append(
