@@ -33,6 +33,8 @@ logging.getLogger("stamina").addHandler(logging.NullHandler())
 _ERROR_TYPES = ("validation", "notexist", "backend", "permission", "database", "concurrency", "billing", "payment")
 _LARGE_BYTES = 2**20
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(seconds=15), timedelta(seconds=1)
+# Who asks outside a cycle has no deadline, but does not wait as long as a server pleases.
+_LONGEST_ASKED_S = 300
 # Statuses that are worth another try: the provider asks for one, or is being restarted.
 _PASSING = (429, 500, 502, 503, 504)
 
@@ -120,7 +122,8 @@ class EndpointClient:
         if not isinstance(error, RequestFailure) or not error.again:
             return False
         pause_s = error.after_s or 0
-        if until is not None and asyncio.get_running_loop().time() + pause_s >= until:
+        left_s = _LONGEST_ASKED_S if until is None else until - asyncio.get_running_loop().time()
+        if pause_s >= left_s:
             return False
         # All who were told the same second must not come back in the same instant.
         return True if error.after_s is None else timedelta(seconds=pause_s, milliseconds=random.randrange(100, 1_000))  # noqa: S311

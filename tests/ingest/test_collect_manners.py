@@ -1,0 +1,198 @@
+"""How the collector treats an endpoint: so many requests at once and a minute, connections used again, gzip, patience when told."""
+
+import asyncio
+import contextlib
+import gzip
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from itertools import pairwise
+
+import pytest
+import stamina
+from collect_help import Rig, causes
+from sandbox_help import running, small_world, with_snapshots
+
+from metering.ingest.client import EndpointClient, tls_context
+from metering.ingest.credentials import Login
+from metering.ingest.failure import RequestFailure
+from metering.ingest.targets import CollectSettings, EndpointSettings
+
+LISTING = json.dumps({"meta": {"limit": 0, "offset": 0, "total_count": 0}, "objects": [], "filling": "x" * 5_000}).encode()
+LOGIN = Login("somebody", "something")
+
+
+@dataclass
+class Endpoint:
+    """An HTTP server in the loop of the test that keeps what it saw; `answer_when` holds all answers back until it is set."""
+
+    refusals: list[str] = field(default_factory=list)
+    answer_when: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: int = 0
+    waiting: int = 0
+    most_waiting: int = 0
+    asked_ns: list[int] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    serving: set[asyncio.Task] = field(default_factory=set)
+    url: str = ""
+
+    async def serve(self, reader, writer):
+        self.connections += 1
+        self.serving.add(asyncio.current_task())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+                self.asked_ns.append(time.monotonic_ns())
+                self.waiting += 1
+                self.most_waiting = max(self.waiting, self.most_waiting)
+                await self.answer_when.wait()
+                self.waiting -= 1
+                body = gzip.compress(LISTING)
+                head = self.refusals.pop(0) if self.refusals else "200 OK\r\nContent-Encoding: gzip"
+                writer.write(f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                await writer.drain()
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def asking(*refusals, limits=None, **settings):
+    """Run an endpoint that refuses the first requests so, and a client of it."""
+    endpoint = Endpoint(list(refusals))
+    server = await asyncio.start_server(endpoint.serve, "127.0.0.1", 0)
+    endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/2.0/"
+    named = EndpointSettings(url=endpoint.url, requests_per_minute=limits)
+    client = EndpointClient(named, CollectSettings(**settings), tls_context([named]))
+    try:
+        yield endpoint, client
+    finally:
+        await client.close()
+        endpoint.answer_when.set()
+        await asyncio.gather(*endpoint.serving)
+        server.close()
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 -- what is waited for is told by counts
+        await asyncio.sleep(0.005)
+
+
+def test_no_more_requests_are_under_way_than_allowed_and_their_connections_are_used_again():
+    async def run():
+        async with asking(concurrency=3) as (endpoint, client):
+            for _ in range(2):
+                tasks = [asyncio.create_task(client.get("remotesnapshots/", LOGIN)) for _ in range(20)]
+                await until(lambda: endpoint.waiting == 3)
+                await asyncio.sleep(0.05)  # a fourth would come now
+                endpoint.answer_when.set()
+                await asyncio.gather(*tasks)
+                endpoint.answer_when.clear()
+            return endpoint
+
+    endpoint = asyncio.run(run())
+    assert (len(endpoint.heads), endpoint.most_waiting, endpoint.connections) == (40, 3, 3)
+
+
+def test_gzip_is_asked_for_and_what_travelled_is_counted():
+    async def run():
+        async with asking() as (endpoint, client):
+            endpoint.answer_when.set()
+            return endpoint, await client.get("remotesnapshots/", LOGIN, {"limit": 0})
+
+    endpoint, answer = asyncio.run(run())
+    assert answer.text.encode() == LISTING
+    assert answer.received_bytes == len(gzip.compress(LISTING)) < len(LISTING) // 10
+    (head,) = endpoint.heads
+    assert head.startswith("GET /api/2.0/remotesnapshots/?limit=0 HTTP/1.1\r\n")
+    assert "accept-encoding: gzip\r\n" in head.lower()
+    assert "authorization: basic c29tzwjvzhk6c29tzxroaw5n\r\n" in head.lower()
+
+
+def test_an_endpoint_is_asked_no_more_often_a_minute_than_allowed_and_each_has_its_own_limit():
+    async def run():
+        async with (
+            asking(requests_per_minute=6_000, limits=2) as (slow, slow_client),
+            asking(requests_per_minute=6_000) as (fast, fast_client),
+        ):
+            slow.answer_when.set()
+            fast.answer_when.set()
+            held_back = [asyncio.create_task(slow_client.get("pricing/", LOGIN)) for _ in range(3)]
+            await asyncio.gather(*(fast_client.get("pricing/", LOGIN) for _ in range(30)))
+            await until(lambda: sum(task.done() for task in held_back) == 2)
+            counts = len(slow.heads), len(fast.heads), sum(task.done() for task in held_back)
+            for task in held_back:
+                task.cancel()
+            return counts
+
+    # The third would be let through after half a minute.
+    assert asyncio.run(run()) == (2, 30, 2)
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_who_is_told_to_wait_waits(as_date):
+    async def run():
+        # A date has whole seconds: two from now is at least one.
+        asks = formatdate(time.time() + 2, usegmt=True) if as_date else "1"
+        begun_ns = time.monotonic_ns()
+        async with asking(f"429 Too Many Requests\r\nRetry-After: {asks}") as (endpoint, client):
+            endpoint.answer_when.set()
+            await client.get("remotesnapshots/", LOGIN)
+            return begun_ns, endpoint.asked_ns
+
+    begun_ns, (first_ns, second_ns) = asyncio.run(run())
+    assert second_ns - (begun_ns if as_date else first_ns) >= 1_000_000_000
+
+
+@pytest.mark.parametrize("refusal", ["503 Service Unavailable", "429 Too Many Requests\r\nRetry-After: 0"])
+def test_all_who_were_refused_at_once_do_not_come_back_at_once(refusal):
+    async def run():
+        async with asking(*[refusal] * 12, concurrency=12) as (endpoint, client):
+            tasks = [asyncio.create_task(client.get("remotesnapshots/", LOGIN)) for _ in range(12)]
+            await until(lambda: endpoint.waiting == 12)
+            endpoint.answer_when.set()
+            await asyncio.gather(*tasks)
+            return sorted(endpoint.asked_ns)[12:]
+
+    again_ns = asyncio.run(run())
+    assert len(again_ns) == 12
+    assert again_ns[-1] - again_ns[0] > 150_000_000
+
+
+def test_nobody_waits_a_day_because_a_server_says_so():
+    async def run():
+        async with asking("429 Too Many Requests\r\nRetry-After: 86400") as (endpoint, client):
+            endpoint.answer_when.set()
+            await client.get("usage/", LOGIN)
+
+    with pytest.raises(RequestFailure, match="asks to wait 86400 s"):
+        asyncio.run(run())
+
+
+@pytest.fixture
+def rig(tmp_path):
+    world = small_world(locations=("ZRH", "GVA"))
+    with_snapshots(world, 2)
+    with running(world) as served:
+        yield Rig(tmp_path, served, attempts=3, timeout=30)
+
+
+def test_no_two_cycles_overlap_although_a_location_hangs_longer_than_one(rig):
+    rig.sandbox.faults.add("hang", location="GVA")
+    cycles = []
+
+    def told(report):
+        cycles.append((report.started_us, report.started_us + report.elapsed_ms * 1_000, causes(report), report.polls))
+        rig.sandbox.advance(300)
+        if len(cycles) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    # A connection that the sandbox has closed meanwhile is made anew at once.
+    with stamina.set_testing(True, attempts=10, cap=True), rig.meter() as meter:
+        meter.collect(every_s=1, tell_cycle=told)
+    assert [(found, polls) for _, _, found, polls in cycles] == [({("GVA", "timeout")}, 2)] * 3
+    assert all(ended_us <= begun_us for (_, ended_us, *_), (begun_us, *_) in pairwise(cycles))
+    assert {len(times) for key, times in rig.polls().items() if key[0] == "ZRH"} == {3}
