@@ -126,7 +126,9 @@ class Collector:
         )  # fmt: skip
         own, shared = checked_snapshots(listing.objects, source.account)
         date = {} if listing.date_s is None else {"date": instant_text(listing.date_s)}
-        await self._keeper.keep("capture", capture_line(source, listing.answered_us, listing.text, **date))
+        line = capture_line(source, listing.answered_us, listing.text, **date)
+        listing.text, listing.objects = "", []  # what waits to be durable is held once
+        await self._keeper.keep("capture", line)
         report.polls += 1
         report.samples += own
         report.shared += shared
@@ -177,6 +179,7 @@ class Collector:
     async def _in_time(self, until: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout_at(until):
+                await self._keeper.room()
                 yield
         except TimeoutError:
             raise RequestFailure("timeout", "the cycle's time was up") from None

@@ -11,6 +11,8 @@ from metering.ingest.spool import Batch, Kind, Spool
 _LINGER_MS = 200
 _LARGE_BYTES = 2**20
 _BATCH_BYTES = 64 * 2**20
+# How much may wait to become durable before nothing more is asked for.
+_WAITING_BYTES = 16 * 2**20
 
 
 class Keeper:
@@ -22,6 +24,13 @@ class Keeper:
         self._batch: Batch | None = None
         self._durable: asyncio.Future[OSError | None] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._waiting_bytes = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def room(self) -> None:
+        """Wait until what came before is durable, or nearly: a fast provider and a slow disk fill no memory."""
+        await self._has_room.wait()
 
     async def keep(self, kind: Kind, line: str) -> None:
         """Write a line and wait until it is durable.
@@ -29,6 +38,20 @@ class Keeper:
         Raises:
             RequestFailure: the spool cannot be written, such as for a full disk; the line is not kept.
         """
+        self._wait_for(len(line))
+        try:
+            await self._keep(kind, line)
+        finally:
+            self._wait_for(-len(line))
+
+    def _wait_for(self, more_bytes: int) -> None:
+        self._waiting_bytes += more_bytes
+        if self._waiting_bytes < _WAITING_BYTES:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+
+    async def _keep(self, kind: Kind, line: str) -> None:
         async with self._lock:
             durable = self._open()
             assert self._batch is not None  # noqa: S101 -- opened just now
