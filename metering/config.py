@@ -127,6 +127,10 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+# What pydantic would say in its own words.
+_PLAINLY = {"extra_forbidden": "there is no such setting; is it spelled right?", "missing": "is missing"}
+
+
 def load_settings(path: Path | None = None) -> Settings:
     """Read the settings: a named file must be there, `metering.toml` in the working directory may.
 
@@ -144,11 +148,13 @@ def load_settings(path: Path | None = None) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise MisuseError(f"{place} is no TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        # Of a name that is wrong and one that is missing, the wrong one is the reason.
+        first = min(error.errors(include_url=False, include_input=False), key=lambda each: each["type"] != "extra_forbidden")
         parts = [_printable(str(part)) for part in first["loc"]]
         variable = "__".join(parts).upper()
         where = f"{'.'.join(parts)} (in {place}, or METERING_{variable})" if parts else f"{place} or the environment"
-        raise MisuseError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        said = _PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
+        raise MisuseError(f"{where}: {said}") from None
     except SettingsError as error:
         variable = f"METERING_{str(error).split(chr(34))[1].upper()}"  # it names the field, in quotes, and no more
         raise MisuseError(f"{variable} is no JSON: set its parts one by one, as {variable}__NAME, or in {place}") from None

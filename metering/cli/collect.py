@@ -11,7 +11,7 @@ from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message
 if TYPE_CHECKING:
     from metering.ingest.backfill import Backfilled
     from metering.ingest.check import CheckRow
-    from metering.ingest.cycle import CycleReport
+    from metering.ingest.cycle import CycleReport, Failure
 
 _SHOWN_FAILURES = 10
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600}
@@ -139,16 +139,23 @@ def _print_cycle(common: Common, report: "CycleReport") -> None:
         typer.echo(json.dumps(_cycle_document(report), ensure_ascii=False))
     else:
         typer.echo(report.text)
-    shown = report.failures if common.verbose else report.failures[:_SHOWN_FAILURES]
-    for failure in shown:
-        message(common, f"failed: {one_line(ValueError(failure.text))}")
-    if hidden := len(report.failures) - len(shown):
-        message(common, f"failed: {hidden} more (-v shows them all; the spool keeps them)")
+    _print_failures(common, report.failures, "the spool keeps them")
     for flag in report.flags:
         message(common, f"odd: {one_line(ValueError(flag.text))}")
     if report.store_trouble:
         trouble = one_line(ValueError(report.store_trouble))
         message(common, f"{report.waiting_files} files wait in the spool, none is lost: {trouble}")
+
+
+def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> None:
+    from metering.ingest.cycle import told_together  # noqa: PLC0415 -- `--help` must not wait for it
+
+    found = [(failure.text, 1) for failure in failures] if common.verbose else told_together(failures)
+    shown = found if common.verbose else found[:_SHOWN_FAILURES]
+    for text, _ in shown:
+        message(common, f"failed: {one_line(ValueError(text))}")
+    if hidden := len(failures) - sum(count for _, count in shown):
+        message(common, f"failed: {hidden} more (-v shows them all; {remark})")
 
 
 def _cycle_document(report: "CycleReport") -> dict[str, Any]:
@@ -187,7 +194,6 @@ def _print_backfill(common: Common, done: "Backfilled") -> None:
         typer.echo(
             f"{done.gaps} gaps of {done.gap_seconds} s, {done.polls} polls, {done.samples} samples, {len(done.failures)} failures"
         )
-    for failure in done.failures[:_SHOWN_FAILURES]:
-        message(common, f"failed: {one_line(ValueError(failure.text))}")
+    _print_failures(common, done.failures, "their gaps stay")
     if done.failures:
         raise typer.Exit(EXIT_FAILED)

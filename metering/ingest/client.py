@@ -17,6 +17,7 @@ from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import stamina
@@ -66,6 +67,7 @@ class EndpointClient:
     ) -> None:  # fmt: skip
         self._collect = collect
         self._clock = clock
+        self._host = urlsplit(endpoint.url).netloc
         # How far its clock was ahead of ours when it last answered, whatever it said; None where that is not known.
         self.ahead_us: int | None = None
         self._slots = asyncio.Semaphore(collect.concurrency)
@@ -141,7 +143,7 @@ class EndpointClient:
         except (TimeoutError, httpx.TimeoutException):
             raise RequestFailure("timeout", f"no whole answer within {self._collect.request_timeout} s", again=True) from None
         except httpx.ConnectError as error:
-            raise RequestFailure("unreachable", f"no connection ({_kind(error)})", again=True) from None
+            raise RequestFailure("unreachable", f"no connection to {self._host} ({_kind(error)})", again=True) from None
         except httpx.RemoteProtocolError:
             raise RequestFailure("malformed", "the answer was cut off, or is no HTTP", again=True) from None
         except httpx.TransportError as error:
@@ -169,14 +171,18 @@ class EndpointClient:
         status = response.status_code
         kind = await self._error_type(response)
         said = f"HTTP {status}{kind}"
-        if status in (401, 403):
-            raise RequestFailure("credential", f"{said}: the login is not (or no longer) allowed this")
+        if status == 401:  # noqa: PLR2004
+            raise RequestFailure("credential", f"{said}: the login was refused: are its username and password right?")
+        if status == 403:  # noqa: PLR2004
+            raise RequestFailure("credential", f"{said}: the login may not (or no longer) ask this")
         if 300 <= status < 400:  # noqa: PLR2004
             raise RequestFailure("refused", f"{said}: a redirect is never followed; correct the endpoint's url if it moved")
         after_s = _retry_after(response.headers.get("retry-after"), self._clock() // 1_000_000)
         wait = "" if after_s is None else f", asks to wait {after_s} s"
         if status == 404:  # noqa: PLR2004
-            raise RequestFailure("refused", f"{said}: there is no such thing at this address: is the endpoint's url right?")
+            raise RequestFailure(
+                "refused", f"{said}: there is no such thing at this address: is the endpoint's url right, to its /api/2.0/?"
+            )
         raise RequestFailure("refused", said + wait, again=status in _PASSING, after_s=after_s)
 
     async def _error_type(self, response: httpx.Response) -> str:

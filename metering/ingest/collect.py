@@ -100,23 +100,28 @@ class Collector:
         if await self._failed(collection, SNAPSHOTS, report, self._poll(collection, until, report)):
             return
         if self._is_due(source, "subscriptions"):
-            await self._keep_answer(collection, "subscriptions", until, report, {"status": "all"})
+            asking = self._keep_answer(collection, "subscriptions", until, report, {"status": "all"})
+            await self._failed(collection, "subscriptions", report, asking)
         is_home = source.endpoint == self._targets.endpoints_of(collection.account)[0]
         if is_home and self._is_due(source, "balance"):
-            await self._keep_answer(collection, "balance", until, report)
+            await self._failed(collection, "balance", report, self._keep_answer(collection, "balance", until, report))
 
     async def _collect_prices(self, here: list[Collection], until: float, report: CycleReport) -> None:
-        """Ask an endpoint for what is the same for all accounts, with the first login that may."""
+        """Ask an endpoint for what is the same for all accounts, with the first login that may; it failed if none of them may."""
         asked = [("pricing", 0), ("discount", self._settings.money_every)]
         if here and here[0].source.endpoint == next(iter(self._targets.endpoints)):
             asked.append(("locations", self._settings.money_every))
         for resource, every_s in asked:
-            for number, collection in enumerate(here, start=1):
-                if not self._is_due(Source(collection.source.endpoint, "", ""), resource, every_s):
+            if not here or not self._is_due(Source(here[0].source.endpoint, "", ""), resource, every_s):
+                continue
+            failed: tuple[Collection, RequestFailure] | None = None
+            for collection in here[:_LOGINS_TRIED]:
+                failure = await _failure_of(self._keep_answer(collection, resource, until, report, shared=True))
+                failed = None if failure is None else (collection, failure)
+                if failure is None or failure.cause != "credential":
                     break
-                cause = await self._keep_answer(collection, resource, until, report, shared=True)
-                if cause != "credential" or number == _LOGINS_TRIED:
-                    break
+            if failed is not None:
+                await self._record(*failed, resource, report)
 
     async def _poll(self, collection: Collection, until: float, report: CycleReport) -> None:
         source = collection.source
@@ -136,28 +141,25 @@ class Collector:
         report.sampled[source.endpoint] += own
         self._count(report, source, listing)
         for cause, flag in listing.flags:
-            report.flags.append(Failure(source.endpoint, source.account, SNAPSHOTS, cause, flag))
+            report.flags.append(Failure(source.endpoint, source.account, SNAPSHOTS, cause, flag, source.account_name))
             note = note_line(source, SNAPSHOTS, listing.answered_us, "flagged", cause, flag)
             await self._keeper.keep("answer", note)
 
     async def _keep_answer(
         self, collection: Collection, resource: str, until: float, report: CycleReport, params: dict[str, str] | None = None,
         *, shared: bool = False,
-    ) -> str | None:  # fmt: skip
-        async def ask() -> None:
-            source = collection.source
-            if resource == "balance":
-                async with self._in_time(until):
-                    answer = await self._client(collection).get(f"{resource}/", self._login(collection), until=until)
-                text, read_us, received = answer.text, answer.answered_us, answer.received_bytes
-            else:
-                listing = await self._list(collection, f"{resource}/", _identity, until, params=params)
-                text, read_us, received = listing.text, listing.answered_us, listing.received_bytes
-            await self._keeper.keep("answer", answer_line(source, resource, read_us, text))
-            report.received_bytes += received
-            self._asked_s[_asked(Source(source.endpoint, "", "") if shared else source, resource)] = self._clock() // 1_000_000
-
-        return await self._failed(collection, resource, report, ask())
+    ) -> None:  # fmt: skip
+        source = collection.source
+        if resource == "balance":
+            async with self._in_time(until):
+                answer = await self._client(collection).get(f"{resource}/", self._login(collection), until=until)
+            text, read_us, received = answer.text, answer.answered_us, answer.received_bytes
+        else:
+            listing = await self._list(collection, f"{resource}/", _identity, until, params=params)
+            text, read_us, received = listing.text, listing.answered_us, listing.received_bytes
+        await self._keeper.keep("answer", answer_line(source, resource, read_us, text))
+        report.received_bytes += received
+        self._asked_s[_asked(Source(source.endpoint, "", "") if shared else source, resource)] = self._clock() // 1_000_000
 
     async def _list(
         self, collection: Collection, path: str, key: Callable[[dict[str, Any]], Hashable], until: float, *,
@@ -186,22 +188,22 @@ class Collector:
 
     async def _failed(
         self, collection: Collection, resource: str, report: CycleReport, asking: Coroutine[Any, Any, None]
-    ) -> str | None:
-        """Wait for an answer to be durable; where it fails, count the failure, keep a note of it, and give its cause."""
+    ) -> bool:  # fmt: skip
+        """Wait for an answer to be durable; tell whether it failed, which is recorded."""
+        failure = await _failure_of(asking)
+        if failure is not None:
+            await self._record(collection, failure, resource, report)
+        return failure is not None
+
+    async def _record(self, collection: Collection, failure: RequestFailure, resource: str, report: CycleReport) -> None:
+        """Count a failure, and keep a note of it."""
         source = collection.source
-        try:
-            await asking
-        except InputError as error:
-            failure = RequestFailure("credential", str(error))
-        except RequestFailure as error:
-            failure = error
-        else:
-            return None
-        report.failures.append(Failure(source.endpoint, source.account, resource, failure.cause, failure.detail))
+        report.failures.append(
+            Failure(source.endpoint, source.account, resource, failure.cause, failure.detail, source.account_name)
+        )  # fmt: skip
         with contextlib.suppress(RequestFailure):
             note = note_line(source, resource, self._noted_us(source.endpoint), "failed", failure.cause, failure.detail)
             await self._keeper.keep("answer", note)
-        return failure.cause
 
     def _noted_us(self, endpoint: str) -> int:
         """Give the clock that dates polls: ours, or the provider's, as far as it is known from any endpoint."""
@@ -224,6 +226,17 @@ class Collector:
         last_s = self._asked_s.get(_asked(source, resource))
         wanted_s = self._settings.money_every if every_s is None else every_s
         return last_s is None or not 0 <= self._clock() // 1_000_000 - last_s < wanted_s
+
+
+async def _failure_of(asking: Coroutine[Any, Any, None]) -> RequestFailure | None:
+    """Wait for an answer to be durable; give why there is none, None where there is one."""
+    try:
+        await asking
+    except InputError as error:
+        return RequestFailure("credential", str(error))
+    except RequestFailure as failure:
+        return failure
+    return None
 
 
 def _asked(source: Source, resource: str) -> str:

@@ -1,12 +1,16 @@
 """What a cycle polls, and what came of it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from metering.ingest.captures import SNAPSHOTS, Source
 from metering.ingest.targets import AccountSettings, Targets
 from metering.model.errors import MisuseError
 from metering.model.period import instant_text
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,32 @@ class Failure:
     resource: str
     cause: str
     detail: str
+    account_name: str = ""
 
     @property
     def text(self) -> str:
         """The failure as one line."""
-        asked = "" if self.resource == SNAPSHOTS else f" {self.resource}"
-        return f"{self.endpoint} {self.account}{asked}: {self.cause}: {self.detail}"
+        return _told((self.endpoint,), (self.account_name or self.account,), self.resource, self.cause, self.detail)
+
+
+def told_together(failures: Sequence[Failure]) -> list[tuple[str, int]]:
+    """Give failures that are alike as one line each, and how many each stands for: a login fails everywhere, a location for all."""
+    places: defaultdict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
+    for each in failures:
+        places[each.account_name or each.account, each.resource, each.cause, each.detail][each.endpoint] = None
+    accounts: defaultdict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for (account, *what), endpoints in places.items():
+        accounts[tuple(sorted(endpoints)), *what].append(account)
+    return [
+        (_told(endpoints, sorted(names), resource, cause, detail), len(endpoints) * len(names))
+        for (endpoints, resource, cause, detail), names in accounts.items()
+    ]
+
+
+def _told(endpoints: Sequence[str], accounts: Sequence[str], resource: str, cause: str, detail: str) -> str:
+    asked = "" if resource == SNAPSHOTS else f" {resource}"
+    who = ", ".join(accounts) if len(accounts) <= _NAMED else f"{len(accounts)} accounts"
+    return f"{', '.join(endpoints)} {who}{asked}: {cause}: {detail}"
 
 
 @dataclass(slots=True)

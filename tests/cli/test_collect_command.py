@@ -113,6 +113,30 @@ def test_a_password_file_that_others_may_read_is_refused_and_the_others_are_poll
     assert "ann's secret" not in done.output
 
 
+def test_a_login_that_fails_everywhere_is_told_once_and_prices_are_had_with_another(rig):
+    (rig.folder / "password-0").write_text("forgotten\n")
+    done = run("collect", "--format", "table", "--config", rig.config)
+    assert done.exit_code == 1
+    assert ", 2 failures, " in done.stdout
+    (told,) = done.stderr.splitlines()
+    assert told == (
+        "failed: GVA, ZRH Ann AG: credential: HTTP 401 permission: the login was refused: are its username and password right?"
+    )
+    assert rig.rows("select count(*) from prices") == [(12,)]  # 2 currencies at 3 levels in 2 locations
+    assert {row[0] for row in rig.rows("select resource from poll_notes")} == {"remotesnapshots"}
+    every = run("collect", "--format", "table", "-v", "--config", rig.config)
+    assert len(every.stderr.splitlines()) == 2
+
+
+def test_a_location_that_is_gone_is_told_once_for_all_accounts(rig):
+    rig.config.write_text(rig.config.read_text().replace(rig.sandbox.endpoint("GVA"), "http://127.0.0.1:1/api/2.0/"))
+    done = run("collect", "--format", "table", "--config", rig.config)
+    gone = "unreachable: no connection to 127.0.0.1:1 (nobody answers there)"
+    assert sorted(done.stderr.splitlines()) == [
+        f"failed: GVA Ann AG discount: {gone}", f"failed: GVA Ann AG pricing: {gone}", f"failed: GVA Ann AG, Ben Inc: {gone}",
+    ]  # fmt: skip
+
+
 def test_the_environment_outranks_the_password_file(rig, monkeypatch):
     monkeypatch.setenv("METERING_PASSWORD_A0", "wrong")
     assert run("collect", "--config", rig.config).exit_code == 1
@@ -133,6 +157,9 @@ def test_the_environment_outranks_the_password_file(rig, monkeypatch):
         ('[accounts.a]\naccount = "A"\nusername = "u"\nendpoints = ["ZRH"]\n', "there is no table"),
         ("[collect]\nconcurrency = 0\n", "collect.concurrency"),
         ("[collect]\nc4nary = 1\n", "collect.c4nary"),
+        ('[accounts.a]\naccount = "A"\nuser_name = "u"\n', "accounts.a.user_name"),
+        ('[accounts.a]\naccount = "A"\nuser_name = "u"\n', "there is no such setting; is it spelled right?"),
+        ('[accounts.a]\naccount = "A"\n', "METERING_ACCOUNTS__A__USERNAME): is missing"),
     ],
 )  # fmt: skip
 def test_settings_that_are_wrong_are_told_in_one_line_without_what_is_secret(tmp_path, text, told):

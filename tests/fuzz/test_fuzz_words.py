@@ -151,7 +151,7 @@ def test_settings_of_any_bytes_are_settings_or_misuse(content, place):
         ("a = " + "[" * 100_000, "is nested too deeply"),
         ("a = " + "[" * 900 + "]" * 900, "is nested too deeply"),
         ("cycle = " + "9" * 5_000, "too many digits"),
-        ('"a\\nb" = 1', r"a\\nb \(in .*: Extra inputs are not permitted"),
+        ('"a\\nb" = 1', r"a\\nb \(in .*: there is no such setting"),
     ],
 )
 def test_settings_that_are_a_trap_are_told_in_one_line(content, said, tmp_path):

@@ -229,4 +229,4 @@ def test_a_wrong_address_is_told_as_one(tmp_path, sandbox):
     told = {failure.endpoint: failure.detail for failure in rig.collect().failures if failure.resource == "remotesnapshots"}
     assert set(told) == {"ZRH", "GVA"}
     assert "HTTP 404 notexist: there is no such thing at this address" in told["ZRH"]
-    assert told["GVA"] == "no connection (it speaks no TLS that we know: is the url's https right?)"
+    assert told["GVA"] == f"no connection to 127.0.0.1:{sandbox.port} (it speaks no TLS that we know: is the url's https right?)"
