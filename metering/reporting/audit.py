@@ -7,19 +7,18 @@ from metering.billing.money import amount_due, total
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.limits import AuditLimits
-from metering.model.period import SECONDS_PER_DAY, date_text, instant_text
+from metering.model.period import date_text, instant_text
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table, columns_of
 from metering.model.units import shown_gib, shown_gib_months
 from metering.reporting.checks import CHECKS, LINE_SUMS, QUERY_CHECKS, Check
+from metering.reporting.observed import forget_observed, observe
 
 # What the checks read, made from the facts apart from billing, in this order.
 EVIDENCE = (
-    "audited/audited_polls", "audited/audited_series", "audited/audited_runs", "audited/size_changes",
+    "audited/audited_series", "audited/audited_accounts", "audited/audited_changes", "audited/audited_runs", "audited/size_changes",
     "audited/drive_limits", "billing/known_prices",
 )  # fmt: skip
-
-_SNAPSHOTS = ("billing/used_polls", "reports/snapshot_days")
 
 _OWN_COLUMNS = ("account", "location", "finding_count", "finding_seconds")
 
@@ -34,34 +33,21 @@ def audit_findings(engine: Engine, computation: Computation, bill: Bill, limits:
         limits: what the checks put up with.
     """
     parameters = computation.parameters | limits.model_dump()
-    # What needs most memory comes first, while nothing else is there.
-    for query in _SNAPSHOTS:
+    observe(engine, computation)
+    for query in ("reports/snapshot_days", *EVIDENCE):
         engine.create(query, parameters)
-    engine.drop("used_polls")
-    for query in EVIDENCE:
-        engine.create(query, parameters)
-    _changes(engine, parameters)
     found = [*bill.findings, *sums_that_differ(bill)]
     for check in QUERY_CHECKS:
         rows = engine.rows(check.source, parameters)
         found += [_finding(check, row) for row in rows if check.keep is None or check.keep(row, limits)]
-    engine.drop("snapshot_days", "audited_changes", *(query.rpartition("/")[2] for query in EVIDENCE))
+    forget_observed(engine)
+    engine.drop("snapshot_days", *(query.rpartition("/")[2] for query in EVIDENCE))
     return sorted(found, key=audit_order)
 
 
 def audit_order(finding: Finding) -> tuple[str, str, str, str]:
     """Give what the findings of an audit are sorted by."""
     return finding.check, finding.account or "", finding.location or "", finding.message
-
-
-def _changes(engine: Engine, parameters: dict[str, Any]) -> None:
-    """Make `audited_changes`, a day at a time: a level that goes on over midnight ends and begins there."""
-    for number, from_s in enumerate(range(parameters["start_s"], parameters["stop_s"], SECONDS_PER_DAY)):
-        piece = parameters | {"from_s": from_s, "until_s": min(from_s + SECONDS_PER_DAY, parameters["stop_s"])}
-        if number == 0:
-            engine.create("audited/audited_changes", piece)
-        else:
-            engine.insert("audited_changes", "audited/audited_changes", piece)
 
 
 def _finding(check: Check, row: dict[str, Any]) -> Finding:

@@ -19,6 +19,7 @@ from metering.model.period import SECONDS_PER_DAY
 from metering.model.records import Bill, ChargeLine, Episode
 from metering.model.tables import Column, Kind, Table, columns_of, table_of
 from metering.reporting.costs import bought_in_period, costs, subscriptions
+from metering.reporting.observed import observe
 
 By = tuple[str, ...]
 
@@ -211,19 +212,9 @@ def _burst_hours(engine: Engine, computation: Computation, lines: Sequence[Charg
     return found
 
 
-def use_polls(engine: Engine, computation: Computation, account: str | None) -> None:
-    """Make the polls that snapshots are summed from, of one account or of all: what is not asked for is never looked through."""
-    engine.create("billing/used_polls", computation.parameters)
-    if account is not None:
-        engine.sql(
-            "delete from used_polls where collection_key not in (select collection_key from collections where account = $account)",
-            {"account": account},
-        )
-
-
 def snapshots(engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
     """What each snapshot occupied, or snapshots summed by account, location, day or drive."""
-    use_polls(engine, computation, account)
+    observe(engine, computation, account)
     days = engine.rows("reports/snapshot_days", computation.parameters)
     is_each = "snapshot" in by
     names = tuple(name for name in ("account", "location", "drive", "snapshot", "day") if name in by or (is_each and name != "day"))

@@ -3,12 +3,12 @@
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.tables import Table, columns_of
-from metering.reporting.reports import use_polls
+from metering.reporting.observed import forget_observed, observe
 
 
 def tops(engine: Engine, computation: Computation, account: str | None, most: int) -> tuple[Table, Table]:
     """Give the drives and the snapshots of a computed period that occupied most, of one account or of all."""
-    use_polls(engine, computation, account)
+    observe(engine, computation, account)
     engine.create("reports/snapshot_days", computation.parameters)
     drives = columns_of(account="text", location="text", drive="text", snapshot_count="count", occupied_byte_seconds="byte_seconds")
     snapshots = columns_of(
@@ -26,5 +26,6 @@ def tops(engine: Engine, computation: Computation, account: str | None, most: in
             for row in engine.rows("reports/top_snapshots", {"most": most})
         ]),
     )  # fmt: skip
-    engine.drop("snapshot_days", "used_polls")
+    engine.drop("snapshot_days")
+    forget_observed(engine)
     return found

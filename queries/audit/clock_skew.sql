@@ -1,6 +1,6 @@
 -- name   clock_skew
 -- grain  one row an account and endpoint
--- reads  poll_answers, audited_polls, collections
+-- reads  poll_answers, observed_polls, collections
 -- params start_s, stop_s, skew_seconds
 -- why    Polls are dated by our clock and answered by the provider's; where they differ, intervals are billed at the wrong time.
 select
@@ -9,7 +9,7 @@ select
     count(*) as finding_count,
     max(abs(a.answered_s - p.poll_s)) as finding_seconds,
     min(p.poll_s) as first_poll_s
-from audited_polls as p
+from observed_polls as p
 inner join poll_answers as a
     on p.poll_key = a.poll_key
 inner join collections as c

@@ -1,21 +1,25 @@
 -- name   snapshots_above_drive
 -- grain  one row a snapshot of the period that was larger than its drive ever was
--- reads  audited_runs, drive_limits
--- params start_s, stop_s
+-- reads  observed_pieces, audited_series, labels, drive_limits
+-- params none
 -- why    A snapshot keeps what changed on its drive since it was taken: never more than the drive.
 select
-    r.account,
-    r.location,
-    r.snapshot,
-    r.drive,
-    max(r.allocated_size) as allocated_bytes,
+    s.account,
+    s.location,
+    s.snapshot,
+    l.drive,
+    max(p.allocated_size) as allocated_bytes,
     max(d.drive_bytes) as drive_bytes
-from audited_runs as r
+from observed_pieces as p
+inner join labels as l
+    on p.label_key = l.label_key
 inner join drive_limits as d
-    on r.drive = d.drive
+    on l.drive = d.drive
+inner join audited_series as s
+    on p.series_key = s.series_key
 where
-    r.allocated_size > d.drive_bytes
-    and r.first_poll_s < $stop_s
-    and r.last_poll_s >= $start_s
-group by r.account, r.location, r.snapshot, r.drive
-order by r.account, r.location, r.snapshot, r.drive
+    s.is_counted
+    and p.allocated_size > d.drive_bytes
+    and p.ends_at_s > p.starts_at_s
+group by s.account, s.location, s.snapshot, l.drive
+order by s.account, s.location, s.snapshot, l.drive

@@ -1,33 +1,68 @@
 -- name   audited_runs
--- grain  one row a counted snapshot and run of polls that list it alike
--- reads  sample_runs, audited_series, audited_polls, polls, labels
--- params as_of_s
--- why    When a snapshot was what: from the first to the last poll of a run, as far as the clock of the audit. A run is left out
---        where no poll of it is in force; of a long one only its ends are looked at.
+-- grain  one row a run of polls that list a counted snapshot alike, of those that are in the making within the period
+-- reads  sample_runs, observed_pieces, audited_series, polls, superseded_polls, labels
+-- params known_seq, as_of_s
+-- why    When a snapshot was what, from the first to the last poll of a run, as far as the clock of the audit; before the period
+--        too, for what is stuck may have been for long. A run is left out where no poll of it is in force; of a long one only its
+--        ends are looked at.
+with
+
+making as (
+    select distinct p.series_key
+    from observed_pieces as p
+    inner join labels as l
+        on p.label_key = l.label_key
+    where l.status in ('creating', 'transferring')
+),
+
+runs as (
+    select
+        r.series_key,
+        r.label_key,
+        r.first_poll_key,
+        r.last_poll_key
+    from sample_runs as r
+    inner join making as m
+        on r.series_key = m.series_key
+),
+
+told as (
+    select
+        r.series_key,
+        r.label_key,
+        r.first_poll_key,
+        r.last_poll_key,
+        least(f.poll_s, t.poll_s) as first_poll_s,
+        least(greatest(f.poll_s, t.poll_s), $as_of_s - 1) as last_poll_s,
+        case when x.poll_key is null and f.ingest_seq <= $known_seq and f.poll_s < $as_of_s then 1 else 0 end as is_first_in_force,
+        case when y.poll_key is null and t.ingest_seq <= $known_seq and t.poll_s < $as_of_s then 1 else 0 end as is_last_in_force
+    from runs as r
+    inner join polls as f
+        on r.first_poll_key = f.poll_key
+    inner join polls as t
+        on r.last_poll_key = t.poll_key
+    left join superseded_polls as x
+        on f.poll_key = x.poll_key
+        and x.ingest_seq <= $known_seq
+    left join superseded_polls as y
+        on t.poll_key = y.poll_key
+        and y.ingest_seq <= $known_seq
+)
+
 select
     s.series_key,
     s.account,
     s.location,
     s.snapshot,
-    l.drive,
     l.status,
-    r.allocated_size,
-    least(f.poll_s, t.poll_s) as first_poll_s,
-    least(greatest(f.poll_s, t.poll_s), $as_of_s - 1) as last_poll_s
-from sample_runs as r
+    t.first_poll_s,
+    t.last_poll_s
+from told as t
 inner join audited_series as s
-    on r.series_key = s.series_key
+    on t.series_key = s.series_key
 inner join labels as l
-    on r.label_key = l.label_key
-inner join polls as f
-    on r.first_poll_key = f.poll_key
-inner join polls as t
-    on r.last_poll_key = t.poll_key
-left join audited_polls as a
-    on r.first_poll_key = a.poll_key
-left join audited_polls as b
-    on r.last_poll_key = b.poll_key
+    on t.label_key = l.label_key
 where
     s.is_counted
-    and least(f.poll_s, t.poll_s) < $as_of_s
-    and (a.poll_key is not null or b.poll_key is not null or r.last_poll_key > r.first_poll_key + 1)
+    and t.first_poll_s < $as_of_s
+    and (t.is_first_in_force = 1 or t.is_last_in_force = 1 or t.last_poll_key > t.first_poll_key + 1)
