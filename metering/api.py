@@ -58,13 +58,7 @@ class Meter(Deciding):
     def __init__(self, settings: Settings, *, clock: Callable[[], int] = lambda: int(time.time())) -> None:
         self.settings = settings
         self._clock = clock
-        self._store = Store(
-            settings.store,
-            memory=settings.memory,
-            threads=settings.threads,
-            wait_seconds=settings.store_wait,
-            clock=settings.clock,
-        )
+        self._store = self._store_waiting(settings.store_wait)
 
     @classmethod
     def opened(cls, store: str | None = None, **settings: Any) -> Self:
@@ -144,14 +138,14 @@ class Meter(Deciding):
 
         if self._store.is_memory:
             raise MisuseError("what is collected must last: name a store in a file, not :memory:")
+        return Service(self._store_waiting, self.settings.store_wait, tell_cycle, tell)
+
+    def _store_waiting(self, wait_s: int) -> Store:
         settings = self.settings
-
-        def store(wait_s: int) -> Store:
-            return Store(
-                settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=wait_s, clock=settings.clock
-            )
-
-        return Service(store, settings.store_wait, tell_cycle, tell)
+        return Store(
+            settings.store, memory=settings.memory, threads=settings.threads, wait_seconds=wait_s, clock=settings.clock,
+            limits=settings.limits,
+        )  # fmt: skip
 
     def last_full_month(self) -> tuple[str, bool]:
         """Give the last full month in the facts, and whether it is full: see `metering.billing.months`."""

@@ -65,7 +65,7 @@ class ClusterMeter:
         places = [paths] if isinstance(paths, (str, Path)) else paths
         outcome = ingest_lake(
             self._engine, [str(place) for place in places], strict=strict, supersede=supersede, now_s=self._clock(),
-            ingest_seq=self._seq + 1, progress=progress,
+            ingest_seq=self._seq + 1, limits=self.settings.limits, progress=progress,
         )  # fmt: skip
         self._seq = outcome.ingest_seq or self._seq
         return outcome

@@ -1,7 +1,7 @@
 """Settings: `metering.toml` (or `--config`), overridden by environment variables that begin with METERING_."""
 
 import tomllib
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,10 +16,14 @@ from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSe
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError
 from metering.model.issuer import IssuerNames
-from metering.model.limits import AuditLimits
+from metering.model.limits import AuditLimits, ReadingLimits
 from metering.model.terms import parse_term
 
 CONFIG_FILE = "metering.toml"
+# The parser's time grows with the square of a key's dots: what is longer than any setting is not given to it.
+_MOST_BYTES, _MOST_LINE_BYTES = 2**18, 4_096
+# Decimals of a share: 1e-999999 is a number too, and would be written out.
+_MOST_PLACES = 20
 
 
 class SparkSettings(BaseModel):
@@ -47,10 +51,10 @@ class Settings(BaseSettings):
     store_wait: Annotated[int, Field(ge=0, le=86_400)] = 30
     cycle: Annotated[int, Field(ge=1, le=86_400)] = 300
     max_hold: Annotated[int, Field(ge=1, le=31 * 86_400)] = 900
-    missing_tolerance: Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False)] = Decimal("0.01")
+    missing_tolerance: Annotated[Decimal, Field(ge=0, le=1, allow_inf_nan=False, decimal_places=_MOST_PLACES)] = Decimal("0.01")
     by: Annotated[str, Field(min_length=1)] | None = None
     locations: Annotated[frozenset[str], NoDecode] = frozenset({"GVA", "ZRH", "FRA", "CWL", "LON", "DUB"})
-    discounts: dict[str, Annotated[Decimal, Field(ge=0, lt=1)]] = {
+    discounts: dict[str, Annotated[Decimal, Field(ge=0, lt=1, decimal_places=_MOST_PLACES)]] = {
         term.text: plain_decimal(rate) or Decimal(0) for term, rate in DISCOUNTS
     }
     memory: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "1200MB"
@@ -61,6 +65,7 @@ class Settings(BaseSettings):
     accounts: dict[str, AccountSettings] = {}
     collect: CollectSettings = CollectSettings()
     audit: AuditLimits = AuditLimits()
+    limits: ReadingLimits = ReadingLimits()
     focus: IssuerNames = IssuerNames()
 
     @field_validator("locations", mode="before")
@@ -94,7 +99,7 @@ class Settings(BaseSettings):
     @property
     def targets(self) -> Targets:
         """What is to be collected, and how."""
-        return Targets(self.endpoints, self.accounts, self.collect)
+        return Targets(self.endpoints, self.accounts, self.collect, self.limits)
 
     @property
     def clock(self) -> Clock:
@@ -141,7 +146,7 @@ def load_settings(path: Path | None = None) -> Settings:
     place = path or Path(CONFIG_FILE)
     try:
         if path is not None or place.is_file():
-            found = tomllib.loads(place.read_text(encoding="utf-8"), parse_float=Decimal)
+            found = tomllib.loads(_bounded_text(place), parse_float=_decimal)
         return Settings(**found)
     except OSError as error:
         raise MisuseError(f"{place} cannot be read: {error.strerror}") from None
@@ -161,7 +166,25 @@ def load_settings(path: Path | None = None) -> Settings:
     except RecursionError:
         raise MisuseError(f"{place} or the environment is nested too deeply: no setting is") from None
     except ValueError:
-        raise MisuseError(f"{place} is no TOML: a number in it has too many digits") from None
+        raise MisuseError(f"{place} is no TOML: a number in it is larger or smaller than any") from None
+
+
+def _decimal(text: str) -> Decimal:
+    """Read a number of TOML exactly; one whose exponent no arithmetic can hold is none."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("is no number") from None
+
+
+def _bounded_text(place: Path) -> str:
+    with place.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise MisuseError(f"{place} is longer than {_MOST_BYTES} bytes: no settings are")
+    if any(len(line) > _MOST_LINE_BYTES for line in content.splitlines()):
+        raise MisuseError(f"{place} has a line of more than {_MOST_LINE_BYTES} bytes: no setting has")
+    return content.decode("utf-8")
 
 
 def _printable(text: str) -> str:

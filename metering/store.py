@@ -20,6 +20,7 @@ from metering.durable import sync_file, sync_folder
 from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError, StoreHeldError
+from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
 from metering.model.period import instant_seconds, instant_text
 from metering.schema import SCHEMA, SCHEMA_VERSION
 
@@ -39,11 +40,13 @@ class Store:
         threads: int | None = None,
         wait_seconds: int = DEFAULT_WAIT_SECONDS,
         clock: Clock = Clock(),  # noqa: B008 -- it is frozen
+        limits: ReadingLimits = DEFAULT_LIMITS,
     ) -> None:
         self.shown = str(path)
         self.is_memory = self.shown == MEMORY
         self.path = Path(path)
         self.clock = clock
+        self.limits = limits
         self._memory = memory
         self._threads = threads
         self._wait_seconds = wait_seconds

@@ -34,8 +34,6 @@ request_timeout = 30        # seconds until an answer must be whole
 attempts = 4                # tries of one request in a cycle
 money_every = 3600          # seconds between two looks at subscriptions, balance, discounts, locations; prices: every cycle
 clock_tolerance = 30        # seconds that the clocks may be apart before --check says so
-max_response_bytes = 67108864
-max_depth = 32
 
 # One table for each location whose API is asked; its name is the location's code.
 [endpoints.ZRH]

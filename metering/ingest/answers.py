@@ -13,7 +13,7 @@ from typing import Any
 from metering.ingest.fact_models import BILLED_RESOURCE
 from metering.ingest.files import FactFile
 from metering.ingest.strict_json import decimal_text, loads_object
-from metering.ingest.text import MAX_LINE_BYTES, byte_lines
+from metering.ingest.text import byte_lines
 from metering.model.errors import InputError
 from metering.model.period import instant_seconds, instant_text
 
@@ -41,11 +41,11 @@ def readings_of(files: list[FactFile]) -> dict[str, list[Reading]]:
     """
     found: dict[str, list[Reading]] = {}
     for file in files:
-        for number, line in enumerate(byte_lines(file.path, MAX_LINE_BYTES), start=1):
+        for number, line in enumerate(byte_lines(file.path, file.limits, file.limits.listing_bytes), start=1):
             if line is not None and not line.strip():
                 continue
             try:
-                answer = loads_object((line or b"").decode())
+                answer = loads_object((line or b"").decode(), file.limits.depth)
                 read_s = instant_seconds(answer["poll_time"])
                 place = f"{answer['endpoint']} {answer['resource']} of {answer['account']}"
                 rows = list(_rows(answer, read_s))

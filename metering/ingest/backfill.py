@@ -93,7 +93,7 @@ async def _fill(targets: Targets, service: Service, spool: Spool, period: Period
     for collection in collections_of(targets):
         by_account[collection.source.account].append(collection)
     tls = tls_context(targets.endpoints.values())
-    clients = {name: EndpointClient(endpoint, targets.collect, tls) for name, endpoint in targets.endpoints.items()}
+    clients = {name: EndpointClient(endpoint, targets.collect, targets.limits, tls) for name, endpoint in targets.endpoints.items()}
     try:
         for account, collections in by_account.items():
             with service.store(service.store_wait_s).reading() as engine:
@@ -206,7 +206,7 @@ async def _usage(
     login = find_login(collection.name, collection.account)
     listing = await complete_listing(
         lambda page: client.get("usage/", login, {**bounds, **page}, check=assert_list), _usage_key,
-        most_bytes=targets.collect.max_response_bytes,
+        limits=targets.limits,
     )  # fmt: skip
     batch.append("answer", answer_line(collection.source, "usage", listing.answered_us, listing.text))
     return [_usage_row(collection.source.location, each) for each in listing.objects if each["resource"] == BILLED_RESOURCE]

@@ -38,7 +38,7 @@ def check_targets(targets: Targets) -> list[CheckRow]:
 async def _check(targets: Targets, collections: list[Collection]) -> list[CheckRow]:
     tls = tls_context(targets.endpoints.values())
     one_try = targets.collect.model_copy(update={"attempts": 1, "clock": "ours"})
-    clients = {name: EndpointClient(endpoint, one_try, tls) for name, endpoint in targets.endpoints.items()}
+    clients = {name: EndpointClient(endpoint, one_try, targets.limits, tls) for name, endpoint in targets.endpoints.items()}
     try:
         return list(await asyncio.gather(*(_row(clients[each.source.endpoint], each, targets) for each in collections)))
     finally:

@@ -25,8 +25,9 @@ from aiolimiter import AsyncLimiter
 
 from metering.ingest.credentials import Login
 from metering.ingest.failure import RequestFailure
-from metering.ingest.strict_json import NestingError, assert_depth, loads_object
+from metering.ingest.strict_json import NestingError, loads_object
 from metering.ingest.targets import CollectSettings, EndpointSettings
+from metering.model.limits import ReadingLimits
 
 # Another try is no news: what failed in the end is reported. Whoever configures logging still sees each.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -63,9 +64,11 @@ class EndpointClient:
     """The API of one endpoint; connections are kept and used again, for all its accounts."""
 
     def __init__(
-        self, endpoint: EndpointSettings, collect: CollectSettings, tls: ssl.SSLContext, *, clock: Callable[[], int] = now_us
+        self, endpoint: EndpointSettings, collect: CollectSettings, limits: ReadingLimits, tls: ssl.SSLContext, *,
+        clock: Callable[[], int] = now_us,
     ) -> None:  # fmt: skip
         self._collect = collect
+        self._limits = limits
         self._clock = clock
         self._host = urlsplit(endpoint.url).netloc
         # How far its clock was ahead of ours when it last answered, whatever it said; None where that is not known.
@@ -151,9 +154,9 @@ class EndpointClient:
         except httpx.HTTPError as error:
             raise RequestFailure("malformed", f"no answer that HTTP knows ({type(error).__name__})", again=True) from None
         if len(body) < _LARGE_BYTES:
-            text, document = _parsed(body, self._collect.max_depth)
+            text, document = _parsed(body, self._limits.depth)
         else:
-            text, document = await asyncio.to_thread(_parsed, body, self._collect.max_depth)
+            text, document = await asyncio.to_thread(_parsed, body, self._limits.depth)
         if self._collect.clock == "provider":
             if date_s is None:
                 raise RequestFailure("malformed", "the answer has no Date header, and the clock is to be the provider's")
@@ -197,7 +200,7 @@ class EndpointClient:
 
     async def _body(self, response: httpx.Response, most_bytes: int | None = None) -> tuple[bytes, int]:
         """Read and unfold a body, never past the bound; a gzip stream must come to its own end."""
-        most_bytes = most_bytes or self._collect.max_response_bytes
+        most_bytes = most_bytes or self._limits.response_bytes
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("identity", "", "gzip", "x-gzip"):
             raise RequestFailure("malformed", "the answer is packed in a way that was not asked for")
@@ -232,7 +235,7 @@ class _Unfolder:
                 raw = self._gzip.unconsumed_tail or self._gzip.unused_data
             self._size += len(part)
             if self._size > self._most_bytes:
-                said = f"the answer is larger than {self._most_bytes} bytes (max_response_bytes)"
+                said = f"the answer is larger than {self._most_bytes} bytes (limits.response_bytes)"
                 raise RequestFailure("malformed", said, is_too_large=True)
             self._parts.append(part)
 
@@ -255,12 +258,11 @@ def tls_context(endpoints: Iterable[EndpointSettings]) -> ssl.SSLContext:
 def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:
     try:
         text = body.decode("utf-8")
-        document = loads_object(text)
-        assert_depth(document, max_depth)
+        document = loads_object(text, max_depth)
     except UnicodeError:
         raise RequestFailure("malformed", "the answer is no UTF-8 text", again=True) from None
     except NestingError:
-        raise RequestFailure("malformed", "the answer is nested too deeply", again=True) from None
+        raise RequestFailure("malformed", "the answer is nested too deeply (limits.depth)", again=True) from None
     except ValueError:
         # What the parser says may quote what it read, which is not repeated.
         raise RequestFailure("malformed", "the answer is no strict JSON object", again=True) from None

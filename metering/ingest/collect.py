@@ -54,7 +54,7 @@ class Collector:
     async def __aenter__(self) -> Self:
         tls = tls_context(self._targets.endpoints.values())
         self._clients = {
-            name: EndpointClient(endpoint, self._settings, tls, clock=self._clock)
+            name: EndpointClient(endpoint, self._settings, self._targets.limits, tls, clock=self._clock)
             for name, endpoint in self._targets.endpoints.items()
         }
         return self
@@ -174,7 +174,7 @@ class Collector:
         async with self._in_time(until):
             return await complete_listing(
                 lambda page: client.get(path, login, {**(params or {}), **page}, until=until, check=checked),
-                key, most_bytes=self._settings.max_response_bytes,
+                key, limits=self._targets.limits,
             )  # fmt: skip
 
     @contextlib.asynccontextmanager

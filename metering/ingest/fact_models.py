@@ -4,10 +4,11 @@ import unicodedata
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
 
 from metering.ingest.strict_json import Number, decimal_text
 from metering.model.currency import minor_places
+from metering.model.limits import DEFAULT_LIMITS
 from metering.model.period import instant_seconds
 from metering.model.terms import parse_term, resolve_interval
 from metering.model.units import unit_multiplier
@@ -15,9 +16,6 @@ from metering.model.units import unit_multiplier
 BILLED_RESOURCE = "backup"
 MAX_IDENTIFIER_LENGTH = 128
 _MAX_TEXT_LENGTH = 1_000
-
-# A number of more digits than this is no price and no amount, and would only cost time.
-_MAX_DIGITS = 30
 _MAX_LEVEL = 2**63 - 1
 # The categories of Unicode that queries/staging/unfit_keys.sql refuses in samples.
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Co")
@@ -51,33 +49,39 @@ def _flag(value: Any) -> Any:
     return _text(decimal_text(value) if isinstance(value, bool) else value)
 
 
-def _whole(value: Any) -> int:
+def _most_digits(info: ValidationInfo | None) -> int:
+    """Give how many digits a number may have: one of more is no price and no amount, and would only cost time."""
+    limits = DEFAULT_LIMITS if info is None or info.context is None else info.context
+    return int(limits.digits)
+
+
+def _whole(value: Any, info: ValidationInfo | None) -> int:
     text = decimal_text(value) or ""
     if not text:
         raise ValueError("is missing")
     if not (text.isascii() and text.isdigit()) or isinstance(value, bool):
         raise ValueError("is no whole number, or negative")
-    if len(text) > _MAX_DIGITS:
-        raise ValueError(f"has more than {_MAX_DIGITS} digits")
+    if len(text) > (most := _most_digits(info)):
+        raise ValueError(f"has more than {most} digits (limits.digits)")
     return int(text)
 
 
-def _level(value: Any) -> int:
-    level = _whole(value)
+def _level(value: Any, info: ValidationInfo | None) -> int:
+    level = _whole(value, info)
     if level > _MAX_LEVEL:
         raise ValueError(f"is above {_MAX_LEVEL}")
     return level
 
 
-def _price(value: Any) -> str:
+def _price(value: Any, info: ValidationInfo | None) -> str:
     text = decimal_text(value) or ""
     whole, point, fraction = text.partition(".")
     if not text:
         raise ValueError("is missing")
     if not (whole.isascii() and whole.isdigit() and (not point or (fraction.isascii() and fraction.isdigit()))):
         raise ValueError("is no plain decimal of 0 or more, such as 0.28")
-    if len(whole) > _MAX_DIGITS or len(fraction) > _MAX_DIGITS:
-        raise ValueError(f"has more than {_MAX_DIGITS} digits")
+    if max(len(whole), len(fraction)) > (most := _most_digits(info)):
+        raise ValueError(f"has more than {most} digits (limits.digits)")
     return text
 
 
@@ -106,6 +110,14 @@ def _optional(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _or_empty(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: "" if value == "" else validate(value)
+
+
+def _optional_price(value: Any, info: ValidationInfo) -> str | None:
+    return None if value in (None, "") else _price(value, info)
+
+
+def _price_or_empty(value: Any, info: ValidationInfo) -> str:
+    return "" if value == "" else _price(value, info)
 
 
 Identifier = Annotated[str, BeforeValidator(_identifier)]
@@ -154,7 +166,7 @@ class Subscription(Fact):
     end_time: Annotated[int | None, BeforeValidator(_optional(_instant))] = None
     period: Annotated[str | None, BeforeValidator(_optional(_term))] = None
     resource: str = BILLED_RESOURCE
-    price: Annotated[str | None, BeforeValidator(_optional(_price))] = None
+    price: Annotated[str | None, BeforeValidator(_optional_price)] = None
     currency: Annotated[str | None, BeforeValidator(_optional(_currency))] = None
     auto_renew: Annotated[str | None, BeforeValidator(_optional(_flag))] = None
 
@@ -256,7 +268,7 @@ class Discount(Fact):
 
     location: Identifier
     period: Annotated[str, BeforeValidator(_or_empty(_term))]
-    discount: Annotated[str, BeforeValidator(_or_empty(_price))]
+    discount: Annotated[str, BeforeValidator(_price_or_empty)]
     effective_from: Instant
 
     def stored(self, now_s: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from metering.ingest.samples import Outcome, Rejection
 from metering.ingest.strict_json import decimal_text
 from metering.ingest.text import LINE_PROBLEMS, Record
 from metering.model.errors import InputError
+from metering.model.limits import ReadingLimits
 
 
 @dataclass(slots=True)
@@ -49,11 +50,12 @@ def compare_facts(
     for file, records_of_file in files:
         for record in records_of_file:
             line, raw = record.line, record.cells
+            required = REQUIRED_COLUMNS[file.table]
             if record.problem is not None:
                 outcome.rejections.append(Rejection(table, file.shown, line, "line", record.shown, LINE_PROBLEMS[record.problem]))
             elif table != "accounts" and raw.get("resource") not in (BILLED_RESOURCE, None, ""):
                 outcome.rows.ignored += 1
-            elif isinstance(fact := validated(table, REQUIRED_COLUMNS[file.table], file.shown, line, raw, now_s), Rejection):
+            elif isinstance(fact := validated(table, required, file.shown, line, raw, now_s, file.limits), Rejection):
                 outcome.rejections.append(fact)
             else:
                 key, content = (tuple(fact[name] for name in names) for names in (model.key, model.content))
@@ -102,7 +104,7 @@ def _in_force(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[
 
 
 def validated(
-    table: str, required: Sequence[str], place: str, line: int, raw: dict[str, Any], now_s: int
+    table: str, required: Sequence[str], place: str, line: int, raw: dict[str, Any], now_s: int, limits: ReadingLimits
 ) -> dict[str, Any] | Rejection:
     """Give a row as it is stored, or why it cannot be: the first thing that is wrong with it."""
     model = ALL_MODELS[table]
@@ -112,7 +114,7 @@ def validated(
     if missing is not None:
         return Rejection(table, place, line, missing, "", "is missing")
     try:
-        return model.model_validate(given).stored(now_s)
+        return model.model_validate(given, context=limits).stored(now_s)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         message = first["msg"].removeprefix("Value error, ")

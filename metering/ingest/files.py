@@ -14,8 +14,9 @@ from typing import Literal
 from metering.engine.duckdb import Engine, glob_escaped, quoted
 from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
-from metering.ingest.text import MAX_LINE_BYTES, Record, byte_lines, csv_records, first_line, json_records
+from metering.ingest.text import Record, byte_lines, csv_records, first_line, json_records
 from metering.model.errors import InputError
+from metering.model.limits import DEFAULT_LIMITS, ReadingLimits, raised_by
 
 Table = Literal["samples", "captures", "answers", "subscriptions", "prices", "burst_levels", "accounts"]
 # Raw responses, as the collector keeps them.
@@ -58,6 +59,7 @@ class FactFile:
     skipped: int = 0
     size: int = 0
     modified_ns: int = 0
+    limits: ReadingLimits = DEFAULT_LIMITS
 
     def assert_unchanged(self) -> None:
         """Fail where the file was written to while it was read, so that no half-written file is ever taken.
@@ -70,7 +72,7 @@ class FactFile:
             raise InputError(f"{self.shown} changed while it was read: nothing was taken; ingest it again once it is complete")
 
 
-def find_files(engine: Engine, paths: list[Path]) -> tuple[list[FactFile], list[str]]:
+def find_files(engine: Engine, paths: list[Path], limits: ReadingLimits) -> tuple[list[FactFile], list[str]]:
     """Find the fact files that `paths` name, sorted by name, each once, and notes about what was passed over.
 
     Raises:
@@ -82,19 +84,34 @@ def find_files(engine: Engine, paths: list[Path]) -> tuple[list[FactFile], list[
     for root in paths:
         if not root.exists():
             raise InputError(f"{root} is not there: {FACTS_HINT}")
-        named = _walk(root, notes) if root.is_dir() else [(root, _table_by_name(root))]
+        named = _walk(root, notes, limits) if root.is_dir() else [(root, _table_by_name(root))]
         for path, table in named:
-            found.setdefault(path.resolve(), _opened(engine, path, table, notes))
+            found.setdefault(path.resolve(), _opened(engine, path, table, notes, limits))
+            assert_few(len(found), limits)
         if root.is_dir():
-            assert_as_exported(root, [path for path, _ in named])
+            assert_as_exported(root, [path for path, _ in named], limits.listing_bytes)
     if not found:
         raise InputError(f"no facts in {', '.join(map(str, paths))}: {FACTS_HINT}")
     return sorted(found.values(), key=lambda file: file.shown), sorted(set(notes))
 
 
-def _walk(root: Path, notes: list[str]) -> list[tuple[Path, Table]]:
+def assert_few(count: int, limits: ReadingLimits) -> None:
+    """Fail where one command names more files than it may.
+
+    Raises:
+        InputError: it does.
+    """
+    if count > limits.files:
+        raise InputError(f"more than {limits.files} files are named: ingest them in several commands, or {raised_by('files')}")
+
+
+def _walk(root: Path, notes: list[str], limits: ReadingLimits) -> list[tuple[Path, Table]]:
     """List the fact files of a directory: its own files by name, and all files of folders that are named like a table."""
-    paths = [path for path in sorted(root.rglob("*")) if path.is_file()]
+    paths: list[Path] = []
+    for path in root.rglob("*"):
+        paths.append(path)
+        assert_few(len(paths), limits)
+    paths = [path for path in sorted(paths) if path.is_file()]
     found = [(path, table_of(root.name, path.relative_to(root), str(path), notes)) for path in paths]
     return [(path, table) for path, table in found if table is not None]
 
@@ -149,7 +166,7 @@ def _format_of(path: PurePath) -> Format | None:
     return _FORMATS.get(suffixes[-1]) if suffixes else None
 
 
-def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -> FactFile:
+def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str], limits: ReadingLimits) -> FactFile:
     """Read a file's columns and check them against its table's."""
     status = path.stat()
     if status.st_size == 0:
@@ -163,10 +180,12 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
         columns, types = _parquet_columns(engine, path)
     elif table not in RAW_TABLES:
         if form == "csv":
-            skipped, header = first_line(path)
+            skipped, header = first_line(path, limits)
             delimiter, columns = _csv_columns(path, header)
         else:
-            columns = _json_columns(path)
+            columns = _json_columns(path, limits)
+    if len(columns) > limits.columns:
+        raise InputError(f"{path} has {len(columns)} columns, more than {limits.columns}: is it facts? {raised_by('columns')}")
     table = table or _table_of_columns(path, columns)
     if table not in RAW_TABLES:
         check_columns(str(path), table, columns, notes, are_all=form != "ndjson")
@@ -181,6 +200,7 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str]) -
         skipped=skipped,
         size=status.st_size,
         modified_ns=status.st_mtime_ns,
+        limits=limits,
     )
 
 
@@ -227,13 +247,13 @@ def _csv_columns(path: Path, header: str) -> tuple[str, tuple[str, ...]]:
     return delimiter, tuple(column.strip() for column in columns)
 
 
-def _json_columns(path: Path) -> tuple[str, ...]:
+def _json_columns(path: Path, limits: ReadingLimits) -> tuple[str, ...]:
     """Give the names in the first line; a first line that is damaged is told of with its row, and names nothing here."""
-    line = next((line for line in byte_lines(path, MAX_LINE_BYTES) if line is None or line.strip()), b"")
+    line = next((line for line in byte_lines(path, limits, limits.listing_bytes) if line is None or line.strip()), b"")
     if line == b"":
         raise InputError(f"{path} is empty; restore it, or remove it")
     try:
-        return tuple(dict(loads_members((line or b"").decode())))
+        return tuple(dict(loads_members((line or b"").decode(), limits.depth)))
     except ValueError:
         return ()
 
@@ -241,8 +261,8 @@ def _json_columns(path: Path) -> tuple[str, ...]:
 def records(file: FactFile) -> Iterator[Record]:
     """Read a text file's rows one by one, damaged ones included."""
     if file.format == "csv":
-        return csv_records(file.path, file.columns, file.delimiter, file.skipped)
-    return json_records(file.path, REQUIRED_COLUMNS[file.table] + OPTIONAL_COLUMNS[file.table])
+        return csv_records(file.path, file.columns, file.delimiter, file.skipped, file.limits)
+    return json_records(file.path, REQUIRED_COLUMNS[file.table] + OPTIONAL_COLUMNS[file.table], file.limits)
 
 
 def assert_readable(engine: Engine, file: FactFile) -> None:

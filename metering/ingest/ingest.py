@@ -82,7 +82,7 @@ def ingest(
     """
     now_s = int(time.time()) if now_s is None else now_s
     with tempfile.TemporaryDirectory(prefix="metering-") as spool, store.writing(places=[*paths, Path(spool)]) as engine:
-        files, notes = find_files(engine, paths)
+        files, notes = find_files(engine, paths, store.limits)
         try:
             with transaction(engine):
                 outcome = _ingest(engine, files, Path(spool), strict, supersede, allow_useless, store.clock, now_s, progress)
@@ -121,7 +121,7 @@ def _ingest(
         if table_files:
             fact = read_facts(engine, table, table_files, supersede=supersede, now_s=now_s)
         if table in readings:
-            fact = fact.with_more(compare_readings(engine, table, readings[table], fact.accepted, now_s))
+            fact = fact.with_more(compare_readings(engine, table, readings[table], fact.accepted, now_s, files[0].limits))
         if table_files or table in readings:
             facts[table] = fact
             outcome.tables[table] = fact.rows

@@ -12,14 +12,16 @@ from metering.ingest.files import FactFile
 from metering.ingest.ingest import REJECTION_COLUMNS, IngestOutcome, add_samples, assert_acceptable, news_of, rejection_row
 from metering.ingest.lake_files import find_lake_files, parquet_records, raw_samples
 from metering.ingest.samples import SampleOutcome, decide_polls, drop_staging, number_polls, sample_outcome
+from metering.model.limits import ReadingLimits
 from metering.model.progress import Progress
 
 _STEPS = 8
 
 
 def ingest_lake(
-    engine: SparkEngine, places: list[str], *, strict: bool, supersede: bool, now_s: int, ingest_seq: int, progress: Progress
-) -> IngestOutcome:
+    engine: SparkEngine, places: list[str], *, strict: bool, supersede: bool, now_s: int, ingest_seq: int,
+    limits: ReadingLimits, progress: Progress,
+) -> IngestOutcome:  # fmt: skip
     """Take the facts of `places` into the session's tables of facts, as `ingest` takes them into a store.
 
     Args:
@@ -29,12 +31,13 @@ def ingest_lake(
         supersede: where a poll or fact is known with other content, let the new one replace it from now on.
         now_s: the time of ingest.
         ingest_seq: the number of this ingest, if it brings something.
+        limits: how many files there may be, and how much of them may be wrong.
         progress: called with each step, how many are done and how many there are.
 
     Raises:
         InputError: a file cannot be read, is no Parquet, nothing of it all could be taken, or `strict` found something.
     """
-    files, notes = find_lake_files(engine, places)
+    files, notes = find_lake_files(engine, places, limits)
     outcome = IngestOutcome(file_names=[file.shown for file in files], notes=notes)
     facts = _read_facts(engine, files, outcome, supersede=supersede, now_s=now_s)
     sample_files = [file for file in files if file.table == "samples"]

@@ -14,12 +14,13 @@ from urllib.parse import unquote
 from metering.engine.duckdb import Engine as DuckDB
 from metering.engine.duckdb import connect
 from metering.engine.spark import SparkEngine
-from metering.ingest.files import FACTS_HINT, FactFile, check_columns, find_files, table_of
+from metering.ingest.files import FACTS_HINT, FactFile, assert_few, check_columns, find_files, table_of
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
 from metering.ingest.samples import RAW_COLUMNS
 from metering.ingest.sources import IDENTIFIERS, WHOLE_NUMBERS
 from metering.ingest.text import Record
 from metering.model.errors import InputError
+from metering.model.limits import ReadingLimits
 from metering.model.units import counted
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class RemoteFile(FactFile):
         """Hold."""
 
 
-def find_lake_files(engine: SparkEngine, places: list[str]) -> tuple[list[FactFile], list[str]]:
+def find_lake_files(engine: SparkEngine, places: list[str], limits: ReadingLimits) -> tuple[list[FactFile], list[str]]:
     """Find the fact files of directories, files and URLs, sorted by name, each once, and notes about what was passed over.
 
     Raises:
@@ -57,12 +58,13 @@ def find_lake_files(engine: SparkEngine, places: list[str]) -> tuple[list[FactFi
     if local := [Path(place) for place in places if place not in urls]:
         connection = connect(":memory:", read_only=False, spill_folder=None, threads=1, places=local)
         try:
-            files, notes = find_files(DuckDB(connection), local)
+            files, notes = find_files(DuckDB(connection), local, limits)
         finally:
             connection.close()
         _assert_parquet([file.shown for file in files if file.format != "parquet"])
     for url in urls:
-        files += _remote_files(engine, url.rstrip("/"), notes)
+        files += _remote_files(engine, url.rstrip("/"), notes, limits)
+        assert_few(len(files), limits)
     found = {file.shown: file for file in files}
     return [found[shown] for shown in sorted(found)], sorted(set(notes))
 
@@ -75,7 +77,7 @@ def _assert_parquet(others: list[str]) -> None:
         )
 
 
-def _remote_files(engine: SparkEngine, url: str, notes: list[str]) -> list[FactFile]:
+def _remote_files(engine: SparkEngine, url: str, notes: list[str], limits: ReadingLimits) -> list[FactFile]:
     listed = {_relative(url, row[0]): row[1] for row in _read(url, lambda: _bytes_of(engine, url, "length").collect())}
     tables = {
         name: table
@@ -95,7 +97,7 @@ def _remote_files(engine: SparkEngine, url: str, notes: list[str]) -> list[FactF
         columns = tuple(field.name for field in schema.fields)
         check_columns(shown, table, columns, notes, are_all=True)
         kinds = tuple(_KINDS.get(kind, kind.upper()) for kind in (field.dataType.simpleString() for field in schema.fields))
-        found.append(RemoteFile(Path(shown), shown, table, "parquet", columns, kinds))
+        found.append(RemoteFile(Path(shown), shown, table, "parquet", columns, kinds, limits=limits))
     return found
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from metering.ingest.client import Answer
 from metering.ingest.failure import ListChangedError, RequestFailure
 from metering.ingest.strict_json import item_texts, member_texts
+from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
 
 Ask = Callable[[dict[str, int]], Awaitable[Answer]]
 Key = Callable[[dict[str, Any]], Hashable]
@@ -48,13 +49,13 @@ class _Page:
     limit: int
 
 
-async def complete_listing(ask: Ask, key: Key, *, most_bytes: int) -> Listing:
+async def complete_listing(ask: Ask, key: Key, *, limits: ReadingLimits = DEFAULT_LIMITS) -> Listing:
     """Read a list whole, by pages where the server gives no more at once, again where it changed under way.
 
     Args:
         ask: asks for one page, given `limit` and `offset`; what it gives passes `assert_list`.
         key: what tells one object from another; raises KeyError or TypeError where an object has none.
-        most_bytes: how large all pages together may be.
+        limits: how large all pages together may be, and how many objects they may list.
 
     Raises:
         RequestFailure: a page could not be had (its cause), is no list (malformed), or no list was whole (incomplete).
@@ -70,7 +71,7 @@ async def complete_listing(ask: Ask, key: Key, *, most_bytes: int) -> Listing:
     said = ""
     for _ in range(_PASSES):
         try:
-            listing = await _one_pass(counted, key, most_bytes)
+            listing = await _one_pass(counted, key, limits)
         except ListChangedError as error:
             said = str(error)
         else:
@@ -79,12 +80,13 @@ async def complete_listing(ask: Ask, key: Key, *, most_bytes: int) -> Listing:
     raise RequestFailure("incomplete", f"{said}, {_PASSES} times over")
 
 
-async def _one_pass(ask: Ask, key: Key, most_bytes: int) -> Listing:
+async def _one_pass(ask: Ask, key: Key, limits: ReadingLimits) -> Listing:
     first = _page(await ask({"limit": 0}), key, 0)
+    _assert_few(len(first.keys), limits)
     pages = [first]
     found = _merged({}, first)
     if len(found) != first.total and _may_be_cut(first, len(found)):
-        await _page_on(ask, key, most_bytes, pages, found)
+        await _page_on(ask, key, limits, pages, found)
     flags = []
     if len(found) < first.total:
         raise ListChangedError(f"{len(found)} objects came, and total_count is {first.total}")
@@ -102,7 +104,7 @@ def _may_be_cut(page: _Page, count: int) -> bool:
     return count < page.total or (0 < page.limit <= len(page.keys))
 
 
-async def _page_on(ask: Ask, key: Key, most_bytes: int, pages: list[_Page], found: dict[Hashable, dict[str, Any]]) -> None:
+async def _page_on(ask: Ask, key: Key, limits: ReadingLimits, pages: list[_Page], found: dict[Hashable, dict[str, Any]]) -> None:
     first = pages[0]
     size = len(first.keys)
     if not size:
@@ -113,9 +115,10 @@ async def _page_on(ask: Ask, key: Key, most_bytes: int, pages: list[_Page], foun
         offset = sum(len(page.keys) for page in pages) - overlap * len(pages)
         page = _page(await ask({"limit": size, "offset": offset}), key, offset)
         decoded += len(page.answer.text)
-        if decoded > most_bytes:
-            said = f"the list is larger than {most_bytes} bytes (max_response_bytes)"
+        if decoded > limits.response_bytes:
+            said = f"the list is larger than {limits.response_bytes} bytes (limits.response_bytes)"
             raise RequestFailure("malformed", said, is_too_large=True)
+        _assert_few(len(found) + len(page.keys), limits)
         if page.total != first.total:
             raise ListChangedError(f"total_count changed from {first.total} to {page.total} between two pages")
         if overlap and (not page.keys or page.keys[0] != pages[-1].keys[-1]):
@@ -128,6 +131,12 @@ async def _page_on(ask: Ask, key: Key, most_bytes: int, pages: list[_Page], foun
         if len(page.keys) < size or (first.total and len(found) >= first.total):
             return
     raise RequestFailure("malformed", f"the list has more than {_MOST_PAGES} pages")
+
+
+def _assert_few(count: int, limits: ReadingLimits) -> None:
+    if count > limits.objects:
+        said = f"the list has more than {limits.objects} objects (limits.objects)"
+        raise RequestFailure("malformed", said, is_too_large=True)
 
 
 def assert_list(document: dict[str, Any]) -> None:

@@ -59,12 +59,13 @@ def read_manifest(text: str, place: str) -> Manifest | None:
         raise InputError(f"{place} cannot be read as a manifest of facts: {_OTHERWISE}") from None
 
 
-def assert_as_exported(folder: Path, paths: list[Path]) -> None:
+def assert_as_exported(folder: Path, paths: list[Path], most_bytes: int) -> None:
     """Hold the fact files of a directory against its manifest, where it has one.
 
     Args:
         folder: the facts directory.
         paths: its fact files, as they were found.
+        most_bytes: how large a manifest may be.
 
     Raises:
         InputError: a file is missing, was changed, or is none of the manifest's.
@@ -72,6 +73,8 @@ def assert_as_exported(folder: Path, paths: list[Path]) -> None:
     place = folder / MANIFEST
     if not place.is_file():
         return
+    if place.stat().st_size > most_bytes:
+        raise InputError(f"{place} is larger than any manifest of facts: {_OTHERWISE}")
     manifest = read_manifest(place.read_text(encoding="utf-8", errors="replace"), str(place))
     if manifest is None:
         return

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from metering.ingest.strict_json import loads_document, loads_object
-from metering.ingest.text import MAX_LINE_BYTES, byte_lines, csv_records, first_line, is_compressed
+from metering.ingest.text import byte_lines, csv_records, first_line, is_compressed
 from metering.model.errors import InputError, MisuseError
+from metering.model.limits import DEFAULT_LIMITS, ReadingLimits, raised_by
 
-_MOST_BYTES = 4 * MAX_LINE_BYTES
+# A list is read whole: so many times the longest line is the most.
+_MOST_LINES = 4
 _SHOWN = 120
 
 
@@ -26,7 +28,7 @@ class Listed:
     cells: dict[str, Any]
 
 
-def read_list(path: Path) -> Iterator[Listed]:
+def read_list(path: Path, limits: ReadingLimits = DEFAULT_LIMITS) -> Iterator[Listed]:
     """Read the objects of a list from a file, in the format that its name tells.
 
     Raises:
@@ -39,7 +41,7 @@ def read_list(path: Path) -> Iterator[Listed]:
     if reader is None:
         raise MisuseError(f"{path} tells no format: it must end in .json, .ndjson or .csv, or one of these and .gz or .zst")
     try:
-        yield from reader(path)
+        yield from reader(path, limits)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -64,47 +66,47 @@ def listed_objects(place: str, document: dict[str, Any] | list[Any]) -> Iterator
         yield Listed(f"{place} object {number}", each)
 
 
-def _json(path: Path) -> Iterator[Listed]:
+def _json(path: Path, limits: ReadingLimits) -> Iterator[Listed]:
     lines, size = [], 0
-    for line in byte_lines(path, MAX_LINE_BYTES):
-        size += 0 if line is None else len(line)
-        if line is None or size > _MOST_BYTES:
-            raise InputError(f"{path} is too long: keep a month in a file")
+    for line in byte_lines(path, limits, limits.listing_bytes):
+        size += 0 if line is None else len(line) + 1
+        if line is None or size > _MOST_LINES * limits.listing_bytes:
+            raise InputError(f"{path} is too long: keep a month in a file, or {raised_by('listing_bytes')}")
         lines.append(line)
-    yield from listed_objects(path.name, _document(str(path), b"\n".join(lines), whole=True))
+    yield from listed_objects(path.name, _document(str(path), b"\n".join(lines), limits, whole=True))
 
 
-def _ndjson(path: Path) -> Iterator[Listed]:
+def _ndjson(path: Path, limits: ReadingLimits) -> Iterator[Listed]:
     """Read an object a line; a line may also be a whole answer, for several are kept so."""
-    for number, line in enumerate(byte_lines(path, MAX_LINE_BYTES), start=1):
+    for number, line in enumerate(byte_lines(path, limits, limits.listing_bytes), start=1):
         place = f"{path.name} line {number}"
         if line is None:
-            raise InputError(f"{place} is too long")
+            raise InputError(f"{place} is too long: {raised_by('listing_bytes')}")
         if not line.strip():
             continue
-        document = _document(place, line, whole=False)
+        document = _document(place, line, limits, whole=False)
         if isinstance(document, dict) and "objects" not in document:
             yield Listed(place, document)
         else:
             yield from listed_objects(place, document)
 
 
-def _document(place: str, text: bytes, *, whole: bool) -> dict[str, Any] | list[Any]:
+def _document(place: str, text: bytes, limits: ReadingLimits, *, whole: bool) -> dict[str, Any] | list[Any]:
     try:
-        return loads_document(text.decode()) if whole else loads_object(text.decode())
+        return loads_document(text.decode(), limits.depth) if whole else loads_object(text.decode(), limits.depth)
     except UnicodeDecodeError:
         raise InputError(f"{place} is no UTF-8 text") from None
     except ValueError as error:
         raise InputError(f"{place} is no strict JSON: {str(error)[:_SHOWN]}; fetch it again") from None
 
 
-def _csv(path: Path) -> Iterator[Listed]:
-    number, header = first_line(path)
+def _csv(path: Path, limits: ReadingLimits) -> Iterator[Listed]:
+    number, header = first_line(path, limits)
     delimiter = max(",;\t", key=header.count)
     columns = next(csv.reader([header], delimiter=delimiter))
     if len(set(columns)) < len(columns):
         raise InputError(f"{path} names a column twice in its header")
-    for record in csv_records(path, columns, delimiter, number):
+    for record in csv_records(path, columns, delimiter, number, limits):
         if record.problem is not None:
             raise InputError(f"{path} line {record.line} cannot be taken apart into the columns of the header")
         yield Listed(f"{path.name} line {record.line}", {name: cell or None for name, cell in record.cells.items()})

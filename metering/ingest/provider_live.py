@@ -54,7 +54,7 @@ def fetch_lists(
 
 async def _fetch(targets: Targets, kind: str, period: Period, wanted: list[Collection]) -> list[LiveList]:
     tls = tls_context(targets.endpoints.values())
-    clients = {name: EndpointClient(endpoint, targets.collect, tls=tls) for name, endpoint in targets.endpoints.items()}
+    clients = {name: EndpointClient(endpoint, targets.collect, targets.limits, tls) for name, endpoint in targets.endpoints.items()}
     try:
         asking = (_one(targets, clients[each.source.endpoint], each, kind, period) for each in wanted)
         return list(await asyncio.gather(*asking))
@@ -72,7 +72,7 @@ async def _one(targets: Targets, client: EndpointClient, collection: Collection,
             bounds = _bounds(kind, start_s, min(start_s + _WINDOWS_S[kind], period.end_s))
             listing = await complete_listing(
                 lambda page, bounds=bounds: client.get(_PATHS[kind], login, {**bounds, **page}, check=assert_list),  # type: ignore[misc]
-                lambda row: _key(kind, row), most_bytes=targets.collect.max_response_bytes,
+                lambda row: _key(kind, row), limits=targets.limits,
             )  # fmt: skip
             for row in listing.objects:
                 found.setdefault(_key(kind, row), row)

@@ -12,18 +12,19 @@ from metering.ingest.answers import Reading
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, Fact
 from metering.ingest.facts import FactOutcome, conflict, validated
 from metering.ingest.samples import Outcome, Rejection
+from metering.model.limits import ReadingLimits
 
 _Key = tuple[Any, ...]
 _FROM = "effective_from_s"
 
 
 def compare_readings(
-    engine: Engine, table: str, readings: list[Reading], declared: list[dict[str, Any]], now_s: int
+    engine: Engine, table: str, readings: list[Reading], declared: list[dict[str, Any]], now_s: int, limits: ReadingLimits
 ) -> FactOutcome:
     """Decide which readings of one table are facts to store. `declared` is what the same ingest takes from files."""
     model = ALL_MODELS[table]
     outcome = FactOutcome(Outcome(), [], [])
-    newest = _newest(table, model, readings, outcome, now_s)
+    newest = _newest(table, model, readings, outcome, now_s, limits)
     keys = sorted(newest)
     in_force, before = _in_force(engine, table, model, keys)
     for fact in declared:
@@ -53,7 +54,7 @@ def compare_readings(
 
 
 def _newest(
-    table: str, model: type[Fact], readings: list[Reading], outcome: FactOutcome, now_s: int
+    table: str, model: type[Fact], readings: list[Reading], outcome: FactOutcome, now_s: int, limits: ReadingLimits
 ) -> dict[_Key, tuple[Reading, dict[str, Any]]]:
     """Keep the newest reading of every key; what cannot be a fact is rejected, other resources are passed over."""
     newest: dict[_Key, tuple[Reading, dict[str, Any]]] = {}
@@ -62,7 +63,7 @@ def _newest(
         if table != "poll_notes" and reading.row.get("resource", BILLED_RESOURCE) != BILLED_RESOURCE:
             outcome.rows.ignored += 1
             continue
-        fact = validated(table, required, reading.place, reading.line, reading.row, now_s)
+        fact = validated(table, required, reading.place, reading.line, reading.row, now_s, limits)
         if isinstance(fact, Rejection):
             outcome.rejections.append(fact)
             outcome.rows.rejected += 1

@@ -18,6 +18,8 @@ from metering.ingest.sources import parquet_source, text_source
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
 from metering.model.clock import Clock
+from metering.model.errors import InputError
+from metering.model.limits import raised_by
 
 REASONS = {
     **LINE_PROBLEMS,
@@ -54,6 +56,7 @@ REASONS = {
     "allocated_size.no_integer": "is no whole number of bytes",
     "allocated_size.large": "is above 9223372036854775807 (2^63 - 1)",
     "response.no_listing": "is no listing: it has no list of objects",
+    "response.too_many": "lists more objects than limits.objects",
     "response.no_object": "lists something that is no object",
     "response.key_twice": "lists an object with a key twice",
     "response.incomplete": "is one page of a longer listing, and so no poll",
@@ -215,6 +218,11 @@ def sample_outcome(engine: QueryEngine, files: list[FactFile]) -> SampleOutcome:
         outcome.polls.add(row["outcome"], int(row["poll_count"]))
         outcome.rows.add(row["outcome"], int(row["distinct_row_count"]))
         outcome.rows.duplicate += int(row["row_count"] - row["distinct_row_count"])
+    most = files[0].limits.rejections
+    if engine.scalar("select count(*) from rejected_rows") > most:
+        raise InputError(
+            f"more than {most} rows are no samples: nothing was taken; is it the right file? Mend it, or {raised_by('rejections')}"
+        )
     rejected = engine.table("rejected_rows")
     if rejected:
         rejected += engine.rows("staging/rejected_companions")

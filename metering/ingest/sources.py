@@ -15,8 +15,9 @@ from pathlib import Path
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
 from metering.ingest.files import FactFile, records
 from metering.ingest.strict_json import decimal_text
-from metering.ingest.text import FLAT_LINE_BYTES, MAX_LINE_BYTES, Record, is_text, mend_lines, unpacked
+from metering.ingest.text import Record, is_text, mend_lines, unpacked
 from metering.model.errors import InputError
+from metering.model.limits import ReadingLimits
 
 _TEXT_COLUMNS = (
     "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
@@ -40,7 +41,8 @@ def text_source(engine: Engine, file: FactFile, number: int, spool: Path, checke
         InputError: the file cannot be read at all, or changed while it was read.
     """
     target = spool / f"{number}.parquet"
-    plain = unpacked(file.path, spool / f"{number}.text")
+    longest = file.limits.listing_bytes if file.table == "captures" else file.limits.line_bytes
+    plain = unpacked(file.path, spool / f"{number}.text", file.limits, longest)
     # Where lines stand before the header, DuckDB has been seen to lose rows of files with mixed line ends.
     if file.skipped > 1 or not _parsed(engine, checked(_bulk(file, number, plain)), target):
         # A new place: a COPY that failed may still be about to remove what it wrote.
@@ -66,8 +68,8 @@ def _parsed(engine: Engine, select: str, target: Path) -> bool:
 
 def _bulk(file: FactFile, number: int, plain: Path) -> str:
     if file.table == "captures":
-        return _captures(number, plain)
-    return _csv(file, number, plain) if file.format == "csv" else _ndjson(number, plain)
+        return _captures(number, plain, file.limits)
+    return _csv(file, number, plain) if file.format == "csv" else _ndjson(file, number, plain)
 
 
 def _select(number: int, values: dict[str, str], source: str) -> str:
@@ -133,7 +135,7 @@ def _csv(file: FactFile, number: int, plain: Path) -> str:
     return _select(number, values, f"(select row_number() over () as row_number, * from {source})")
 
 
-def _ndjson(number: int, plain: Path) -> str:
+def _ndjson(file: FactFile, number: int, plain: Path) -> str:
     columns = [column for column in _TEXT_COLUMNS if column != "owner"]
     values = {column: _text(column) for column in columns}
     # A JSON text begins with its type: a quote for text, and null is no value at all.
@@ -144,7 +146,7 @@ def _ndjson(number: int, plain: Path) -> str:
     # A blank line is no record, and `null` one without any cell.
     source = (
         f"read_json([{quoted(glob_escaped(plain))}], format='newline_delimited', compression='none', "
-        f"maximum_object_size={FLAT_LINE_BYTES:d}, columns={_typed(columns, 'JSON')})"
+        f"maximum_object_size={file.limits.line_bytes:d}, columns={_typed(columns, 'JSON')})"
     )
     return _select(number, values, f"(select row_number() over () as row_number, * from {source})")
 
@@ -155,16 +157,16 @@ def _line_by_line(file: FactFile, number: int, rows: Path, mended: Path) -> str:
     with rows.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         if file.table == "captures":
-            for line, problem in mend_lines(file.path, mended):
+            for line, problem in mend_lines(file.path, mended, file.limits):
                 writer.writerow((-line, *[""] * len(_TEXT_COLUMNS), problem, ""))
-            sound = f"{_captures(number, mended)} union all by name "
+            sound = f"{_captures(number, mended, file.limits)} union all by name "
         else:
             for record in records(file):
                 writer.writerow((-record.line, *_cells(record)))
     columns = ("row_number", *_TEXT_COLUMNS, "problem", "problem_value")
     source = (
         f"read_csv([{quoted(glob_escaped(rows))}], {_CSV}, delim=',', columns={_typed(columns, 'VARCHAR')}, "
-        f"max_line_size={8 * FLAT_LINE_BYTES:d}, buffer_size={32 * FLAT_LINE_BYTES:d})"
+        f"max_line_size={8 * file.limits.line_bytes:d}, buffer_size={32 * file.limits.line_bytes:d})"
     )
     values = {name: name for name in columns} | {"row_number": "cast(row_number as bigint)"}
     return f"{sound}{_select(number, values, source)}"
@@ -209,18 +211,19 @@ def _picks(document: str, paths: tuple[str, ...]) -> str:
     return f"json_extract({document}, [{', '.join(quoted('$.' + path) for path in paths)}])"
 
 
-def _captures(number: int, plain: Path) -> str:
+def _captures(number: int, plain: Path, limits: ReadingLimits) -> str:
     """Give each capture as a heartbeat, which makes its poll known, and one row an object that it lists."""
     kept = "materialized" if plain.stat().st_size <= _KEPT_BYTES else "not materialized"
     head = {"listing": f"row_number + {number * _LISTINGS_PER_FILE:d}", **{name: name for name in _HEAD_COLUMNS}}
     told = {name: name for name in ("answered_s", "problem", "problem_value")}
     polls = _select(number, head | told, "capture_lines")
-    return f"with capture_lines as {kept} ({_capture_lines(plain)}) {polls} union all by name {_listed_objects(number, head)}"
+    lines, objects = _capture_lines(plain, limits), _listed_objects(number, head)
+    return f"with capture_lines as {kept} ({lines}) {polls} union all by name {objects}"
 
 
-def _numbered_lines(plain: Path) -> str:
+def _numbered_lines(plain: Path, limits: ReadingLimits) -> str:
     # No line is longer than its file; a buffer for the longest that may be costs more than to read a collector's cycle.
-    longest = min(MAX_LINE_BYTES, max(plain.stat().st_size, FLAT_LINE_BYTES))
+    longest = min(limits.listing_bytes, max(plain.stat().st_size, limits.line_bytes))
     source = (
         f"read_csv([{quoted(glob_escaped(plain))}], auto_detect=false, header=false, delim={quoted(_NO_DELIMITER)}, quote='', "
         f"escape='', columns={{'line': 'VARCHAR'}}, max_line_size={longest:d}, buffer_size={longest:d}, "
@@ -232,7 +235,7 @@ def _numbered_lines(plain: Path) -> str:
     )
 
 
-def _capture_lines(plain: Path) -> str:
+def _capture_lines(plain: Path, limits: ReadingLimits) -> str:
     """Take from each line what it says of its poll, what is wrong with that, and its objects.
 
     Where a line is no JSON object, an empty one stands in, so that all SQL holds.
@@ -240,7 +243,7 @@ def _capture_lines(plain: Path) -> str:
     parted = (
         "(select row_number, line, kind, case when kind = 'OBJECT' then json_keys(line) end as keys, "
         + _picks("case when kind = 'OBJECT' then line else '{}' end", _CAPTURE_PATHS)
-        + f" as said from {_numbered_lines(plain)})"
+        + f" as said from {_numbered_lines(plain, limits)})"
     )
     at = {path.rpartition(".")[2]: f"said[{i}]" for i, path in enumerate(_CAPTURE_PATHS, start=1)}
     limit, offset, listed = (f"try_cast({_text(at[name])} as bigint)" for name in ("limit", "offset", "total_count"))
@@ -251,13 +254,15 @@ def _capture_lines(plain: Path) -> str:
         f"when len(keys) <> len(list_distinct(keys)) then 'line.key_twice' {wrong} "
         f"when coalesce({_text(at['endpoint'])}, '') = '' then 'endpoint.missing' "
         f"when json_type({at['objects']}) is distinct from 'ARRAY' then 'response.no_listing' "
+        f"when {count} > {limits.objects:d} then 'response.too_many' "
         # A page is no listing: it was cut at its limit, and the provider knows of more.
         f"when {limit} > 0 and {count} >= {limit} and {listed} > {count} or {offset} > 0 then 'response.incomplete' end"
     )
     texts = ", ".join(f"{_text(at[name])} as {name}" for name in _HEAD_COLUMNS)
     return (
         f"select row_number, {texts}, {_answered_seconds(_text(at['date']))} as answered_s, {problem} as problem, "
-        f"left(line, 200) as problem_value, {at['objects']} as objects from {parted}"
+        f"left(line, 200) as problem_value, "
+        f"case when {count} <= {limits.objects:d} then {at['objects']} end as objects from {parted}"
     )
 
 

@@ -25,6 +25,7 @@ from typing import BinaryIO, Literal
 from metering.ingest.client import now_us
 from metering.ingest.strict_json import loads_object
 from metering.model.errors import InputError, StoreError
+from metering.model.limits import DEFAULT_LIMITS
 
 Kind = Literal["capture", "answer"]
 KINDS: tuple[Kind, ...] = ("capture", "answer")
@@ -86,7 +87,7 @@ class Spool:
     def read_state(self) -> dict[str, int]:
         """Give what was last asked when, in whole seconds; nothing where that is not known (then it is asked again)."""
         try:
-            state = loads_object((self.folder / "asked.json").read_text(encoding="utf-8"))
+            state = loads_object((self.folder / "asked.json").read_text(encoding="utf-8"), DEFAULT_LIMITS.depth)
         except (OSError, ValueError):
             return {}
         return {name: value for name, value in state.items() if type(value) is int}

@@ -5,6 +5,7 @@ The standard library accepts all of these silently; a size that was read as a fl
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 _DECODER = json.JSONDecoder()
@@ -54,7 +55,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _loads(text: str, hook: Any) -> Any:
+def _loads(text: str, hook: Any, max_depth: int) -> Any:
     try:
         document = json.loads(text, object_pairs_hook=hook, parse_constant=_refuse_constant, parse_float=Number, parse_int=_integer)
         if "\\u" in text:
@@ -62,40 +63,43 @@ def _loads(text: str, hook: Any) -> Any:
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
         raise NestingError("is nested too deeply") from None
+    # What opens no more brackets than may be nested is nested no deeper.
+    if text.count("[") + text.count("{") > max_depth:
+        assert_depth(document, max_depth)
     return document
 
 
-def loads_object(text: str) -> dict[str, Any]:
+def loads_object(text: str, max_depth: int) -> dict[str, Any]:
     """Read one JSON object; numbers with a point or an exponent come back as `Number` text.
 
     Raises:
         ValueError: the text is no JSON, no object, has NaN, Infinity or a key twice, or is nested too deeply; each has a class.
     """
-    document = _loads(text, _object)
+    document = _loads(text, _object, max_depth)
     if not isinstance(document, dict):
         raise NoObjectError("is no JSON object")
     return document
 
 
-def loads_document(text: str) -> dict[str, Any] | list[Any]:
+def loads_document(text: str, max_depth: int) -> dict[str, Any] | list[Any]:
     """Read one JSON object or list, as strictly as `loads_object`.
 
     Raises:
         ValueError: the text is neither, or is refused as `loads_object` does.
     """
-    document = _loads(text, _object)
+    document = _loads(text, _object, max_depth)
     if not isinstance(document, (dict, list)):
         raise NoObjectError("is neither a JSON object nor a list")
     return document
 
 
-def loads_members(text: str) -> tuple[tuple[str, Any], ...]:
+def loads_members(text: str, max_depth: int) -> tuple[tuple[str, Any], ...]:
     """Read one JSON object as its members in order, repeated ones included.
 
     Raises:
         ValueError: as `loads_object`, but for keys that stand twice.
     """
-    document = _loads(text, _Members)
+    document = _loads(text, _Members, max_depth)
     if not isinstance(document, _Members):
         raise NoObjectError("is no JSON object")
     return document
@@ -109,15 +113,16 @@ def assert_depth(document: Any, max_depth: int) -> None:
     """
     level = [document]
     for _ in range(max_depth):
-        level = [
-            part
-            for value in level
-            for part in (value.values() if isinstance(value, dict) else value)
-            if isinstance(part, (dict, list))
-        ]
+        level = [part for value in level for part in _parts(value) if isinstance(part, (dict, list, _Members))]
         if not level:
             return
     raise NestingError("is nested too deeply")
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return (part for _, part in value) if isinstance(value, _Members) else value
 
 
 def member_texts(text: str) -> dict[str, str]:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MIB = 2**20
+from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -79,8 +80,6 @@ class CollectSettings(_Table):
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
     money_every: Annotated[int, Field(ge=0, le=86_400)] = 3_600
     clock_tolerance: Seconds = 30
-    max_response_bytes: Annotated[int, Field(ge=1_024, le=120 * MIB)] = 64 * MIB
-    max_depth: Annotated[int, Field(ge=4, le=200)] = 32
 
     def deadline_s(self, every_s: int) -> int:
         """Give the seconds that a cycle may take: four fifths of the time to the next one, unless told less."""
@@ -90,11 +89,12 @@ class CollectSettings(_Table):
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The three tables together, by name and in the order of the settings."""
+    """The tables together, by name and in the order of the settings."""
 
     endpoints: dict[str, EndpointSettings]
     accounts: dict[str, AccountSettings]
     collect: CollectSettings
+    limits: ReadingLimits = DEFAULT_LIMITS
 
     def endpoints_of(self, account: AccountSettings) -> tuple[str, ...]:
         """Name the endpoints at which an account is polled; the first is where its currency is asked for."""

@@ -9,7 +9,6 @@ import csv
 import gzip
 import io
 import re
-import shutil
 import sys
 import zlib
 from collections import Counter, deque
@@ -21,26 +20,25 @@ from typing import IO, Any
 
 from metering.ingest.strict_json import NestingError, NoObjectError, Number, loads_members
 from metering.model.errors import InputError
+from metering.model.limits import ReadingLimits, raised_by
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-FLAT_LINE_BYTES = 2 * 2**20
-# A line may be a whole capture: a listing of some 100 000 snapshots. What is longer is refused, not read into memory.
-MAX_LINE_BYTES = 128 * 2**20
 _MAX_RECORD_LINES = 1_000
+_PART_BYTES = 2**20
 _SHOWN = 200
 
 LINE_PROBLEMS = {
     "line.encoding": "is no UTF-8 text",
-    "line.long": f"is too long: {FLAT_LINE_BYTES // 2**20} MiB are the most, {MAX_LINE_BYTES // 2**20} MiB in a capture",
+    "line.long": "is longer than limits.line_bytes (in a capture limits.listing_bytes)",
     "line.structure": "cannot be taken apart into the columns of the header",
     "line.json": "is no JSON",
     "line.object": "is no JSON object",
     "line.key_twice": "has a key twice",
-    "line.deep": "is nested too deeply",
+    "line.deep": "is nested deeper than limits.depth",
 }
 _PROPERTY = re.compile(r'"(poll_time|endpoint|account|location)"\s*:\s*"([^"\\]*)"')
 _QUOTED_AFTER_SPACES = re.compile(r' +"([^"]*)"')
@@ -66,17 +64,35 @@ def is_compressed(path: Path) -> bool:
     return path.suffix.lower() in (".gz", ".zst")
 
 
-def unpacked(path: Path, target: Path) -> Path:
+def unpacked(path: Path, target: Path, limits: ReadingLimits, line_bytes: int) -> Path:
     """Give the path of a file's plain text: itself, or `target`, to which a compressed file is unpacked, checksums verified.
 
+    Of a line that is much longer than `line_bytes`, the rest is left out: it is refused for its length all the same.
+
     Raises:
-        InputError: the file is cut off or damaged.
+        InputError: the file is cut off or damaged, or unfolds without end.
     """
     if not is_compressed(path):
         return path
     with _damage_told(path), _stream(path) as packed, target.open("wb") as plain:
-        shutil.copyfileobj(packed, plain, 2**20)
+        size = length = 0
+        while part := packed.read(_PART_BYTES):
+            size += len(part)
+            _assert_bounded(path, size, limits)
+            last = part.rfind(b"\n")
+            is_written = last >= 0 or length <= line_bytes
+            length = len(part) - 1 - last if last >= 0 else length + len(part)
+            if is_written:
+                plain.write(part)
     return target
+
+
+def _assert_bounded(path: Path, size: int, limits: ReadingLimits) -> None:
+    if size > limits.unpacked_bytes:
+        raise InputError(
+            f"{path} unfolds to more than {limits.unpacked_bytes} bytes: nothing was taken; cut it into several files, or "
+            f"{raised_by('unpacked_bytes')}"
+        )
 
 
 class _damage_told:  # noqa: N801 -- used like a function
@@ -102,15 +118,18 @@ def _stream(path: Path) -> IO[bytes]:
             return path.open("rb")
 
 
-def byte_lines(path: Path, max_bytes: int) -> Iterator[bytes | None]:
+def byte_lines(path: Path, limits: ReadingLimits, max_bytes: int) -> Iterator[bytes | None]:
     """Give a file's lines without their ends; None stands for a line that is longer than `max_bytes`.
 
     Raises:
-        InputError: the file is cut off or damaged.
+        InputError: the file is cut off or damaged, or unfolds without end.
     """
     with _damage_told(path), _stream(path) as stream:
-        is_first = True
+        is_first, size, is_packed = True, 0, is_compressed(path)
         while line := stream.readline(max_bytes + 2):
+            size += len(line)
+            if is_packed:
+                _assert_bounded(path, size, limits)
             is_whole = line.endswith(b"\n")
             line = line.rstrip(b"\n").removesuffix(b"\r")
             if is_first:
@@ -120,17 +139,25 @@ def byte_lines(path: Path, max_bytes: int) -> Iterator[bytes | None]:
                 continue
             while not is_whole and (rest := stream.readline(2**20)):
                 is_whole = rest.endswith(b"\n")
+                size += len(rest)
+                if is_packed:
+                    _assert_bounded(path, size, limits)
             yield None
 
 
-def first_line(path: Path) -> tuple[int, str]:
+def first_line(path: Path, limits: ReadingLimits) -> tuple[int, str]:
     """Give the first line that is not blank, and its number.
 
     Raises:
-        InputError: there is none, or it is no UTF-8 text.
+        InputError: there is none, or it is no UTF-8 text, or too long for a header.
     """
-    for number, line in enumerate(byte_lines(path, MAX_LINE_BYTES), start=1):
-        if line is None or b"\x00" in line:
+    for number, line in enumerate(byte_lines(path, limits, limits.line_bytes), start=1):
+        if line is None:
+            raise InputError(
+                f"{path} has a first line of more than {limits.line_bytes} bytes, which is no header: write it again, or "
+                f"{raised_by('line_bytes')}"
+            )
+        if b"\x00" in line:
             break
         if line.strip():
             try:
@@ -145,8 +172,8 @@ def first_line(path: Path) -> tuple[int, str]:
 class _RecordLines:
     """The lines of one record after the other; those of a record that cannot be read are given back, but for its first."""
 
-    def __init__(self, path: Path, skipped: int) -> None:
-        self._lines = islice(enumerate(byte_lines(path, FLAT_LINE_BYTES), start=1), skipped, None)
+    def __init__(self, path: Path, skipped: int, limits: ReadingLimits) -> None:
+        self._lines = islice(enumerate(byte_lines(path, limits, limits.line_bytes), start=1), skipped, None)
         self._given_back: deque[tuple[int, bytes | None]] = deque()
         self.taken: list[tuple[int, bytes | None]] = []
 
@@ -165,10 +192,10 @@ class _RecordLines:
         self._given_back.extendleft(reversed(self.taken[1:]))
 
 
-def csv_records(path: Path, columns: Sequence[str], delimiter: str, skipped: int) -> Iterator[Record]:
+def csv_records(path: Path, columns: Sequence[str], delimiter: str, skipped: int, limits: ReadingLimits) -> Iterator[Record]:
     """Read a CSV file behind its header: blank lines are no records; where a record cannot be read, the next line begins anew."""
-    csv.field_size_limit(FLAT_LINE_BYTES)
-    lines = _RecordLines(path, skipped)
+    csv.field_size_limit(limits.line_bytes)
+    lines = _RecordLines(path, skipped, limits)
     while True:
         cells, problem = _next_cells(lines, delimiter, len(columns))
         if not lines.taken:
@@ -207,9 +234,9 @@ def _damaged_csv(line: int, text: bytes | None, problem: str, columns: Sequence[
     return Record(line, dict(zip(columns, cells, strict=False)), problem, shown[:_SHOWN])
 
 
-def json_records(path: Path, columns: Collection[str]) -> Iterator[Record]:
+def json_records(path: Path, columns: Collection[str], limits: ReadingLimits) -> Iterator[Record]:
     """Read an NDJSON file: blank lines are no records; of `columns`, each may stand once in a line."""
-    for number, line in enumerate(byte_lines(path, FLAT_LINE_BYTES), start=1):
+    for number, line in enumerate(byte_lines(path, limits, limits.line_bytes), start=1):
         if line is None:
             yield Record(number, problem="line.long")
         elif line.strip():
@@ -219,7 +246,7 @@ def json_records(path: Path, columns: Collection[str]) -> Iterator[Record]:
                 yield _damaged_json(number, line.decode(errors="replace"), "line.encoding")
                 continue
             try:
-                members = loads_members(text)
+                members = loads_members(text, limits.depth)
             except ValueError as error:
                 yield _damaged_json(number, text, _JSON_PROBLEMS.get(type(error), "line.json"))
                 continue
@@ -236,10 +263,10 @@ def _damaged_json(number: int, text: str, problem: str) -> Record:
     return Record(number, cells, problem, text[:_SHOWN])
 
 
-def mend_lines(path: Path, target: Path) -> Iterator[tuple[int, str]]:
+def mend_lines(path: Path, target: Path, limits: ReadingLimits) -> Iterator[tuple[int, str]]:
     """Copy a file's lines to `target`, a blank line in the place of each that is damaged; give those lines and their problems."""
     with target.open("wb") as sound:
-        for number, line in enumerate(byte_lines(path, MAX_LINE_BYTES), start=1):
+        for number, line in enumerate(byte_lines(path, limits, limits.listing_bytes), start=1):
             problem = "line.long" if line is None else None
             try:
                 text = (line or b"").decode()

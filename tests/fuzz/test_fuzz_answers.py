@@ -12,6 +12,7 @@ from metering.ingest.client import Answer, _parsed, _Unfolder
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list, complete_listing
 from metering.ingest.strict_json import loads_object
+from metering.model.limits import ReadingLimits
 
 SOUND = {
     "meta": {"limit": 0, "offset": 0, "total_count": 2},
@@ -50,13 +51,13 @@ def listed(answers):
         return Answer(text, document, 0, None, len(body))
 
     try:
-        listing = asyncio.run(complete_listing(ask, lambda found: found["uuid"], most_bytes=10**6))
+        listing = asyncio.run(complete_listing(ask, lambda found: found["uuid"], limits=ReadingLimits(response_bytes=10**6)))
     except RequestFailure as failure:
         assert failure.cause in ("malformed", "incomplete")  # noqa: PT017 -- either of two outcomes
         assert "\n" not in str(failure)  # noqa: PT017
         return None
     assert len(asked) < 100
-    assert [found["uuid"] for found in loads_object(listing.text)["objects"]] == [found["uuid"] for found in listing.objects]
+    assert [found["uuid"] for found in loads_object(listing.text, 32)["objects"]] == [found["uuid"] for found in listing.objects]
     return listing
 
 

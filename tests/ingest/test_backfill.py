@@ -95,7 +95,7 @@ def test_a_window_that_is_too_large_is_asked_for_in_halves(tmp_path, rig):
     for steps in (40, 1):
         rig.collect()
         rig.sandbox.advance(steps * CYCLE_S)
-    small = Rig(tmp_path, rig.sandbox, more="max_response_bytes = 20000")
+    small = Rig(tmp_path, rig.sandbox, more="[limits]\nresponse_bytes = 20000")
     done = backfill(small, start_s, rig.world.now_s)
     assert (done.failures, done.polls) == ([], 12 * 39)
 

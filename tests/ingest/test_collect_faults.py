@@ -140,7 +140,7 @@ NO_LISTINGS = {
 
 @pytest.mark.parametrize("cause", NO_LISTINGS)
 def test_what_is_no_listing_is_no_poll_and_its_cause_is_told(tmp_path, sandbox, cause):
-    rig = Rig(tmp_path, sandbox, timeout=2 if cause == "timeout" else 20, more="max_response_bytes = 1000000")
+    rig = Rig(tmp_path, sandbox, timeout=2 if cause == "timeout" else 20, more="[limits]\nresponse_bytes = 1000000")
     for number, (kind, value) in enumerate(NO_LISTINGS[cause], start=1):
         sandbox.faults.clear()
         sandbox.faults.add(kind, location="GVA", value=value)
@@ -207,7 +207,7 @@ def test_no_password_is_ever_told(tmp_path, sandbox, caplog, capfd):
     caplog.set_level(logging.DEBUG)
     for account in sandbox.world.accounts.values():
         account.password = "c4nary-s3cret"
-    rig = Rig(tmp_path, sandbox, attempts=1, timeout=2, more="max_response_bytes = 1000000")
+    rig = Rig(tmp_path, sandbox, attempts=1, timeout=2, more="[limits]\nresponse_bytes = 1000000")
     for kind in ("html", "status", "redirect", "cut", "cut_gzip", "hang", "bad_size"):
         sandbox.faults.clear()
         sandbox.faults.add(kind, value={"status": 401, "redirect": "http://127.0.0.1:1/", "hang": 30}.get(kind))

@@ -46,7 +46,7 @@ FAULTS = (
 # a store that is free. Where it is not, polls wait in the spool, which is most of the time here: an ingest costs as much as ten
 # cycles of polls.
 HANGS, OUTAGES, READERS, DOWN, KILLS, FREE = 150, 80, 60, 100, 6, 24
-SETTINGS = "money_every = 20\nmax_response_bytes = 200000"
+SETTINGS = "money_every = 20\n[limits]\nresponse_bytes = 200000"
 
 # For each line that it reads, forks a collector; the line says whether the store is free, and after how many milliseconds to kill
 # the collector, if it has not ended by then.

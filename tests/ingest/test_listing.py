@@ -12,6 +12,7 @@ from metering.ingest.client import Answer
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import complete_listing
 from metering.ingest.strict_json import item_texts, loads_object, member_texts
+from metering.model.limits import ReadingLimits
 
 MOST_BYTES = 10**6
 
@@ -34,10 +35,10 @@ class Server:
         shown = self.names[offset : offset + limit] if limit else self.names[offset:]
         meta = {"limit": limit, "offset": offset, "total_count": len(self.names)}
         text = json.dumps({"meta": meta, "objects": [{"uuid": name, "size": f"of {name}, {{[,]}}"} for name in shown]}, indent=1)
-        return Answer(text, loads_object(text), 0, None, len(text))
+        return Answer(text, loads_object(text, 32), 0, None, len(text))
 
     def listing(self):
-        return asyncio.run(complete_listing(self.ask, lambda found: found["uuid"], most_bytes=MOST_BYTES))
+        return asyncio.run(complete_listing(self.ask, lambda found: found["uuid"], limits=ReadingLimits(response_bytes=MOST_BYTES)))
 
 
 def names_in(listing):
@@ -50,7 +51,7 @@ def test_a_list_at_rest_comes_whole_whatever_the_cap(count, cap):
     names = [f"s{number}" for number in range(count)]
     listing = Server(names, cap=cap).listing()
     assert names_in(listing) == names
-    again = loads_object(listing.text)
+    again = loads_object(listing.text, 32)
     assert again["objects"] == listing.objects
     assert again["meta"]["total_count"] == count
     assert listing.flags == []
@@ -98,16 +99,16 @@ def test_a_list_that_never_comes_to_rest_is_incomplete():
 def test_an_object_that_is_listed_twice_with_two_contents_is_no_list():
     async def ask(_params):
         text = '{"meta": {"total_count": 2, "limit": 0}, "objects": [{"uuid": "a", "size": 1}, {"uuid": "a", "size": 2}]}'
-        return Answer(text, loads_object(text), 0, None, len(text))
+        return Answer(text, loads_object(text, 32), 0, None, len(text))
 
     with pytest.raises(RequestFailure, match=r"incomplete.*two contents"):
-        asyncio.run(complete_listing(ask, lambda found: found["uuid"], most_bytes=MOST_BYTES))
+        asyncio.run(complete_listing(ask, lambda found: found["uuid"], limits=ReadingLimits(response_bytes=MOST_BYTES)))
 
 
 def test_a_list_that_grows_beyond_the_bound_is_refused():
     server = Server([f"{number:0100}" for number in range(2_000)], cap=10)
     with pytest.raises(RequestFailure, match="larger than"):
-        asyncio.run(complete_listing(server.ask, lambda found: found["uuid"], most_bytes=50_000))
+        asyncio.run(complete_listing(server.ask, lambda found: found["uuid"], limits=ReadingLimits(response_bytes=50_000)))
 
 
 JSON = st.recursive(

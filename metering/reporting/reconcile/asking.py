@@ -97,7 +97,7 @@ def obtain(request: ReconcileRequest, period: Period, targets: Targets) -> Provi
     against = request.asked().against
     place = getattr(request, against)
     if place is not None:
-        return ProviderList(_parsed(against, list(read_list(Path(place)))))
+        return ProviderList(_parsed(against, list(read_list(Path(place), targets.limits))))
     # Only here the network's libraries are needed.
     from metering.ingest.cycle import Failure  # noqa: PLC0415
     from metering.ingest.provider_live import fetch_lists  # noqa: PLC0415
