@@ -1,10 +1,10 @@
 """What a person should know before believing a bill: each finding says what is the matter and what to do."""
 
-from collections import Counter
+from collections import defaultdict
 
 from metering.billing.usage import Computation
 from metering.engine.interface import QueryEngine
-from metering.model.period import instant_text
+from metering.model.period import date_text, instant_text
 from metering.model.records import ChargeLine, Finding, Severity, UsageRow
 from metering.model.units import counted
 
@@ -49,16 +49,21 @@ def _unobserved(usage: list[UsageRow]) -> list[Finding]:
 
 
 def _unpriced(lines: list[ChargeLine]) -> list[Finding]:
-    counts = Counter((line.account, line.location, line.currency, line.level) for line in lines if line.amount is None)
+    dates: defaultdict[tuple[str, str, str | None, int], list[int]] = defaultdict(list)
+    for line in lines:
+        if line.amount is None:
+            dates[line.account, line.location, line.currency, line.level].append(line.date)
     found = []
-    for (account, location, currency, level), count in counts.items():
+    for (account, location, currency, level), days in dates.items():
+        first, last = date_text(min(days)), date_text(max(days))
+        when = f"on {first}" if first == last else f"from {first} to {last}"
         if currency is None:
             message = "burst is unpriced: the account is not among the accounts, so its currency is not known; add it there"
         else:
-            message = f"burst is unpriced: no {currency} price of level {level} is in force; add one to the prices"
+            message = f"burst is unpriced: no {currency} price of level {level} is in force {when}; add one to the prices"
         found.append(
             Finding(
-                check="unpriced_burst", severity="error", account=account, location=location, count=count,
+                check="unpriced_burst", severity="error", account=account, location=location, count=len(days),
                 message=f"{message}; the statement is parked",
             )
         )  # fmt: skip

@@ -55,6 +55,10 @@ class Backfilled:
     polls: int = 0
     samples: int = 0
     failures: list[Failure] = field(default_factory=list)
+    # The earliest poll that was made, by location.
+    first_s: dict[str, int] = field(default_factory=dict)
+    # Accounts of which the provider has no sample in a gap: nothing was stored, or nobody looked.
+    silent: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -79,12 +83,34 @@ def backfill(targets: Targets, service: Service, period: Period, cycle_s: int) -
         ingest_waiting(service.store(service.store_wait_s), spool, service.clock() // _MICROSECONDS)
         done = asyncio.run(_fill(targets, service, spool, period, cycle_s))
         _told(service, ingest_waiting(service.store(service.store_wait_s), spool, service.clock() // _MICROSECONDS))
+        for name in sorted(done.silent):
+            service.tell(f"{name}: the provider has no sample of it in a gap, which stays: nothing was stored, or nobody looked")
+        if done.first_s:
+            with service.store(service.store_wait_s).reading() as engine:
+                _tell_unpriced(service, engine, done.first_s)
     return done
 
 
 def _told(service: Service, outcome: SpoolOutcome) -> None:
     for text in (*outcome.set_aside, *outcome.rejected):
         service.tell(f"not taken: {text}")
+
+
+def _tell_unpriced(service: Service, engine: Engine, first_s: dict[str, int]) -> None:
+    """Say where time was filled before any price of it is known: the provider tells its prices of now, and no older ones."""
+    known_from_s = dict(engine.sql("select location, min(effective_from_s) from prices group by location"))
+    unpriced: defaultdict[int | None, list[str]] = defaultdict(list)
+    for location, filled_s in sorted(first_s.items()):
+        begins_s = min((known_from_s[name] for name in ("", location) if name in known_from_s), default=None)
+        if begins_s is None or filled_s < begins_s:
+            unpriced[begins_s].append(location)
+    for begins_s, locations in unpriced.items():
+        before = "" if begins_s is None else f" before {instant_text(begins_s)}"
+        filled = instant_text(min(first_s[location] for location in locations))
+        service.tell(
+            f"{', '.join(locations)}: no price is known{before}, and time was filled from {filled} on: burst in it is unpriced "
+            "until you ingest prices (and burst_levels) with an effective_from of then"
+        )
 
 
 async def _fill(targets: Targets, service: Service, spool: Spool, period: Period, cycle_s: int) -> Backfilled:
@@ -174,10 +200,14 @@ async def _fill_window(
                 done.failures += failures
             return
         rows = [row for said in answers if not isinstance(said, BaseException) for row in said]
+        if not rows:
+            done.silent.add(collections[0].source.account_name or collections[0].source.account)
         for source, poll_s, listed in _polls(collections, known, rows, window, cycle_s):
             batch.append("capture", capture_line(source, poll_s * _MICROSECONDS, _response(source, listed), made_from="usage"))
             done.polls += 1
             done.samples += len(listed)
+            for location in {source.location, *(row.location for row in listed)}:
+                done.first_s[location] = min(poll_s, done.first_s.get(location, poll_s))
         batch.seal()
     except OSError as error:
         batch.drop()
@@ -188,9 +218,9 @@ def _failure(collection: Collection, error: BaseException) -> Failure:
     source = collection.source
     if isinstance(error, RequestFailure):
         cause = "too_large" if error.is_too_large else error.cause
-        return Failure(source.endpoint, source.account, "usage", cause, error.detail)
+        return Failure(source.endpoint, source.account, "usage", cause, error.detail, source.account_name)
     if isinstance(error, InputError):
-        return Failure(source.endpoint, source.account, "usage", "credential", str(error))
+        return Failure(source.endpoint, source.account, "usage", "credential", str(error), source.account_name)
     raise error
 
 

@@ -25,7 +25,7 @@ def write_facts(
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; name a new folder")
-    counts = {name: _write(folder / f"{name}.csv", columns, rows) for name, columns, rows in _tables(world, polls)}
+    counts = {name: _write(folder / f"{name}.csv", columns, rows) for name, columns, rows in tables(world, polls)}
     (folder / "expected").mkdir()
     bill = world_bill(world, start_s, end_s, polls=polls, as_of_s=as_of_s)
     text = json.dumps(bill, indent=1, ensure_ascii=False)
@@ -33,7 +33,8 @@ def write_facts(
     return counts
 
 
-def _tables(world: World, polls: Polls) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+def tables(world: World, polls: Polls) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Any]]]]:
+    """Give the world as facts, what its polls saw and what it knows of money: each table's name, columns and rows."""
     money = world.money
     yield "samples", SAMPLE_COLUMNS, _samples(world, polls)
     yield (

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from collect_help import Rig
-from sandbox_help import running, small_world, with_snapshots
+from sandbox_help import START_S, running, small_world, with_snapshots
 from typer.testing import CliRunner
 
 from metering.cli.app import app
@@ -62,6 +62,30 @@ def test_a_cycle_as_json_is_one_line_that_a_program_can_read(rig):
     assert (document["polls"], document["samples"], document["waiting_files"]) == (2, 2, 0)
     assert {failure["cause"] for failure in document["failures"]} == {"credential"}
     assert "failed: GVA" in done.stderr
+
+
+def test_a_backfill_says_what_it_filled_and_what_it_could_not(tmp_path):
+    world = small_world(locations=("ZRH", "GVA"))
+    with_snapshots(world, 2)
+    world.advance_to(START_S + 3_000)
+    with running(world) as served:
+        rig = Rig(tmp_path, served, attempts=1)
+        rig.collect()
+        served.advance(3_000)
+        rig.collect()
+        served.faults.add("status", value=503, location="GVA", path="/usage/", account="ben@example.com")
+        words = ("collect", "--backfill", "2026-10-01T00:50:00Z..2026-10-01T01:40:00Z", "--config", rig.config)
+        done = run(*words, "--format", "json")
+        # Of Ann's 9 cycles between the two polls, at both endpoints; of Ben's nothing, for half of what was his is not known.
+        assert (done.exit_code, json.loads(done.stdout)["polls"]) == (1, 18)
+        assert done.stderr == "failed: GVA Ben Inc usage: refused: HTTP 503 concurrency\n"
+        served.faults.clear()
+        done = run(*words, "--format", "table")
+        assert done.exit_code == 0
+        assert (
+            done.stderr == "Ben Inc: the provider has no sample of it in a gap, which stays: nothing was stored, or nobody looked\n"
+        )
+        assert done.stdout == "2 gaps of 5998 s, 0 polls, 0 samples, 0 failures\n"
 
 
 def test_metrics_are_written_for_prometheus(rig, tmp_path):

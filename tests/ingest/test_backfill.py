@@ -1,5 +1,8 @@
 """Gaps filled from the provider's own samples: none lost, none doubled, and never a poll of our own overridden."""
 
+import csv
+from decimal import Decimal
+
 import pytest
 import stamina
 from collect_help import Rig
@@ -8,9 +11,10 @@ from hypothesis import strategies as st
 from sandbox_help import START_S
 
 from metering.ingest.backfill import gaps_between
-from metering.model.period import Period
+from metering.model.period import Period, instant_text
 from metering.sandbox import running
 from metering.sandbox.world_bill import every_cycle, world_bill
+from metering.sandbox.world_facts import tables
 from metering.sandbox.world_life import seeded_world
 
 CYCLE_S = 300
@@ -107,6 +111,47 @@ def test_before_the_first_poll_too_what_was_asked_for_is_filled(rig):
     rig.sandbox.advance(CYCLE_S)
     done = backfill(rig, start_s, rig.world.now_s)
     assert done.polls == 12 * 6
+
+
+def test_time_before_the_first_price_is_unpriced_and_a_file_of_prices_prices_it(tmp_path, rig):
+    start_s = rig.world.now_s
+    rig.sandbox.advance(144 * CYCLE_S)
+    rig.collect()
+    rig.sandbox.advance(CYCLE_S)
+    first_s, end_s = rig.world.now_s - CYCLE_S, rig.world.now_s
+    period = Period(start_s, end_s).text
+    as_of = period.split("..")[1]
+    backfill(rig, start_s, end_s)
+    assert rig.told == [
+        f"CWL, DUB, FRA, GVA, LON, ZRH: no price is known before {instant_text(first_s)}, and time was filled from "
+        f"{instant_text(start_s)} on: burst in it is unpriced until you ingest prices (and burst_levels) with an effective_from "
+        "of then"
+    ]
+    with rig.meter() as meter:
+        parked = meter.bill(period, as_of=as_of).document()
+        assert {row["state"] for row in parked["statements"]} == {"parked"}
+        unpriced = next(each for each in parked["findings"] if each["check"] == "unpriced_burst")
+        assert "price of level 1 is in force on 2026-10-02; add one to the prices" in unpriced["message"]
+        for name, columns, rows in tables(rig.world, {}):
+            if name in ("prices", "burst_levels"):
+                with (tmp_path / f"{name}.csv").open("w", newline="") as file:
+                    csv.writer(file).writerows([columns, *rows])
+                assert meter.ingest(tmp_path / f"{name}.csv").rejections == []
+        priced = meter.bill(period, as_of=as_of).document()
+    truth = world_bill(rig.world, start_s, end_s, polls=every_cycle(rig.world, start_s, end_s))
+    assert priced["usage"] == truth["usage"]
+    for name in ("lines", "statements"):
+        assert plain(priced, name) == plain(truth, name)
+    assert {row["state"] for row in priced["statements"]} == {"draft"}
+
+
+def plain(document, name):
+    """Give rows with their money as numbers: `0.30` and `0.3` are one price."""
+    money = ("price", "amount", "burst_amount", "amount_due")
+    return [
+        {key: Decimal(value) if key in money else value for key, value in row.items() if key != "charge_id"}
+        for row in document[name]
+    ]
 
 
 @given(st.sets(st.integers(0, 40_000), max_size=12), st.integers(0, 30_000), st.integers(1, 10_000))
