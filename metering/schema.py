@@ -7,7 +7,8 @@ SCHEMA_VERSION = 1
 SCHEMA = """
 create table store_info (key varchar not null, value varchar not null);
 
--- one row an ingest that brought something; ingest_seq counts on from 1
+-- one row an ingest that brought something; ingest_seq counts on from 1. source is JSON: how many files were read, and by table
+-- of facts other than samples those that something came from
 create table ingests (ingest_seq bigint not null, ingested_at_s bigint not null, source varchar not null);
 -- the sample files of an ingest, as they were named; a poll that is spread over several counts as the first one's
 create table ingest_files (ingest_seq bigint not null, file_number bigint not null, file varchar not null);

@@ -7,11 +7,13 @@ DuckDB was chosen over files with a manifest, a Delta table and a server: see me
 """
 
 import contextlib
+import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -242,14 +244,34 @@ def ingest_known_at(engine: Engine, known_at: str | None) -> int:
     )
 
 
-def record_ingest(engine: Engine, source: str, now_s: int) -> int:
+@dataclass(frozen=True, slots=True)
+class IngestSource:
+    """What an ingest read: how many files, and by table of facts other than samples those that something came from."""
+
+    file_count: int
+    files: Mapping[str, list[str]]
+
+    @property
+    def text(self) -> str:
+        """The source as it is stored: JSON, with its keys in order."""
+        return json.dumps({"file_count": self.file_count, "files": self.files}, ensure_ascii=False, sort_keys=True)
+
+
+def record_ingest(engine: Engine, source: IngestSource, now_s: int) -> int:
     """Record an ingest and give its sequence number; a clock that was set back never puts it before the last."""
     ingest_seq = last_ingest(engine) + 1
     engine.sql(
         "insert into ingests select $ingest_seq, greatest($now_s, coalesce(max(ingested_at_s), $now_s)), $source from ingests",
-        {"ingest_seq": ingest_seq, "now_s": now_s, "source": source},
+        {"ingest_seq": ingest_seq, "now_s": now_s, "source": source.text},
     )
     return ingest_seq
+
+
+def files_of(engine: Engine, ingest_seqs: Sequence[int], table: str) -> list[str]:
+    """Name the files of some ingests that brought facts other than samples into a table; an old store tells none."""
+    rows = engine.sql("select source from ingests where list_contains($ingests, ingest_seq)", {"ingests": list(ingest_seqs)})
+    documents = [json.loads(source) for (source,) in rows if source.startswith("{")]
+    return sorted({file for document in documents for file in document.get("files", {}).get(table, [])})
 
 
 def ingested_at(engine: Engine, ingest_seq: int) -> str:

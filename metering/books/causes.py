@@ -19,6 +19,10 @@ _NOUNS = {
     "parked_statements": ("parked statement, of which nothing was billed", "parked statements, of which nothing was billed"),
     "polls_after_the_period": ("poll after the period", "polls after the period"),
 }
+# The table of facts, other than samples, that a kind of cause came into.
+TABLES_OF = {
+    "subscriptions": "subscriptions", "prices": "prices", "burst_levels": "burst_levels", "account_currencies": "accounts",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

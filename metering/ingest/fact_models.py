@@ -16,6 +16,8 @@ from metering.model.units import unit_multiplier
 BILLED_RESOURCE = "backup"
 MAX_IDENTIFIER_LENGTH = 128
 _MAX_TEXT_LENGTH = 1_000
+# What a subscription costs is a product, told to its last digit: an odd number of bytes has some forty decimals.
+_MAX_COST_DIGITS = 100
 _MAX_LEVEL = 2**63 - 1
 # The categories of Unicode that queries/staging/unfit_keys.sql refuses in samples.
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Co")
@@ -74,14 +76,30 @@ def _level(value: Any, info: ValidationInfo | None) -> int:
 
 
 def _price(value: Any, info: ValidationInfo | None) -> str:
+    text, most = _decimal(value), _most_digits(info)
+    if _digits(text) > most:
+        raise ValueError(f"has more than {most} digits (limits.digits)")
+    return text
+
+
+def _cost(value: Any) -> str:
+    text = _decimal(value)
+    if _digits(text) > _MAX_COST_DIGITS:
+        raise ValueError(f"has more than {_MAX_COST_DIGITS} digits")
+    return text
+
+
+def _digits(text: str) -> int:
+    return max(map(len, text.split(".")))
+
+
+def _decimal(value: Any) -> str:
     text = decimal_text(value) or ""
     whole, point, fraction = text.partition(".")
     if not text:
         raise ValueError("is missing")
     if not (whole.isascii() and whole.isdigit() and (not point or (fraction.isascii() and fraction.isdigit()))):
         raise ValueError("is no plain decimal of 0 or more, such as 0.28")
-    if max(len(whole), len(fraction)) > (most := _most_digits(info)):
-        raise ValueError(f"has more than {most} digits (limits.digits)")
     return text
 
 
@@ -112,10 +130,6 @@ def _or_empty(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: "" if value == "" else validate(value)
 
 
-def _optional_price(value: Any, info: ValidationInfo) -> str | None:
-    return None if value in (None, "") else _price(value, info)
-
-
 def _price_or_empty(value: Any, info: ValidationInfo) -> str:
     return "" if value == "" else _price(value, info)
 
@@ -139,6 +153,8 @@ class Fact(BaseModel):
     content: ClassVar[tuple[str, ...]]
     # What the provider says must agree with, where somebody declared the same fact by a file.
     agreed: ClassVar[tuple[str, ...]] = ()
+    # What decides nothing: a value that cannot be taken is left out, with those that mean nothing without it, and the fact stays.
+    informational: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def stored(self, now_s: int) -> dict[str, Any]:
         """Give the row to store, by column; `now_s` is the time of ingest."""
@@ -157,6 +173,7 @@ class Subscription(Fact):
     key = ("location", "id")
     content = ("account", "amount", "declared_start_s", "declared_end_s", "period", "price", "currency")
     agreed = ("account", "amount", "start_s", "end_s")
+    informational = {"price": (), "currency": ("price",), "auto_renew": ()}
 
     id: Identifier
     account: Identifier
@@ -166,7 +183,7 @@ class Subscription(Fact):
     end_time: Annotated[int | None, BeforeValidator(_optional(_instant))] = None
     period: Annotated[str | None, BeforeValidator(_optional(_term))] = None
     resource: str = BILLED_RESOURCE
-    price: Annotated[str | None, BeforeValidator(_optional_price)] = None
+    price: Annotated[str | None, BeforeValidator(_optional(_cost))] = None
     currency: Annotated[str | None, BeforeValidator(_optional(_currency))] = None
     auto_renew: Annotated[str | None, BeforeValidator(_optional(_flag))] = None
 

@@ -6,7 +6,7 @@ contradict each other are both kept aside: neither is the first.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,15 +24,17 @@ from metering.model.limits import ReadingLimits
 
 @dataclass(slots=True)
 class FactOutcome:
-    """What became of the rows of one small table, and which rows to store."""
+    """What became of the rows of one small table, which rows to store, and the files that these came from."""
 
     rows: Outcome
     rejections: list[Rejection]
     accepted: list[dict[str, Any]]
+    files: set[str] = field(default_factory=set)
 
     def with_more(self, other: "FactOutcome") -> "FactOutcome":
         """Give both outcomes as one."""
-        return FactOutcome(self.rows.plus(other.rows), self.rejections + other.rejections, self.accepted + other.accepted)
+        rows, rejections = self.rows.plus(other.rows), self.rejections + other.rejections
+        return FactOutcome(rows, rejections, self.accepted + other.accepted, self.files | other.files)
 
 
 def read_facts(engine: Engine, table: str, files: list[FactFile], *, supersede: bool, now_s: int) -> FactOutcome:
@@ -53,15 +55,15 @@ def compare_facts(
             required = REQUIRED_COLUMNS[file.table]
             if record.problem is not None:
                 outcome.rejections.append(Rejection(table, file.shown, line, "line", record.shown, LINE_PROBLEMS[record.problem]))
+                outcome.rows.rejected += 1
             elif table != "accounts" and raw.get("resource") not in (BILLED_RESOURCE, None, ""):
                 outcome.rows.ignored += 1
-            elif isinstance(fact := validated(table, required, file.shown, line, raw, now_s, file.limits), Rejection):
-                outcome.rejections.append(fact)
+            elif (fact := validated(table, required, (file.shown, line), raw, now_s, file.limits, outcome.rejections)) is None:
+                outcome.rows.rejected += 1
             else:
                 key, content = (tuple(fact[name] for name in names) for names in (model.key, model.content))
                 versions.setdefault(key, {}).setdefault(content, []).append((file, line, fact))
         file.assert_unchanged()
-    outcome.rows.rejected = len(outcome.rejections)
     in_force = _in_force(engine, table, model)
     for key, contents in sorted(versions.items()):
         seen = sum(len(places) for places in contents.values())
@@ -77,6 +79,7 @@ def compare_facts(
             outcome.rows.accepted += 1
             outcome.rows.duplicate += seen - 1
             outcome.accepted.append(places[0][2])
+            outcome.files.add(places[0][0].shown)
     outcome.rejections.sort(key=lambda rejection: (rejection.file, rejection.line))
     return outcome
 
@@ -104,26 +107,48 @@ def _in_force(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[
 
 
 def validated(
-    table: str, required: Sequence[str], place: str, line: int, raw: dict[str, Any], now_s: int, limits: ReadingLimits
-) -> dict[str, Any] | Rejection:
-    """Give a row as it is stored, or why it cannot be: the first thing that is wrong with it."""
+    table: str,
+    required: Sequence[str],
+    place: tuple[str, int],
+    raw: dict[str, Any],
+    now_s: int,
+    limits: ReadingLimits,
+    rejections: list[Rejection],
+) -> dict[str, Any] | None:
+    """Give a row as it is stored, or None where it cannot be; what is wrong with it, in `rejections`, the first thing only.
+
+    A value that decides nothing is left out where it cannot be taken, and told there too: whatever somebody writes into the price
+    of a subscription, it entitles to what it does.
+    """
+    file, line = place
     model = ALL_MODELS[table]
     # An optional cell that is empty says nothing; a required one is told so by its validator.
     given = {name: value for name, value in raw.items() if name in required or value not in (None, "")}
     missing = next((name for name in required if name not in given), None)
     if missing is not None:
-        return Rejection(table, place, line, missing, "", "is missing")
-    try:
-        return model.model_validate(given, context=limits).stored(now_s)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        message = first["msg"].removeprefix("Value error, ")
-        field = str(first["loc"][0]) if first["loc"] else ""
-        if not field:
-            field, _, message = message.partition(": ")
-    except ValueError as error:
-        field, message = "period", str(error)
-    return Rejection(table, place, line, field, (decimal_text(raw.get(field)) or "")[:200], message)
+        rejections.append(Rejection(table, file, line, missing, "", "is missing"))
+        return None
+    left_out: list[Rejection] = []
+    while True:
+        try:
+            fact = model.model_validate(given, context=limits).stored(now_s)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False)[0]
+            message = first["msg"].removeprefix("Value error, ")
+            field = str(first["loc"][0]) if first["loc"] else ""
+            if not field:
+                field, _, message = message.partition(": ")
+        except ValueError as error:
+            field, message = "period", str(error)
+        else:
+            rejections += left_out
+            return fact
+        shown = (decimal_text(raw.get(field)) or "")[:200]
+        if field not in model.informational:
+            rejections.append(Rejection(table, file, line, field, shown, message))
+            return None
+        left_out.append(Rejection(table, file, line, field, shown, f"{message}; left out, the rest of the row counts"))
+        given = {name: value for name, value in given.items() if name not in (field, *model.informational[field])}
 
 
 def conflict(table: str, key: tuple[Any, ...], place: str, line: int, fact: dict[str, Any]) -> Rejection:

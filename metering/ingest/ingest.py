@@ -28,9 +28,11 @@ from metering.model.errors import InputError
 from metering.model.progress import Progress, silent
 from metering.model.units import counted
 from metering.seals import seal_ingest
-from metering.store import Store, record_ingest, transaction
+from metering.store import IngestSource, Store, record_ingest, transaction
 
 _STAGING_STEPS = 8
+# More files than this of one small table are not named one by one; a collector brings an answer a file.
+_MOST_NAMES = 20
 
 
 @dataclass(slots=True)
@@ -155,7 +157,8 @@ def _write(
     news = news_of(engine, outcome, samples, facts)
     if news is None:
         return
-    ingest_seq = record_ingest(engine, f"{len(outcome.file_names)} files", now_s)
+    brought = {table: sorted(fact.files)[:_MOST_NAMES] for table, fact in facts.items() if fact.files}
+    ingest_seq = record_ingest(engine, IngestSource(len(outcome.file_names), brought), now_s)
     for table, fact in facts.items():
         write_facts(engine, table, fact.accepted, ingest_seq)
     if samples.polls.accepted or news.has_conflicts:

@@ -11,7 +11,7 @@ from metering.engine.duckdb import Engine, quoted_name
 from metering.ingest.answers import Reading
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, Fact
 from metering.ingest.facts import FactOutcome, conflict, validated
-from metering.ingest.samples import Outcome, Rejection
+from metering.ingest.samples import Outcome
 from metering.model.limits import ReadingLimits
 
 _Key = tuple[Any, ...]
@@ -42,6 +42,7 @@ def compare_readings(
         elif known is None or (known["read_s"] is not None and known["read_s"] < reading.read_s):
             outcome.rows.accepted += 1
             outcome.accepted.append(fact | {"read_s": reading.read_s})
+            outcome.files.add(reading.place)
             known = fact
         elif known["read_s"] is not None or _picked(known, model.agreed) == _picked(fact, model.agreed):
             outcome.rows.duplicate += 1
@@ -63,9 +64,8 @@ def _newest(
         if table != "poll_notes" and reading.row.get("resource", BILLED_RESOURCE) != BILLED_RESOURCE:
             outcome.rows.ignored += 1
             continue
-        fact = validated(table, required, reading.place, reading.line, reading.row, now_s, limits)
-        if isinstance(fact, Rejection):
-            outcome.rejections.append(fact)
+        fact = validated(table, required, (reading.place, reading.line), reading.row, now_s, limits, outcome.rejections)
+        if fact is None:
             outcome.rows.rejected += 1
             continue
         key = _picked(fact, model.key)

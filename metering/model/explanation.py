@@ -153,7 +153,7 @@ class BilledPart(Row):
 
 
 class LateFact(Row):
-    """Facts of one kind that came since: how many, the first, the ingests that brought them and when; of polls, the files too."""
+    """Facts of one kind that came since: how many, the first, the ingests that brought them, when, and from which files."""
 
     cause: str
     count: int

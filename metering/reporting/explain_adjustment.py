@@ -12,7 +12,7 @@ from metering.billing.bill import charge_id as charge_id_of
 from metering.billing.bill import charge_lines
 from metering.billing.money import AMOUNT_PLACES, from_units, in_units
 from metering.billing.usage import Computation, compute_usage
-from metering.books.causes import Cause
+from metering.books.causes import TABLES_OF, Cause
 from metering.books.charges import FrozenCharge
 from metering.books.closings import Books, Closing
 from metering.books.history import ZERO, Billed, History, LineKey, line_key
@@ -31,6 +31,7 @@ from metering.model.explanation import (
 from metering.model.period import Period
 from metering.model.records import BilledPeriod, ChargeLine
 from metering.reporting.explain import explain_line
+from metering.store import files_of
 
 _MEASURES = ("burst_byte_seconds", "burst_seconds", "peak_burst_bytes", "amount")
 
@@ -152,16 +153,20 @@ def _billed_part(part: FrozenCharge) -> BilledPart:
 
 
 def _late_fact(engine: Engine, cause: Cause) -> LateFact:
-    """Tell a cause with when it came; of polls, with the files that its first and last ingest read."""
-    ingests = {"ingests": sorted({cause.first_ingest_seq, cause.last_ingest_seq})}
-    came = engine.sql("select ingested_at_s from ingests where list_contains($ingests, ingest_seq) order by all", ingests)
-    files: list[tuple[str]] = []
+    """Tell a cause with when it came, and with the files that its first and last ingest read it from."""
+    ingests = sorted({cause.first_ingest_seq, cause.last_ingest_seq})
+    chosen = {"ingests": ingests}
+    came = engine.sql("select ingested_at_s from ingests where list_contains($ingests, ingest_seq) order by all", chosen)
+    files: list[str] = []
     if cause.kind.endswith("polls"):
-        files = engine.sql("select distinct file from ingest_files where list_contains($ingests, ingest_seq) order by all", ingests)
+        found = engine.sql("select distinct file from ingest_files where list_contains($ingests, ingest_seq) order by all", chosen)
+        files = [file for (file,) in found]
+    elif table := TABLES_OF.get(cause.kind):
+        files = files_of(engine, ingests, table)
     return LateFact(
         cause=cause.kind, count=cause.count, first=cause.first, first_ingest=cause.first_ingest_seq,
         last_ingest=cause.last_ingest_seq, first_ingested_at=came[0][0], last_ingested_at=came[-1][0],
-        files=[file for (file,) in files], text=cause.text,
+        files=files, text=cause.text,
     )  # fmt: skip
 
 

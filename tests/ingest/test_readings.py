@@ -168,12 +168,18 @@ def test_currency_discounts_and_places_are_kept_once(taken):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("amount", "-1"), ("amount", "1.5"), ("amount", "1E2000000"), ("amount", True), ("end_time", "soon"), ("price", "1E2000000")],
+    [("amount", "-1"), ("amount", "1.5"), ("amount", "1E2000000"), ("amount", True), ("end_time", "soon")],
 )
 def test_a_row_that_is_no_fact_is_rejected_alone(taken, field, value):
     outcome = taken(bought(0, id=8), bought(0, **{field: value}))
     assert (outcome.tables["subscriptions"].accepted, outcome.tables["subscriptions"].rejected) == (1, 1)
     assert outcome.rejections[0].field == field
+
+
+def test_a_price_that_is_none_takes_no_entitlement_with_it(taken):
+    outcome = taken(bought(0, price="1E2000000"))
+    assert (outcome.tables["subscriptions"].accepted, outcome.tables["subscriptions"].rejected) == (1, 0)
+    assert [rejection.field for rejection in outcome.rejections] == ["price"]
 
 
 def test_an_answer_that_is_cut_off_is_refused(taken):

@@ -125,6 +125,42 @@ def test_other_resources_than_backup_are_ignored_and_counted(tmp_path):
     assert counts(ingested(write_facts(tmp_path / "facts", {"prices": rows})), "prices") == (1, 0, 0, 0, 2)
 
 
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
+@pytest.mark.parametrize(
+    ("told", "field", "reason"),
+    [
+        ({"price": "for free"}, "price", "is no plain decimal of 0 or more, such as 0.28"),
+        ({"price": "-5"}, "price", "is no plain decimal of 0 or more, such as 0.28"),
+        ({"price": "9" * 101}, "price", "has more than 100 digits"),
+        ({"currency": "francs", "price": "5"}, "currency", "is no currency of ISO 4217 with a minor unit, such as CHF"),
+        ({"auto_renew": "y" * 1001}, "auto_renew", "is longer than 1000 characters"),
+    ],
+)
+def test_a_subscription_entitles_whatever_is_written_into_what_decides_nothing(tmp_path, told, field, reason, ending):
+    row = SUBSCRIPTION | {"price": "", "currency": "CHF", "auto_renew": ""} | told
+    facts = {"subscriptions": [row], "samples": [sample(at(0), 9, "s", "a1", "ZRH", endpoint="ZRH")], "prices": [PRICE]}
+    with metering.open(":memory:") as meter:
+        outcome = meter.ingest(write_facts(tmp_path / "facts", facts, ending))
+        assert counts(outcome, "subscriptions") == (1, 0, 0, 0, 0)
+        (rejection,) = outcome.rejections
+        assert (rejection.field, rejection.reason) == (field, f"{reason}; left out, the rest of the row counts")
+        assert not outcome.is_clean
+        bill = meter.bill(HOUR)
+        (usage,) = bill.usage
+        assert usage.entitled_byte_seconds == 5 * usage.measured_seconds + 5 * usage.held_seconds > 0
+        assert "rejected_rows" in {finding.check for finding in bill.findings}
+        with meter._store.reading() as engine:
+            ((price_told, currency),) = engine.sql("select price, currency from subscriptions")
+        assert (price_told, currency) == (None, None if field == "currency" else "CHF")
+        assert meter.ingest(tmp_path / "facts").ingest_seq is None, "told again, it is nothing new"
+
+
+def test_a_subscription_costs_what_it_costs_to_the_last_of_many_digits(tmp_path):
+    cost = "0." + "123456789" * 7
+    outcome = ingested(write_facts(tmp_path / "facts", {"subscriptions": [SUBSCRIPTION | {"price": cost, "currency": "CHF"}]}))
+    assert (counts(outcome, "subscriptions"), outcome.rejections) == ((1, 0, 0, 0, 0), [])
+
+
 def test_a_subscription_by_period_is_the_same_fact_whenever_it_is_ingested(tmp_path):
     folder = write_facts(
         tmp_path / "facts",

@@ -56,7 +56,9 @@ def test_each_adjustment_can_be_redone_from_its_explanation_before_and_after_it_
         assert explained.line == line
         assert document["recomputed"] == redo_adjustment(document) | {"agrees": True}
         assert {cause.last_ingest for cause in explained.causes} == {2}
-        assert all(cause.files for cause in explained.causes if "polls" in cause.cause)
+        for cause in explained.causes:
+            table = {"account_currencies": "accounts"}.get(cause.cause, "samples" if "polls" in cause.cause else cause.cause)
+            assert cause.files == [str(tmp_path / "fix" / f"{table}.csv")], cause.text
         assert (explained.now.known_at_ingest, explained.then.known_at_ingest, explained.closing) == (2, 1, None)
     meter.close(NEXT, reason="whatever stands against it")
     for line in lines:
