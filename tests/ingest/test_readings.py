@@ -105,6 +105,14 @@ def test_an_old_answer_that_comes_again_changes_nothing(taken):
     assert levels(taken) == before == [(0, 2), (300, 2), (600, 4)]
 
 
+def test_an_answer_that_comes_late_holds_for_its_own_slot_only(taken):
+    for second, current, coming in ((10, 1, 1), (610, 1, 1), (910, 1, 1)):
+        taken(pricing(second, current, coming))
+    assert levels(taken) == [(0, 1)]
+    taken(pricing(310, 2, 1))  # such as from a file that was set aside, or from another collector
+    assert levels(taken) == [(0, 1), (300, 2), (600, 1)]
+
+
 def test_answers_in_one_file_give_what_they_give_one_by_one(taken, tmp_path):
     lines = [pricing(10 + 300 * n, current, coming) for n, (current, coming) in enumerate([(2, 2), (3, 4), (4, 2), (1, 1)])]
     taken(*lines)
