@@ -155,7 +155,7 @@ def assert_observed(engine: QueryEngine, computation: Computation) -> None:
         NoDataError: no second of the period is in any state, or all polls are from earlier months.
     """
     if _is_silent(engine, computation.period, _last_poll(engine, computation.parameters)):
-        raise NoDataError(f"nothing was observed in {computation.period.text}: {_span(engine)}")
+        raise NoDataError(f"nothing was observed in {computation.period.text}: {_span(engine, computation)}")
 
 
 def _is_silent(engine: QueryEngine, period: Period, last_poll_s: int) -> bool:
@@ -172,8 +172,11 @@ def _is_silent(engine: QueryEngine, period: Period, last_poll_s: int) -> bool:
     return last_poll_s < month_start(period.start_s)
 
 
-def _span(engine: QueryEngine) -> str:
+def _span(engine: QueryEngine, computation: Computation) -> str:
     first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
     if first_s is None:
         return "the store has no samples yet; `metering ingest FACTS` brings them"
-    return f"polls are known from {instant_text(first_s)} to {instant_text(last_s)}"
+    known = f"polls are known from {instant_text(first_s)} to {instant_text(last_s)}"
+    if computation.as_of_s <= first_s < computation.period.end_s:
+        return f"{known}, and time ends before them, at {instant_text(computation.as_of_s)}; --as-of sets the clock"
+    return known

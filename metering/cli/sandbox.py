@@ -103,11 +103,11 @@ def serve(
         message(common, f"a world of {accounts} accounts lives until now (days: {days}) …")
         world.advance_to(now_s)
         sandbox.set_speed(speed)
-        asyncio.run(serve_until_signal(sandbox, servers, lambda: _tell(world, servers, write)))
+        asyncio.run(serve_until_signal(sandbox, servers, lambda: _tell(world, servers, write, speed)))
         message(common, f"the sandbox has ended; its clock stood at {instant_text(world.now_s)}")
 
 
-def _tell(world: "World", servers: "list[Server]", folder: Path | None) -> None:
+def _tell(world: "World", servers: "list[Server]", folder: Path | None, speed: int) -> None:
     """Say where the sandbox is, who may ask it, and how to point the collector at it."""
     root = f"http://{servers[0].host}:{servers[0].port}"
     accounts = list(world.accounts.values())
@@ -122,6 +122,10 @@ def _tell(world: "World", servers: "list[Server]", folder: Path | None) -> None:
         lines += ["to collect from it: serve --write DIR writes the settings that metering collect needs"]
     else:
         lines += [f"to collect from it, in another terminal: cd {folder} && metering collect --once"]
+    if speed > 1:
+        lines += [
+            "its clock runs ahead of yours, and dates what is collected: give metering bill and run the --as-of that you mean"
+        ]
     typer.echo("\n".join(lines))
 
 

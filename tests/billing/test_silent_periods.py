@@ -29,3 +29,10 @@ def test_a_gap_or_the_silent_rest_of_a_month_is_missing_time(meter, period):
 def test_a_month_after_the_last_poll_and_time_before_the_first_have_no_data(meter, period):
     with pytest.raises(NoDataError, match="nothing was observed in"):
         meter.bill(period, as_of="2026-05-01T00:00:00Z")
+
+
+def test_a_clock_that_stands_before_all_polls_is_told_as_the_reason(meter):
+    # Such as ours, where the polls are dated by the clock of a sandbox that runs ahead.
+    said = "polls are known from .* to .*, and time ends before them, at 2026-03-04T22:00:00Z; --as-of sets the clock"
+    with pytest.raises(NoDataError, match=said):
+        meter.bill("2026-03-04..2026-03-06", as_of="2026-03-04T22:00:00Z")
