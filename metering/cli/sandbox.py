@@ -123,9 +123,7 @@ def _tell(world: "World", servers: "list[Server]", folder: Path | None, speed: i
     else:
         lines += [f"to collect from it, in another terminal: cd {folder} && metering collect --once"]
     if speed > 1:
-        lines += [
-            "its clock runs ahead of yours, and dates what is collected: give metering bill and run the --as-of that you mean"
-        ]
+        lines += [f"its clock runs ahead of yours: give metering bill an --as-of, such as what {root}/_clock/ tells"]
     typer.echo("\n".join(lines))
 
 
