@@ -148,6 +148,18 @@ def test_a_snapshot_that_two_endpoints_list(tmp_path):
     assert found(world(tmp_path, samples=samples)) == [("listed_twice", "info", "A", "ZRH", 1, None)]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "cause", "check"), [("failed", "timeout", "failed_polls"), ("flagged", "listed_twice", "odd_listings")]
+)
+def test_what_the_collector_could_not_have_and_what_was_odd_about_what_it_had(tmp_path, outcome, cause, check):
+    meter = world(tmp_path)
+    told = {"poll_time": DAYS[1], "endpoint": "ZRH", "account": "A", "location": "ZRH", "resource": "remotesnapshots"}
+    note = told | {"response": {}, "note": {"outcome": outcome, "cause": cause, "detail": "30 s"}}
+    (tmp_path / "told.answer.ndjson").write_text(json.dumps(note) + "\n")
+    meter.ingest(tmp_path / "told.answer.ndjson")
+    assert found(meter) == [(check, "info", "A", None, 1, None)]
+
+
 # --- what an audit finds besides ---
 
 
@@ -440,6 +452,13 @@ def test_every_query_of_the_audit_is_a_check_and_every_check_says_what_it_means_
     assert all(check.means and check.do for check in CHECKS)
     told_by_bills = (*BILL_CHECKS, *BOOK_CHECKS[:1])
     assert all(check.told for check in CHECKS if check not in told_by_bills)
+
+
+def test_each_check_has_an_error_that_is_planted_for_it_here():
+    """An assertion of this file names it as what is found, as a text of its own; not only as one of several that may be."""
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    planted = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert {check.name for check in CHECKS} - planted == set()
 
 
 def test_every_finding_of_a_bill_is_among_the_checks():
