@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SHORT = ("date", "period", "closed_at", "charge_id", "unit", "currency", "state", "state_then", "state_now")
 _NUMBERS = ("count", "seconds", "bytes", "byte_seconds", "money")
 
 
@@ -43,7 +44,7 @@ def columns(table: Table, *names: str) -> Table:
 
 def _is_short(column: Column) -> bool:
     """Tell whether what stands in a column is read as one word, whatever it looks like."""
-    return column.kind in ("instant", "date") or column.name in ("date", "charge_id", "unit", "currency", "state")
+    return column.kind in ("instant", "date") or column.name in _SHORT
 
 
 def _title(column: Column) -> str:
