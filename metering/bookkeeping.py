@@ -1,6 +1,7 @@
 """The operations on closed periods, as a part of the meter: close, verify, and on what terms any question is answered."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import overload
@@ -16,7 +17,7 @@ from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_seconds, parse_period
 from metering.model.progress import Progress, silent
-from metering.store import Store
+from metering.store import Store, last_ingest
 
 
 class Bookkeeping:
@@ -71,6 +72,13 @@ class Bookkeeping:
         """Give what is closed, in the order of the hash chain."""
         with self._store.reading() as engine:
             return read_closings(engine)
+
+    def account_names(self) -> dict[str, str]:
+        """What to call each account as it is known now: left out is one that has no name, or shares it with another."""
+        with self._store.reading() as engine:
+            rows = engine.rows("billing/known_accounts", {"known_seq": last_ingest(engine)})
+        shared = Counter(row["name"] for row in rows)
+        return {row["account"]: row["name"] for row in rows if row["name"] and shared[row["name"]] == 1}
 
     def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = silent) -> Verification:
         """Recompute every closed statement, walk the hash chain, hold every fact against its seal; nothing is written.

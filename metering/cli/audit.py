@@ -61,13 +61,14 @@ def audit(
             opened.write_findings(output, found)
             message(common, f"{output}: {counted(len(found), 'finding')}")
         else:
-            _print(common, found)
+            is_read = common.format is Format.TABLE
+            _print(common, found, opened.account_names() if found and is_read else {})
         tell(lambda: audit_alert(named, found))
     if check and any(finding.severity != "info" for finding in found):
         raise typer.Exit(EXIT_FOUND)
 
 
-def _print(common: Common, found: "list[Finding]") -> None:
+def _print(common: Common, found: "list[Finding]", names: dict[str, str]) -> None:
     from metering.cli.bill_view import print_findings  # noqa: PLC0415 -- `--help` must not wait for them
     from metering.cli.render import console, print_json, print_table  # noqa: PLC0415
     from metering.model.records import Finding  # noqa: PLC0415
@@ -79,6 +80,6 @@ def _print(common: Common, found: "list[Finding]") -> None:
     elif common.format is Format.CSV:
         print_table(common, table_of("findings", Finding, found))
     elif found:
-        print_findings(console(), common, found, {})
+        print_findings(console(), common, found, names)
     else:
         console().print(f"no findings: {len(CHECKS)} checks, and nothing is known to be wrong")

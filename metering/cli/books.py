@@ -6,6 +6,7 @@ import typer
 
 from metering.cli.bill import show_bill
 from metering.cli.common import EXIT_FAILED, Common, Format, message, meter, progress, with_common_options
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from metering.books.closing import Closed, RefusedError
@@ -64,7 +65,11 @@ def verify(
         more = f", and {len(found.differences) - 1} more" if len(found.differences) > 1 else ""
         typer.echo(f"metering: {found.differences[0].message}{more}: the books are not as they were closed", err=True)
         raise typer.Exit(EXIT_FAILED)
-    if not found.closings:
+    if found.closings:
+        statements = counted(sum(row.statement_count for row in found.closings), "statement")
+        closings = counted(len(found.closings), "closing")
+        message(common, f"the books are as they were closed: {closings}, {statements} recomputed, and every fact is as it came")
+    else:
         message(common, "nothing is closed yet; every fact is as it came")
 
 

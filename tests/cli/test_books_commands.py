@@ -70,8 +70,9 @@ def test_verify_names_each_kind_of_defect_and_ends_with_1(store, name):
     sql, what, message = DEFECTS[name]
     for day in (DAY, NEXT):
         assert books("close", day, "--by", "ann", "-q", store=store)[0] == 0
-    code, out, _ = books("verify", store=store)
+    code, out, said = books("verify", store=store)
     assert (code, json.loads(out)["differences"]) == (0, [])
+    assert said == "the books are as they were closed: 2 closings, 2 statements recomputed, and every fact is as it came\n"
     change(store, sql)
     code, out, said = books("verify", "--format", "json", store=store)
     differences = json.loads(out)["differences"]
@@ -132,6 +133,8 @@ def test_the_findings_of_an_audit_are_the_same_in_each_format_of_a_file(here, en
     assert code == 0
     expected = [(each["check"], each["severity"], each["message"]) for each in json.loads(printed)]
     assert expected
+    shown = books("audit", "--period", DAY, "--format", "table", store=meter.settings.store)[1]
+    assert "Müller & <Co>, ZRH: " in shown, "who reads it knows names"
     code, out, said = books("audit", "--period", DAY, "--check", "-o", place, store=meter.settings.store)
     assert (code, out, said) == (3, "", f"{place}: {len(expected)} findings\n")
     assert [(row["check"], row["severity"], row["message"]) for row in rows_of(place)] == expected
