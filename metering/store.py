@@ -19,7 +19,7 @@ from pathlib import Path
 import duckdb
 
 from metering.durable import sync_file, sync_folder
-from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted
+from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted, trouble_of_machine
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError, StoreHeldError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
@@ -28,6 +28,8 @@ from metering.schema import SCHEMA, SCHEMA_VERSION
 
 MEMORY = ":memory:"
 DEFAULT_WAIT_SECONDS = 30
+# What DuckDB says where another process has the file; a path may hold the word lock too.
+_LOCKED = "Could not set lock"
 _NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
 
 
@@ -120,7 +122,7 @@ class Store:
                 "full; name another place with --store"
             ) from None
         except duckdb.Error as error:
-            raise StoreError(f"{self.shown} cannot be made: {_reason(error)}") from None
+            raise StoreError(f"{self.shown} cannot be made: {trouble_of_machine(error) or _reason(error)}") from None
 
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool, places: Sequence[Path]) -> Iterator[Engine]:
@@ -139,6 +141,8 @@ class Store:
                 self._check_schema(engine, read_only=read_only)
                 yield engine
             except duckdb.Error as error:
+                if said := trouble_of_machine(error):
+                    raise StoreError(f"{self.shown} cannot be used: {said}; nothing was written; mend that and run again") from None
                 if not _is_damage(error, self.path):
                     raise
                 raise StoreError(f"{self.shown} is damaged ({_first_line(error)}); restore it from a backup") from None
@@ -165,15 +169,17 @@ class Store:
             try:
                 return self._connect(read_only=read_only, spill_folder=spill_folder, places=places)
             except duckdb.IOException as error:
-                if "lock" not in str(error):
-                    raise StoreError(f"{self.shown} cannot be opened as a store: {_reason(error)}") from None
+                if _LOCKED not in str(error):
+                    said = trouble_of_machine(error) or _reason(error)
+                    raise StoreError(f"{self.shown} cannot be opened as a store: {said}") from None
                 if time.monotonic() >= deadline:
                     raise StoreHeldError(
                         f"{self.shown} is held by {_holder(str(error))}: waited {self._wait_seconds} s; "
                         "try again once it is done, or wait longer with METERING_STORE_WAIT"
                     ) from None
             except (duckdb.Error, UnicodeError) as error:
-                raise StoreError(f"{self.shown} cannot be opened as a store: {_reason(error)}") from None
+                said = trouble_of_machine(error) or _reason(error)
+                raise StoreError(f"{self.shown} cannot be opened as a store: {said}") from None
             time.sleep(0.05)
 
     def _check_schema(self, engine: Engine, *, read_only: bool) -> None:
@@ -290,7 +296,7 @@ def _is_damage(error: duckdb.Error, path: Path) -> bool:
     text = str(error)
     if isinstance(error, (duckdb.FatalException, duckdb.SerializationException)) or "Corrupt database file" in text:
         return True
-    return isinstance(error, duckdb.IOException) and str(path) in text and "lock" not in text
+    return isinstance(error, duckdb.IOException) and str(path) in text and _LOCKED not in text
 
 
 def _first_line(error: Exception) -> str:

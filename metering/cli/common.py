@@ -180,7 +180,7 @@ def _settings(common: Common) -> "Settings":
 @contextlib.contextmanager
 def _errors_told() -> Iterator[None]:
     """Make one line on stderr and an exit code of every error."""
-    from metering.engine.duckdb import Engine  # noqa: PLC0415
+    from metering.engine.duckdb import Engine, trouble_of_machine  # noqa: PLC0415
     from metering.model.errors import MeteringError, MisuseError  # noqa: PLC0415
 
     try:
@@ -195,7 +195,8 @@ def _errors_told() -> Iterator[None]:
         raise
     except (OSError, MemoryError, Engine.Error) as error:
         # A full disk, too little memory: a transaction that did not end is not in the store.
-        print(f"metering: {one_line(error)}: nothing was written; mend that and run again", file=sys.stderr)  # noqa: T201
+        said = trouble_of_machine(error) or one_line(error)
+        print(f"metering: {said}: nothing was written; mend that and run again", file=sys.stderr)  # noqa: T201
         raise typer.Exit(EXIT_FAILED) from None
     except (KeyboardInterrupt, RuntimeError) as error:
         # DuckDB tells of Ctrl-C in the middle of a query in its own way.

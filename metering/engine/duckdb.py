@@ -179,6 +179,32 @@ def _meant(places: Sequence[Path]) -> list[str]:
     return sorted({*map(str, meant), *map(glob_escaped, meant)})
 
 
+# What the machine lacks, by the words in which DuckDB and the system say so.
+_TROUBLES = (
+    ("No space left on device", "the disk is full"),
+    (
+        "max_temp_directory_size",
+        "the disk is full of what does not fit into memory: free some, or raise the setting `memory`",
+    ),
+    ("Disk quota exceeded", "the quota of the disk is used up"),
+    ("File too large", "a file may not grow that large (see ulimit -f)"),
+    ("Too many open files", "more files are open than may be (see ulimit -n)"),
+    ("Input/output error", "the disk fails (Input/output error)"),
+    ("Read-only file system", "the disk may only be read"),
+)
+
+
+def trouble_of_machine(error: BaseException) -> str | None:
+    """Say what the machine lacks where an error tells of that; data and store are then as sound as they were."""
+    text = str(error)
+    found = next((said for mark, said in _TROUBLES if mark in text), None)
+    if found is None and isinstance(error, duckdb.OutOfMemoryException):
+        return "it needs more memory than it may use: raise the setting `memory` (METERING_MEMORY), or take less at once"
+    if found is None and isinstance(error, MemoryError):
+        return "the machine has no memory left"
+    return found
+
+
 def quoted(text: str | Path) -> str:
     """Quote text as an SQL literal, for the few places (table functions) where DuckDB cannot bind."""
     return "'" + str(text).replace("'", "''") + "'"

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
+from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name, trouble_of_machine
 from metering.engine.interface import QueryEngine
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, MODELS, Fact
 from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
@@ -179,6 +179,8 @@ def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[Record]:
     try:
         rows = engine.sql(f"select {', '.join(picks)} from read_parquet({quoted(glob_escaped(file.path))})")
     except engine.Error as error:
+        if trouble_of_machine(error):
+            raise
         raise InputError(f"{file.shown} is damaged ({str(error).splitlines()[0]}); write it again") from None
     for number, row in enumerate(rows, start=1):
         yield Record(number, dict(zip(file.columns, row, strict=True)))

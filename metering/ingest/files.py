@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from metering.engine.duckdb import Engine, glob_escaped, quoted
+from metering.engine.duckdb import Engine, glob_escaped, quoted, trouble_of_machine
 from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
 from metering.ingest.text import Record, byte_lines, csv_records, first_line, json_records
@@ -232,6 +232,8 @@ def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple
     try:
         rows = engine.sql(f"describe select * from read_parquet({quoted(glob_escaped(path))})")
     except engine.Error as error:
+        if trouble_of_machine(error):
+            raise
         raise InputError(f"{path} is no readable Parquet file ({str(error).strip().splitlines()[0]}); write it again") from None
     return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
 
@@ -277,5 +279,7 @@ def assert_readable(engine: Engine, file: FactFile) -> None:
         try:
             reader.sql(f"select sum(hash(t)) from read_parquet({quoted(glob_escaped(file.path))}) as t")
         except engine.Error as error:
+            if trouble_of_machine(error):
+                raise
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"{file.shown} is damaged ({reason}): nothing was taken; write it again") from None

@@ -129,6 +129,12 @@ def test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_we
             assert done.returncode in (0, 1), told
             assert done.stderr.count("\n") <= 1, told
             assert "defect of ours" not in done.stderr, told
+            # A disk that fails is told as that: who restores a backup for it loses what came since.
+            assert "damaged" not in done.stderr, told
+            if done.returncode:
+                assert any(
+                    mark in done.stderr for mark in (("full", "No space left") if way == "enospc" else ("Input/output error",))
+                ), told
         assert state(folder) in (before, after), told
         metering(*words_of(command.words, folder))
         assert state(folder) == after, told
