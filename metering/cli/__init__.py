@@ -1,6 +1,7 @@
 """The command line: parse, call one method of the library, print, exit code."""
 
 import gc
+import io
 import os
 import sys
 
@@ -9,18 +10,29 @@ def main() -> None:
     """Run the command line; the program's entry point."""
     # Whatever is written holds what customers store and pay: it is its owner's. What is there already keeps its mode.
     os.umask(0o077)
+    _open_streams()
     # A bill is a hundred thousand rows that all stay: to look for cycles among them, over and over, took a tenth of its time.
     gc.set_threshold(100_000, 50, 100)
     try:
         from metering.cli.app import app  # noqa: PLC0415 -- so that `import metering.cli` stays cheap
 
-        app(prog_name="metering")
-    except SystemExit as ended:
-        if not isinstance(ended.__context__, BrokenPipeError):
+        try:
+            app(prog_name="metering")
+        except SystemExit as ended:
+            if isinstance(ended.__context__, BrokenPipeError):
+                raise ended.__context__ from None
+            # What is still to be written is written now, while an error can be told.
+            sys.stdout.flush()
             raise
+    except BrokenPipeError:
         # The reader went away (`| head`): no error of ours, and nothing more can be said on stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_stdout()
         sys.exit(141)
+    except OSError as error:
+        # Of files and of the store it was told before; what is left is what the results are written to.
+        _drop_stdout()
+        print(f"metering: the output cannot be written: {error.strerror or error}", file=sys.stderr)  # noqa: T201 -- for messages
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -32,6 +44,26 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+
+
+def _open_streams() -> None:
+    """Give the process the three streams that it may lack, and write text as UTF-8 whatever the locale: the same bytes anywhere.
+
+    A file that is opened while a stream is closed would take its number, and be written to in its place.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004 -- stdin, stdout, stderr
+        pass
+    os.close(opened)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 -- for as long as the process lives
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _drop_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 __all__ = ["main"]

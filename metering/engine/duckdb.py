@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from metering.engine.queries import load_query
+from metering.model.errors import InputError
 
 Parameters = Mapping[str, Any]
 
@@ -143,6 +144,8 @@ def connect(
         threads: how many; all of the machine unless given.
         places: the only other files and folders that SQL may read or write, whatever it says; None locks nothing.
     """
+    for named in (path, *map(str, places or ())):
+        assert_utf8(named)
     config: dict[str, Any] = dict(_CONFIG) | {"memory_limit": memory}
     if spill_folder is not None:
         config["temp_directory"] = str(spill_folder)
@@ -158,6 +161,18 @@ def connect(
             "set enable_external_access = false; set lock_configuration = true"
         )
     return connection
+
+
+def assert_utf8(name: str) -> None:
+    """Fail where a path is no text in UTF-8: DuckDB opens no other.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{name!r} is no name in UTF-8: rename it, or set a locale of UTF-8 (LC_ALL=C.UTF-8)") from None
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from metering.engine.duckdb import Engine, glob_escaped, quoted, trouble_of_machine
+from metering.engine.duckdb import Engine, assert_utf8, glob_escaped, quoted, trouble_of_machine
 from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
 from metering.ingest.text import Record, byte_lines, csv_records, first_line, json_records
@@ -109,6 +109,7 @@ def _walk(root: Path, notes: list[str], limits: ReadingLimits) -> list[tuple[Pat
     """List the fact files of a directory: its own files by name, and all files of folders that are named like a table."""
     paths: list[Path] = []
     for path in root.rglob("*"):
+        assert_utf8(str(path))
         paths.append(path)
         assert_few(len(paths), limits)
     paths = [path for path in sorted(paths) if path.is_file()]
