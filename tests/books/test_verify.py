@@ -213,6 +213,18 @@ def test_a_chain_that_was_forged_to_its_end_is_found_by_what_it_says_of_the_fact
     assert {difference.what for difference in verified.differences} == {"statement", "head"}
 
 
+def test_a_closing_that_was_rewritten_whole_is_told_by_the_one_after_it(closed):
+    """Its own hash is made to fit, and the next one is made to name it: that one then does not hash to what it says."""
+    with undone(closed) as engine:
+        engine.sql("update closings set closed_by = 'eve', reason = 'none of yours' where closing_seq = 1")
+        digests = dict(engine.sql("select account, sha256 from closed_statements where closing_seq = 1"))
+        forged = read_closings(engine)[0].hashed(digests).hash
+        engine.sql("update closings set hash = $h where closing_seq = 1", {"h": forged})
+        engine.sql("update closings set previous_hash = $h where closing_seq = 2", {"h": forged})
+        messages = [difference.message for difference in verification.differences_of_facts_and_chain(engine)]
+    assert messages == ["closing 2 of 2026-10-02 does not hash to what it says"]
+
+
 def test_a_closing_that_is_missing_is_named(closed):
     without_first = found_after(closed, "delete from closings where closing_seq = 1")
     assert "closing 1 is missing" in [difference.message for difference in without_first]
