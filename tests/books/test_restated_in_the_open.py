@@ -239,3 +239,27 @@ def test_a_closed_day_is_restated_where_nobody_polls_any_more(tmp_path):
     # the last poll of September held ten minutes of October, which is adjusted too
     september = [line for line in amounts(meter.bill("2026-11")) if line[0] == "2026-09-30"]
     assert september == [("2026-09-30", "0.30", exact("-0.01")), ("2026-09-30", "0.60", exact("0.02"))]
+
+
+def test_polls_after_a_closed_day_that_change_where_a_snapshot_counts_restate_it_and_are_named(tmp_path):
+    """A snapshot of ZRH that only FRA listed counts there; once ZRH lists it too, whenever, FRA's samples of it count no more."""
+    meter, closed = closed_day(tmp_path, samples=polls("2026-10-01", "2026-10-03", {"s": GIB}, endpoint="FRA", location="ZRH"))
+    assert [(line.location, line.amount) for line in closed.lines] == [("ZRH", exact("0.01"))]
+    more_facts(meter, tmp_path, "later", samples=polls("2026-10-02T12:00:00Z", "2026-10-03", {"s": GIB}))
+    bill = meter.bill("2026-10-02")
+    assert amounts(bill) == [("2026-10-01", "0.30", exact("-0.01"))]
+    (finding,) = [finding for finding in bill.findings if finding.check == "restated"]
+    assert [(cause["cause"], cause["count"], cause["first"]) for cause in finding.causes] == [
+        ("polls_after_the_period", 144, "2026-10-02T12:00:00Z")
+    ]
+    assert meter.bill("2026-10-01") == closed
+    assert meter.verify().differences == []
+
+
+def test_a_cause_that_was_billed_already_is_not_told_again(tmp_path):
+    meter, _ = closed_day(tmp_path)
+    for day, said, ingest in (("2026-10-02", "0.60", 2), ("2026-10-03", "0.11", 3)):
+        more_facts(meter, tmp_path, said, supersede=True, prices=[price(said)])
+        found = [finding for finding in meter.bill(day).findings if finding.check == "restated" and finding.adjusts == "2026-10-01"]
+        assert [(cause["cause"], cause["first_ingest"]) for finding in found for cause in finding.causes] == [("prices", ingest)]
+        meter.close(day)
