@@ -1,5 +1,7 @@
 """What goes wrong out there (PROVIDER.md): a listing is taken whole, or the time is missing with its cause; nobody else suffers."""
 
+import base64
+import gzip
 import json
 import logging
 
@@ -218,7 +220,17 @@ def test_no_password_is_ever_told(tmp_path, sandbox, caplog, capfd):
     assert "c4nary" not in out + err + caplog.text + "".join(rig.told)
     for kind in ("capture", "answer"):
         assert "c4nary" not in json.dumps(rig.spooled(kind))
-    assert b"c4nary" not in (tmp_path / "metering.duckdb").read_bytes()
+    with rig.meter() as meter:
+        meter.collect(metrics=tmp_path / "metrics.prom")
+    # As it is, and as a header would carry it.
+    forms = [b"c4nary"] + [
+        base64.b64encode(f"{account.email}:{account.password}".encode()) for account in sandbox.world.accounts.values()
+    ]
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and not path.name.startswith("password-")]
+    assert {"metrics.prom", "metering.duckdb", "asked.json", "lease"} <= {path.name for path in written}
+    for path in written:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        assert not any(form in content for form in forms), path
 
 
 def test_a_wrong_address_is_told_as_one(tmp_path, sandbox):
