@@ -99,8 +99,19 @@ class Spool:
         partial.rename(self.folder / "asked.json")
 
     def waiting(self) -> list[Path]:
-        """Give the sealed files that are not in the store yet, oldest first."""
-        return sorted(path for path in self.new.iterdir() if path.name.endswith(".ndjson.gz") and not path.name.startswith("."))
+        """Give the sealed files that are not in the store yet, oldest first.
+
+        Raises:
+            InputError: the folder was removed; the lease went with it, so to go on would let two collect into one spool.
+        """
+        try:
+            paths = list(self.new.iterdir())
+        except OSError as error:
+            raise InputError(
+                f"the spool {self.folder} is gone ({error.strerror}): somebody removed it while it was in use, and what waited in it; "
+                "start the collector again, which makes it anew"
+            ) from None
+        return sorted(path for path in paths if path.name.endswith(".ndjson.gz") and not path.name.startswith("."))
 
     def archive(self, paths: list[Path]) -> None:
         """Put files that are in the store among those that are done, by the day of their writing."""

@@ -4,11 +4,13 @@ import contextlib
 import gzip
 import itertools
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from metering.ingest.spool import KINDS, Spool
+from metering.model.errors import InputError
 
 DAY_US = 86_400 * 1_000_000
 
@@ -117,3 +119,10 @@ def test_a_crash_while_a_day_is_put_together_loses_no_line_and_doubles_none(spoo
     assert sorted(path.name for path in spool.done.iterdir()) == [
         "2024-10-04-1.answer.ndjson.gz", "2024-10-04-1.capture.ndjson.gz",
     ]  # fmt: skip
+
+
+def test_a_spool_that_is_removed_while_it_is_in_use_is_told(spool):
+    write(spool, "a")
+    shutil.rmtree(spool.folder)
+    with pytest.raises(InputError, match="is gone .*somebody removed it while it was in use"):
+        spool.waiting()
