@@ -108,8 +108,8 @@ class Spool:
             paths = list(self.new.iterdir())
         except OSError as error:
             raise InputError(
-                f"the spool {self.folder} is gone ({error.strerror}): somebody removed it while it was in use, and what waited in it; "
-                "start the collector again, which makes it anew"
+                f"the spool {self.folder} is gone ({error.strerror}): somebody removed it while it was in use, and what waited "
+                "in it; start the collector again, which makes it anew"
             ) from None
         return sorted(path for path in paths if path.name.endswith(".ndjson.gz") and not path.name.startswith("."))
 

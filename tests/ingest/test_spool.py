@@ -124,5 +124,5 @@ def test_a_crash_while_a_day_is_put_together_loses_no_line_and_doubles_none(spoo
 def test_a_spool_that_is_removed_while_it_is_in_use_is_told(spool):
     write(spool, "a")
     shutil.rmtree(spool.folder)
-    with pytest.raises(InputError, match="is gone .*somebody removed it while it was in use"):
+    with pytest.raises(InputError, match=r"is gone .*somebody removed it while it was in use"):
         spool.waiting()
