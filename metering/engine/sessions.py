@@ -52,8 +52,10 @@ _LAUNCH = {
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
 }
-# On this machine alone: nothing listens for others, and a shuffle has as many parts as help.
+# On this machine alone: nothing listens for others, a shuffle has as many parts as help, and s3:// is read as s3a:// is; a
+# cluster has its own idea of that.
 _LAUNCH_LOCAL = {
+    "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "2g",
@@ -121,7 +123,7 @@ def _connected(builder: Any, master: str) -> "SparkSession":
     except ImportError as error:
         raise EngineError(f"Spark Connect needs more than is installed ({_first_line(str(error))}): {_PYSPARK_HINT}") from None
     except Exception as error:  # noqa: BLE001 -- grpc raises its own
-        raise EngineError(f"the Spark Connect server at {master} does not answer ({_first_line(str(error))})") from None
+        raise EngineError(f"the Spark Connect server at {master} cannot be used ({_first_line(str(error))})") from None
     return session
 
 

@@ -95,9 +95,17 @@ class SparkEngine:
         """Compute a frame once and keep it in the cluster.
 
         Its columns are new ones to Spark: a join of what was kept with what it was made from would else find a name twice, or not.
+        And nothing is said of its size: Spark would go on with its guess, the product of all that was joined, whose digits double
+        with every table made of another until its arithmetic takes minutes.
         """
         found = frame.localCheckpoint()
-        return found.toDF(*found.columns)
+        classic = getattr(self.session, "_jsparkSession", None)
+        if classic is None:  # a Connect server is out of reach
+            return found.toDF(*found.columns)
+        from pyspark.sql import DataFrame  # noqa: PLC0415 -- an extra, and heavy
+
+        java = found._jdf  # noqa: SLF001 -- no other way leads to a frame of whose size nothing is said
+        return DataFrame(classic.internalCreateDataFrame(java.queryExecution().toRdd(), java.schema(), False), self.session)
 
     def _append(self, table: str, more: "DataFrame") -> None:
         known = self.session.table(table)
@@ -105,13 +113,17 @@ class SparkEngine:
         known.union(more.select(*types)).createOrReplaceTempView(table)
 
     def _loaded(self, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> "DataFrame":
-        texts = [tuple(None if value is None else str(value) for value in row) for row in rows]
+        import pyarrow as pa  # noqa: PLC0415 -- comes with pyspark's extra, and is heavy
+
+        texts = [[None if value is None else str(value) for value in row] for row in rows]
         if not texts:
             # Spark knows that this is empty, and leaves out of every plan what would be joined with it.
             nothing = ", ".join(f"cast(null as {_spark_type(kind)}) as `{name}`" for name, kind in columns.items())
             return self.session.sql(f"select {nothing} where false")
+        # Of Python's rows Spark would make rows of its own in a process of whatever `python3` is on the path.
+        cells = [pa.array(values, pa.string()) for values in zip(*texts, strict=True)]
         with quietly():
-            frame = self.session.createDataFrame(texts, ", ".join(f"`{name}` string" for name in columns))
+            frame = self.session.createDataFrame(pa.table(cells, names=list(columns)))
         return frame.selectExpr(*(f"cast(`{name}` as {_spark_type(kind)}) as `{name}`" for name, kind in columns.items()))
 
 

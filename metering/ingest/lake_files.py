@@ -14,7 +14,16 @@ from urllib.parse import unquote
 from metering.engine.duckdb import Engine as DuckDB
 from metering.engine.duckdb import connect
 from metering.engine.spark import SparkEngine
-from metering.ingest.files import FACTS_HINT, FactFile, assert_few, check_columns, find_files, table_of
+from metering.ingest.files import (
+    FACTS_HINT,
+    OPTIONAL_COLUMNS,
+    REQUIRED_COLUMNS,
+    FactFile,
+    assert_few,
+    check_columns,
+    find_files,
+    table_of,
+)
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
 from metering.ingest.samples import RAW_COLUMNS
 from metering.ingest.sources import IDENTIFIERS, WHOLE_NUMBERS
@@ -33,9 +42,17 @@ _KINDS = {
     "string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE", "timestamp_ntz": "TIMESTAMP", "tinyint": "TINYINT",
     "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "binary": "BLOB", "void": '"NULL"',
 }  # fmt: skip
+_SPARK_TYPES = {kind: name for name, kind in _KINDS.items()} | {"UUID": "binary"}
 _FACT_IDENTIFIERS = ("id", "account", "location", "resource", "currency")
+# What reads an object store, by the scheme of its URLs; Spark comes with none of them.
+_CONNECTORS = {
+    "s3": "org.apache.hadoop:hadoop-aws", "s3a": "org.apache.hadoop:hadoop-aws", "abfs": "org.apache.hadoop:hadoop-azure",
+    "abfss": "org.apache.hadoop:hadoop-azure", "gs": "com.google.cloud.bigdataoss:gcs-connector",
+}  # fmt: skip
 _INSTANT = "date_format({name}, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")"
-_UUID = "regexp_replace(lower(hex({name})), '^(.{{8}})(.{{4}})(.{{4}})(.{{4}})(.{{12}})$', '$1-$2-$3-$4-$5')"
+_UUID = "lower(concat_ws('-', {}))".format(
+    ", ".join(f"hex(substring({{name}}, {start}, {length}))" for start, length in ((1, 4), (5, 2), (7, 2), (9, 2), (11, 6)))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +144,19 @@ def _read(shown: str, read: Any) -> Any:
         missing = "PATH_NOT_FOUND" in text
         lines = [line for line in text.splitlines() if line.startswith(": ")] or text.strip().splitlines() or [type(error).__name__]
         reason = "it is not there" if missing else lines[0].removeprefix(": ")[:300]
-        raise InputError(f"{shown} cannot be read by Spark ({reason}): {FACTS_HINT}") from None
+        raise InputError(f"{shown} cannot be read by Spark ({reason}): {_hint(shown, text)}") from None
+
+
+def _hint(shown: str, said: str) -> str:
+    """Tell what to do about what Spark says of a place."""
+    scheme = shown.partition("://")[0]
+    if "No FileSystem for scheme" in said or "FileSystem not found" in said:
+        connector = _CONNECTORS.get(scheme)
+        jars = f', such as "spark.jars.packages" = "{connector}:VERSION"' if connector else ""
+        return f"Spark has no connector for {scheme}://; name one in [spark.conf] of metering.toml{jars}"
+    if "PARQUET_TYPE_ILLEGAL" in said:
+        return "write that column as text, as `metering export facts` does"
+    return FACTS_HINT
 
 
 def _stem(url: str) -> str:
@@ -148,6 +177,20 @@ def _location(file: FactFile) -> str:
     return _escaped(file.shown if isinstance(file, RemoteFile) else f"file://{file.path.resolve()}")
 
 
+def _opened(engine: SparkEngine, files: list[FactFile]) -> "DataFrame":
+    """Open files whose columns are alike; Spark finds out types by itself, but reads Parquet's UUIDs only as the bytes they are."""
+    first, reader = files[0], engine.session.read
+    if "UUID" in first.types:
+        reader = reader.schema(", ".join(f"{_quoted(name)} {_SPARK_TYPES.get(kind, kind)}" for name, kind in _known(first)))
+    return reader.parquet(*map(_location, files))
+
+
+def _known(file: FactFile) -> list[tuple[str, str]]:
+    """Give the columns that the file's table has, with their types; others are passed over."""
+    names = (*REQUIRED_COLUMNS[file.table], *OPTIONAL_COLUMNS[file.table])
+    return [(name, kind) for name, kind in zip(file.columns, file.types, strict=True) if name in names]
+
+
 def parquet_records(engine: SparkEngine, file: FactFile) -> Iterator[Record]:
     """Give the rows of a small table's file, as text, numbered from 1.
 
@@ -155,16 +198,13 @@ def parquet_records(engine: SparkEngine, file: FactFile) -> Iterator[Record]:
         InputError: an identifier is a number, or of another type that is no text; or the file is damaged.
     """
     picks = ["_metadata.row_index"]
-    for column, kind in zip(file.columns, file.types, strict=True):
+    for column, kind in _known(file):
         if column in _FACT_IDENTIFIERS and kind not in _TEXTS:
             raise InputError(f"{file.shown}: the column {column!r} is {kind}, but identifiers are text; write it as text")
         picks.append(f"{_text(column, kind)} as {_quoted(column)}")
-    rows = _read(
-        file.shown,
-        lambda: engine.session.read.parquet(_location(file)).selectExpr(*picks).orderBy("row_index").collect(),
-    )
+    rows = _read(file.shown, lambda: _opened(engine, [file]).selectExpr(*picks).orderBy("row_index").collect())
     for number, *cells in rows:
-        yield Record(number + 1, dict(zip(file.columns, cells, strict=True)))
+        yield Record(number + 1, {column: cell for (column, _), cell in zip(_known(file), cells, strict=True)})
 
 
 def _text(column: str, kind: str) -> str:
@@ -196,7 +236,7 @@ def raw_samples(engine: SparkEngine, files: list[FactFile]) -> None:
 
 def _raw_frame(engine: SparkEngine, files: list[tuple[int, FactFile]]) -> "DataFrame":
     first = files[0][1]
-    frame: DataFrame = _read(first.shown, lambda: engine.session.read.parquet(*(_location(file) for _, file in files)))
+    frame: DataFrame = _read(first.shown, lambda: _opened(engine, [file for _, file in files]))
     values = _raw_values(first)
     if len(files) == 1:
         values["file_number"] = str(files[0][0])
@@ -215,9 +255,7 @@ def _raw_frame(engine: SparkEngine, files: list[tuple[int, FactFile]]) -> "DataF
 def _raw_values(file: FactFile) -> dict[str, str]:
     """Give what Spark selects for each raw column that the file has; see `metering.ingest.sources.parquet_source`."""
     values = {"row_number": "_metadata.row_index + 1", "listing": "0"}
-    for column, kind in zip(file.columns, file.types, strict=True):
-        if column not in RAW_COLUMNS or column in ("owner", "problem", "problem_value", "drive_size"):
-            continue
+    for column, kind in _known(file):
         name = _quoted(column)
         if column in IDENTIFIERS and not (kind in _TEXTS or kind.startswith("ENUM")):
             raise InputError(

@@ -177,7 +177,8 @@ def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) ->
     yield "runs"
     _find_rejected(engine)
     engine.create("staging/jittering_blocks")
-    engine.create("staging/staged_phases")
+    is_jittering = bool(engine.sql("select 1 from jittering_blocks limit 1"))
+    engine.create("staging/staged_phases", is_wanted=is_jittering)
     engine.create("staging/staged_blocks")
     is_wanted = bool(engine.sql("select 1 from staged_blocks where is_looked_into limit 1"))
     for query in ("staging/keys_looked_into", "staging/staged_samples", "staging/known_polls", "staging/known_samples"):

@@ -1,17 +1,38 @@
 """Spark gives the same bytes as DuckDB, from the same Parquet facts, by the same queries; and is asked before it is trusted.
 
-One session serves all tests here, because it takes long to start.
+One session serves all tests here, because it takes long to start, and a bill of a few rows costs it seconds: so all worked cases
+are taken in at once, and so are many random worlds.
 """
 
 import json
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
+from itertools import count, islice
+from random import Random
 
 import duckdb
 import pytest
+from always import (
+    assert_alike_but_for_states,
+    assert_balanced,
+    assert_larger,
+    assert_more_entitled,
+    assert_parts_add_up,
+    assert_statements_add_up,
+    larger,
+    more_entitled,
+    refined,
+    spread,
+)
 from fact_files import write_tables
-from hour_facts import HOUR, an_hour, at, price, sample, write_facts
-from worlds import World
+from hour_facts import an_hour, at, price, sample, write_facts, write_parquet
+from judge import billed
+from oracle_facts import DAY, bounds, instant
+from pyspark.errors import ArithmeticException
+from together import head_of, own, part_of, shifted, together
+from worked_cases import CASES, assert_as_worked_out, world_of
+from worlds import FAR, World
 
 import metering
 from metering import Meter
@@ -20,12 +41,22 @@ from metering.config import Settings
 from metering.engine.probes import PROBES, assert_trusted
 from metering.engine.sessions import open_session
 from metering.engine.translate import to_spark
-from metering.model.errors import EngineError, InputError, NoDataError
+from metering.ingest.lake_files import find_lake_files, raw_samples
+from metering.model.errors import EngineError, InputError
+from metering.model.period import instant_text
 
-NOW = 1_900_000_000
-FAR = "2030-01-01T00:00:00Z"
+NOW = 1_893_456_000
+SOME_DAY = "2026-10-05"
 # A few rows are not worth compiling each plan for, nor planning it twice.
-SMALL = {"spark.sql.shuffle.partitions": "1", "spark.sql.codegen.wholeStage": "false", "spark.sql.adaptive.enabled": "false"}
+SMALL = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.default.parallelism": "1",
+    "spark.sql.ansi.enabled": "false",  # no property can have that
+}  # fmt: skip
 SETTINGS = Settings(store=":memory:", spark={"master": "local[2]", "conf": SMALL})
 
 
@@ -41,68 +72,221 @@ def cluster(engine):
     return ClusterMeter(SETTINGS, engine, clock=lambda: NOW)
 
 
+class Twins:
+    """Both engines, given the same facts and asked the same questions; every answer of theirs is held against the other's."""
+
+    def __init__(self, engine, folder, **clock):
+        self.now = NOW
+        settings = SETTINGS.model_copy(update=clock)
+        self.spark = ClusterMeter(settings, engine, clock=lambda: self.now)
+        self.duckdb = Meter(settings, clock=lambda: self.now)
+        self.places = (folder / f"{number}" for number in count())
+        self.agreed = Counter()
+        self.answers = {}
+
+    def __enter__(self):
+        self.duckdb.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.duckdb.__exit__(*error)
+
+    def take(self, command, parts=1):
+        self.now = command.now
+        place = write_tables(next(self.places), command.tables, "parquet", parts)
+        expected = self.duckdb.ingest(place, supersede=command.supersede)
+        assert told(self.spark.ingest(place, supersede=command.supersede)) == told(expected)
+        for word in expected.polls.__slots__:
+            self.agreed[word] += getattr(expected.polls, word)
+        self.now = NOW
+
+    def bill(self, period, as_of=NOW, known_at=None):
+        """Ask both, once; the names of charges, which hold those of accounts, are compared and left out."""
+        if (period, as_of, known_at) not in self.answers:
+            clock = instant_text(as_of)
+            expected = self.duckdb.bill(period, as_of=clock, known_at=None if known_at is None else str(known_at)).document()
+            found = self.spark.bill(period, as_of=clock, known_at=known_at).document()
+            assert json.dumps(found) == json.dumps(expected)
+            for line in found["lines"]:
+                del line["charge_id"]
+            self.answers[period, as_of, known_at] = found
+        return self.answers[period, as_of, known_at]
+
+
 def told(outcome):
     rows = {table: [getattr(rows, word) for word in rows.__slots__] for table, rows in outcome.tables.items()}
     polls = [getattr(outcome.polls, word) for word in outcome.polls.__slots__]
     return outcome.ingest_seq, rows, polls, [rejection.text for rejection in outcome.rejections], outcome.notes
 
 
-def bill_text(meter, period, **options):
-    try:
-        return json.dumps(meter.bill(period, **options).document())
-    except NoDataError as error:
-        return f"no data: {str(error).partition(':')[0]}"
+def questions_of(worlds):
+    """Group worlds by what is asked of them: period, clock, and how many commands are known."""
+    found = defaultdict(list)
+    for number, world in enumerate(worlds):
+        found[bounds(world.period), min(world.as_of, NOW), world.known_at].append(number)
+    return {
+        (f"{instant_text(start)}..{instant_text(end)}", as_of, known_at): numbers
+        for ((start, end), as_of, known_at), numbers in found.items()
+    }
 
 
-def assert_alike(cluster, ingests, questions):
-    """Give both engines the same facts and the same questions; tells how many findings and lines they agreed on."""
-    agreed = defaultdict(int)
-    with Meter(SETTINGS, clock=lambda: NOW) as meter:
-        for place, supersede in ingests:
-            expected = meter.ingest(place, supersede=supersede)
-            assert told(cluster.ingest(place, supersede=supersede)) == told(expected)
-            for word in expected.polls.__slots__:
-                agreed[word] += getattr(expected.polls, word)
-        assert cluster.last_full_month() == meter.last_full_month()
-        for period, options in questions:
-            expected = bill_text(meter, period, **options)
-            assert bill_text(cluster, period, **options) == expected
-            for part, rows in json.loads(expected).items() if expected.startswith("{") else ():
-                agreed[part] += len(rows)
-    return agreed
+def days(number, *, clean):
+    """Some random worlds that last a day and are asked at the usual clock, moved to the same day."""
+    ordinary = (
+        world
+        for world in (World.random(seed, clean=clean) for seed in count())
+        if len(world.period) == len(SOME_DAY) and (world.cycle, world.max_hold) == (300, 900)
+        if world.as_of == world.now == FAR and world.known_at is None and "samples" in world.tables
+    )
+    return [
+        replace(shifted(world, (instant(SOME_DAY) - instant(world.period)) // DAY), period=SOME_DAY, as_of=NOW, now=NOW)
+        for world in islice(ordinary, number)
+    ]
 
 
-def test_a_hostile_world_gives_the_same_bytes_and_the_same_rejections(cluster, tmp_path):
-    world = next(world for world in map(World.random, range(100)) if all(name in world.tables for name in ("samples", "prices")))
-    broken = [
-        sample(at(0), -1, "negative", "broken"), sample(at(5), "12\n", "a line end", "broken"),
-        sample(at(10), "9" * 40, "large", "broken"), sample("2026-02-30T00:00:00Z", 1, "no date", "broken"),
-        sample("2026-10-05 00:20:00", 1, "no offset", "broken"), sample(at(25), 7, "a\u202eb", "broken"),
-        sample(at(30), 7, "whole", "broken"), sample(at(30), 7, "whole", "broken"), sample(at(35), 7, "twice", "broken"),
-        sample(at(35), 8, "twice", "broken"),
-    ]  # fmt: skip
-    tables = {name: rows for name, rows in world.tables.items() if name != "captures"}
-    texts = [{name: str(value) for name, value in row.items()} for row in broken]
-    place = write_tables(tmp_path / "facts", tables | {"samples": tables["samples"] + texts}, "parquet", parts=3)
-    agreed = assert_alike(cluster, [(place, False)], [("2026-10", {"as_of": FAR})])
-    assert agreed["rejected"] > 0
+BROKEN = [
+    sample(at(0), -1, "negative", "broken"), sample(at(5), "12\n", "a line end", "broken"),
+    sample(at(10), "9" * 40, "large", "broken"), sample("2026-02-30T00:00:00Z", 1, "no date", "broken"),
+    sample("2026-10-05 00:20:00", 1, "no offset", "broken"), sample(at(25), 7, "a\u202eb", "broken"),
+    sample(at(30), 7, "whole", "broken"), sample(at(30), 7, "whole", "broken"), sample(at(35), 7, "twice", "broken"),
+    sample(at(35), 8, "twice", "broken"),
+]  # fmt: skip
+PLAIN_CASES = [case for case in CASES if "cycle" not in case and "max_hold" not in case]
+OTHER_CASES = [case for case in CASES if case not in PLAIN_CASES]
+HOSTILE = days(8, clean=False)
+# Each with what must change nothing, or only in one direction.
+CLEAN = days(3, clean=True)
+VARIANTS = [
+    [
+        world,
+        spread(world, Random(number)),
+        more_entitled(world, sorted({(row["account"], row["location"]) for row in world.tables["samples"]}), Random(number)),
+        larger(world, Random(number)),
+        refined(world, Random(number)),
+    ]
+    for number, world in enumerate(CLEAN)
+]
+WORLDS = [*map(world_of, PLAIN_CASES), *HOSTILE, *(world for variants in VARIANTS for world in variants)]
 
 
-def test_exported_facts_are_read_from_a_url(cluster, tmp_path):
-    out = tmp_path / "it's [1] 100% of é"
-    with metering.open(":memory:") as meter:
-        meter.ingest(write_facts(tmp_path / "facts", an_hour() | {"prices": [price()]}))
-        meter.export("facts", out)
-        expected = bill_text(meter, HOUR)
-    outcome = cluster.ingest(f"file://{out}")
-    assert outcome.rejections == []
-    assert bill_text(cluster, HOUR) == expected
+@pytest.fixture(scope="module")
+def twins(engine, tmp_path_factory):
+    """Both engines with all worlds at once; one of them under its own names, and among it rows that are broken."""
+    commands = together(WORLDS)
+    own_names = own(next(world for world in HOSTILE if len(world.commands) == 1), "").commands[0]
+    first = {table: [*rows, *own_names.get(table, ())] for table, rows in commands[0].tables.items()}
+    first["samples"] += [{name: str(value) for name, value in row.items()} for row in BROKEN]
+    with Twins(engine, tmp_path_factory.mktemp("commands")) as both:
+        both.take(replace(commands[0], tables=first), parts=2)
+        for command in commands[1:]:
+            both.take(command)
+        yield both
+
+
+def test_every_worked_case_comes_on_spark_to_what_was_worked_out_by_hand(twins):
+    for question, numbers in questions_of([world_of(case) for case in PLAIN_CASES]).items():
+        document = twins.bill(*question)
+        for number in numbers:
+            assert_as_worked_out(PLAIN_CASES[number], part_of(number, document))
+
+
+def test_a_case_with_another_cycle_comes_on_spark_to_what_was_worked_out_by_hand(engine, tmp_path):
+    (case,) = OTHER_CASES
+    world = world_of(case)
+    with Twins(engine, tmp_path, cycle=world.cycle, max_hold=world.max_hold) as twins:
+        for command in together([world]):
+            twins.take(command)
+        for question in questions_of([world]):
+            assert_as_worked_out(case, part_of(0, twins.bill(*question)))
+
+
+def test_hostile_worlds_give_the_same_bytes_and_the_same_rejections(twins):
+    document = twins.bill("2026-10")
+    for number in range(len(PLAIN_CASES), len(PLAIN_CASES) + len(HOSTILE)):
+        assert part_of(number, document)["usage"]
+    for what in ("accepted", "duplicate", "conflicting", "rejected"):
+        assert twins.agreed[what] > 0, f"the worlds have some {what} polls"
+    for part in ("usage", "lines", "episodes", "statements", "findings"):
+        assert document[part], f"the worlds have some {part}"
+
+
+def test_what_must_always_hold_holds_on_spark(twins):
+    document = twins.bill(SOME_DAY)
+    assert_balanced(document)
+    assert_statements_add_up(document)
+    cut = instant(SOME_DAY) + 49_031
+    start, middle, end = (instant_text(second) for second in (instant(SOME_DAY), cut, instant(SOME_DAY) + DAY))
+    assert_parts_add_up(document, [twins.bill(f"{start}..{middle}"), twins.bill(f"{middle}..{end}")], cut)
+    for place, variants in enumerate(VARIANTS):
+        first = len(PLAIN_CASES) + len(HOSTILE) + place * len(variants)
+        alone = billed(own(variants[0], head_of(first)), period=SOME_DAY)
+        assert alone == {part: [row for row in document[part] if row["account"].startswith(head_of(first))] for part in alone}
+        plain, otherwise, entitled, grown, repeated = (part_of(first + variant, document) for variant in range(len(variants)))
+        assert plain["usage"]
+        assert otherwise == plain
+        assert_more_entitled(plain, entitled)
+        assert_larger(plain, grown)
+        assert_alike_but_for_states(plain, repeated)
 
 
 def test_facts_that_are_no_parquet_are_refused(cluster, tmp_path):
     facts = write_facts(tmp_path / "facts", an_hour())
     with pytest.raises(InputError, match=r"reads Parquet facts, and .* is none .*make them with `metering export facts`"):
         cluster.ingest(facts)
+
+
+def test_uuids_are_read_from_files_here_and_from_elsewhere_asked_for_as_text(engine, tmp_path):
+    account, snapshot = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01", "ffffffff-0000-4000-8000-00000000000a"
+    rows = [sample(at(0), 7, snapshot, account), sample(at(5), 8, snapshot, account)]
+    write_parquet(tmp_path / "samples.parquet", rows, account="uuid", snapshot="uuid", allocated_size="bigint")
+    files, _ = find_lake_files(engine, [str(tmp_path)])
+    raw_samples(engine, files)
+    read = engine.sql("select account, snapshot, size_bytes from raw_samples order by size_bytes")
+    assert read == [(account, snapshot, 7), (account, snapshot, 8)]
+    with pytest.raises(InputError, match=r"UUID.*: write that column as text, as `metering export facts` does"):
+        find_lake_files(engine, [f"file://{tmp_path}"])
+
+
+def test_a_url_is_listed_by_spark_and_held_against_its_manifest(engine, tmp_path):
+    out = tmp_path / "facts"
+    with metering.open(":memory:") as meter:
+        meter.ingest(write_facts(tmp_path / "written", an_hour() | {"prices": [price()]}))
+        meter.export("facts", out)
+    files, notes = find_lake_files(engine, [f"file://{out}"])
+    assert {file.table for file in files} == {"samples", "subscriptions", "prices", "burst_levels", "accounts"}
+    assert notes == []
+    (out / "prices.parquet").write_bytes((out / "prices.parquet").read_bytes() + b"\0")
+    with pytest.raises(InputError, match=r"prices\.parquet is not what its manifest\.json says"):
+        find_lake_files(engine, [f"file://{out}"])
+    (out / "prices.parquet").unlink()
+    with pytest.raises(InputError, match=r"lacks prices\.parquet, which its manifest\.json names"):
+        find_lake_files(engine, [f"file://{out}"])
+    with pytest.raises(InputError, match=r"nowhere cannot be read by Spark \(it is not there\)"):
+        find_lake_files(engine, [f"file://{tmp_path}/nowhere"])
+
+
+def test_an_object_store_without_its_connector_gets_one_clear_line(engine):
+    for scheme, connector in (("s3", "hadoop-aws"), ("s3a", "hadoop-aws"), ("gs", "gcs-connector"), ("abfss", "hadoop-azure")):
+        said = (
+            rf"^{scheme}://b/x cannot be read by Spark \(.*\): Spark has no connector for {scheme}://; name one in .*{connector}:V"
+        )
+        with pytest.raises(InputError, match=said) as error:
+            find_lake_files(engine, [f"{scheme}://b/x"])
+        assert "\n" not in str(error.value)
+
+
+def test_sums_are_of_38_digits_and_overflow_whatever_the_properties_say(engine):
+    assert SMALL["spark.sql.ansi.enabled"] == "false"
+    assert engine.session.conf.get("spark.sql.ansi.enabled") == "true"
+    nearly = (
+        "select sum(x) as total from (select cast('99999999999999999999999999999999999998' as decimal(38, 0)) as x "
+        "union all select cast({} as decimal(38, 0)) as x) as t"
+    )
+    total = engine.frame(nearly.format(1))
+    assert total.schema["total"].dataType.simpleString() == "decimal(38,0)"
+    assert total.collect()[0][0] == 10**38 - 1
+    with pytest.raises(ArithmeticException, match=r"OVERFLOW|OUT_OF_RANGE"):
+        engine.sql(nearly.format(2))
 
 
 class Wrapping:

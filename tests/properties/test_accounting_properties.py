@@ -1,29 +1,42 @@
 """What must always hold (ACCOUNTING §9, FAULTS G1 to G13): the product is compared with itself, not with the oracle."""
 
-import itertools
 import os
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from random import Random
 
+from always import (
+    QUANTITIES,
+    SECONDS,
+    assert_alike_but_for_states,
+    assert_balanced,
+    assert_larger,
+    assert_more_entitled,
+    assert_parts_add_up,
+    assert_statements_add_up,
+    larger,
+    more_entitled,
+    quantities,
+    refined,
+    spread,
+    where,
+)
 from fact_files import LAYOUTS, write_tables
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from judge import bill, billed, books_of, meter_of, take
-from oracle_facts import DAY, bounds, instant, sample_of, shown
+from oracle_facts import DAY, bounds, instant, shown
 from worlds import FAR, World, written
 
 from metering import Meter
 from metering.config import Settings
 
 SEEDS = st.integers(min_value=0, max_value=2**40)
-QUANTITIES = ("occupied_byte_seconds", "entitled_byte_seconds", "burst_byte_seconds", "unused_byte_seconds")
-SECONDS = ("measured_seconds", "held_seconds", "partial_seconds", "missing_seconds")
 INSTANTS = ("poll_time", "start_time", "end_time", "effective_from")
 
 
@@ -32,37 +45,14 @@ def clean(seed: int) -> World:
     return World.random(seed, clean=True)
 
 
-def where(row):
-    return row["account"], row["location"]
-
-
-def quantities(document, names=QUANTITIES):
-    return {where(row): tuple(int(row[name]) for name in names) for row in document["usage"]}
-
-
 # --- 1: order, batching, duplicates and format ---
 
 
 @given(seed=SEEDS, layout=st.sampled_from(LAYOUTS), parts=st.sampled_from([1, 3, 50]))
 def test_order_batching_duplicates_and_file_format_change_no_byte(seed, layout, parts):
     world, random = clean(seed), Random(seed)
-    rows = list(world.tables["samples"])
-    poll_of = {id(row): sample_of(row)[0] for row in rows}
-    batches = defaultdict(list)
-    for row in rows:
-        batches[hash(poll_of[id(row)]) % 3].append(row)
-    again = [random.choice(rows) for _ in range(2)]
-    whole_polls_again = [row for row in rows if poll_of[id(row)] in {poll_of[id(one)] for one in again}]
-    commands = [{"samples": batch + batch[:2]} for batch in batches.values()] + [{"samples": whole_polls_again}]
-    for table in ("subscriptions", "prices", "burst_levels", "accounts"):
-        for row in world.tables[table]:
-            for command in random.sample(commands, random.choice([1, 2])) if len(commands) > 1 else commands:
-                command.setdefault(table, []).append(row)
-    random.shuffle(commands)
     with tempfile.TemporaryDirectory() as directory, meter_of(world) as meter:
-        for number, tables in enumerate(commands):
-            for table_rows in tables.values():
-                random.shuffle(table_rows)
+        for number, tables in enumerate(spread(world, random).commands):
             place = write_tables(Path(directory) / str(number), tables, layout, parts, random)
             first, second = take(meter, place), take(meter, place)
             assert first is None or second.ingest_seq is None, "the same files again add nothing"
@@ -83,40 +73,7 @@ def test_the_parts_of_a_period_add_up_to_the_whole(seed, at):
         take(meter, write_tables(Path(directory) / "facts", world.tables))
         whole = bill(meter, world.period, world.as_of)
         parts = [bill(meter, f"{shown(a)}..{shown(b)}", world.as_of) for a, b in ((start, cut), (cut, end))]
-    names = (*QUANTITIES, *SECONDS)
-    added = Counter()
-    for row in itertools.chain(*(part["usage"] for part in parts)):
-        added.update({(where(row), name): int(row[name]) for name in names})
-    assert +added == +Counter({(where(row), name): int(row[name]) for row in whole["usage"] for name in names})
-    for row in whole["usage"]:
-        peaks = [int(one["peak_occupied_bytes"]) for part in parts for one in part["usage"] if where(one) == where(row)]
-        assert int(row["peak_occupied_bytes"]) == max(peaks)
-    assert _lines_added(parts) == _lines_added([whole])
-    assert _episodes_joined(parts[0]["episodes"] + parts[1]["episodes"], cut) == _episodes_joined(whole["episodes"], None)
-
-
-def _lines_added(documents):
-    sums = defaultdict(lambda: [0, 0, 0])
-    for row in itertools.chain(*(document["lines"] for document in documents)):
-        price = None if row["price"] is None else Fraction(row["price"])
-        into = sums[where(row), row["date"], row["level"], price, row["unit"]]
-        into[0] += int(row["burst_byte_seconds"])
-        into[1] += row["burst_seconds"]
-        into[2] = max(into[2], int(row["peak_burst_bytes"]))
-    return dict(sums)
-
-
-def _episodes_joined(episodes, cut):
-    joined = {}
-    for row in sorted(episodes, key=lambda row: (where(row), row["start"])):
-        found = (row["end"], int(row["peak_burst_bytes"]), int(row["burst_byte_seconds"]))
-        before = next((key for key, value in joined.items() if key[0] == where(row) and value[0] == row["start"]), None)
-        if before and cut is not None and row["start"] == shown(cut):
-            _, peak, byte_seconds = joined[before]
-            joined[before] = (found[0], max(peak, found[1]), byte_seconds + found[2])
-        else:
-            joined[where(row), row["start"]] = found
-    return joined
+    assert_parts_add_up(whole, parts, cut)
 
 
 # --- 3: parts and wholes ---
@@ -142,17 +99,14 @@ def test_snapshots_hours_days_and_lines_add_up(seed):
             added[where(row)] += int(row["occupied_byte_seconds"])
         assert +added == +occupied, (name, by)
     assert sum(int(row["occupied_byte_seconds"]) for row in reports["usage", "location"]) == occupied.total()
+    assert_statements_add_up(whole)
     for row in whole["statements"]:
-        lines = [line["amount"] for line in whole["lines"] if line["account"] == row["account"]]
-        assert Fraction(row["burst_amount"]) == sum(Fraction(amount) for amount in lines if amount is not None)
         shown_amounts = [
             Fraction(line["shown_amount"]) for line in reports["statement", None]
             if line["account"] == row["account"] and line["kind"] == "burst" and line["shown_amount"] is not None
         ]  # fmt: skip
         if row["state"] == "draft":
             assert sum(shown_amounts) == Fraction(row["amount_due"])
-        else:
-            assert row["amount_due"] is None
     hours, lines = Counter(), Counter()
     for into, rows in ((hours, reports["burst", "account,location,hour"]), (lines, whole["lines"])):
         for row in rows:
@@ -191,43 +145,14 @@ def test_each_second_is_in_one_state_and_no_row_is_lost(seed):
 @given(seed=SEEDS)
 def test_more_entitlement_never_raises_burst_and_a_larger_snapshot_never_lowers_occupied(seed):
     world, random = clean(seed), Random(seed)
-    before = quantities(billed(world))
-    subscriptions = [dict(row) for row in world.tables["subscriptions"]]
-    start, end = bounds(world.period)
-    for account, location in before:
-        at = random.randint(start, end)
-        more = {"id": f"more {location} {account}"[:128], "account": account, "location": location, "amount": "4831838208"}
-        subscriptions.append(more | {"start_time": shown(at), "end_time": shown(at + random.choice([1, 3_600, 30 * DAY]))})
-    entitled = quantities(billed(world.having(subscriptions=subscriptions)))
-    for key, (occupied, entitled_before, burst, unused) in before.items():
-        more = entitled[key]
-        assert more[0] == occupied
-        assert more[1] >= entitled_before
-        assert more[2] <= burst
-        assert more[3] >= unused
-    samples = [dict(row) for row in world.tables["samples"]]
-    for row in samples:
-        if row["snapshot"] and random.random() < 0.5:
-            row["allocated_size"] = str(min(2**63 - 1, int(row["allocated_size"]) + random.choice([1, 2**40])))
-    larger = quantities(billed(world.having(samples=samples)))
-    for key, (occupied, entitled_bytes, burst, _) in before.items():
-        assert larger[key][0] >= occupied
-        assert larger[key][1] == entitled_bytes
-        assert larger[key][2] >= burst
+    before = billed(world)
+    assert_more_entitled(before, billed(more_entitled(world, list(quantities(before)), random)))
+    assert_larger(before, billed(larger(world, random)))
 
 
 @given(seed=SEEDS)
 def test_burst_lies_between_its_bounds_and_the_balance_is_exact(seed):
-    document = billed(World.random(seed))
-    for occupied, entitled, burst, unused in quantities(document).values():
-        assert occupied - entitled == burst - unused
-        assert max(0, occupied - entitled) <= burst <= occupied
-        assert unused <= entitled
-    by_unit, by_episode, by_line = Counter(), Counter(), Counter()
-    for into, rows in ((by_unit, document["usage"]), (by_episode, document["episodes"]), (by_line, document["lines"])):
-        for row in rows:
-            into[where(row)] += int(row["burst_byte_seconds"])
-    assert +by_unit == +by_line == +by_episode
+    assert_balanced(billed(World.random(seed)))
 
 
 # --- 6: refinement ---
@@ -235,21 +160,8 @@ def test_burst_lies_between_its_bounds_and_the_balance_is_exact(seed):
 
 @given(seed=SEEDS)
 def test_repeating_a_value_inside_observed_time_changes_only_the_state_of_the_time(seed):
-    world, random = clean(seed), Random(seed)
-    polls = defaultdict(list)
-    for row in world.tables["samples"]:
-        polls[sample_of(row)[0]].append(row)
-    keys = sorted(polls)
-    extra = []
-    for key, following in itertools.pairwise(keys):
-        if key[:2] == following[:2] and 1 < following.second - key.second <= world.max_hold and random.random() < 0.5:
-            at = random.randrange(key.second + 1, following.second)
-            extra += [row | {"poll_time": written(at, random), "endpoint": key.endpoint} for row in polls[key]]
-    before, after = (billed(one) for one in (world, world.having(samples=world.tables["samples"] + extra)))
-    for document in (before, after):
-        for row in document["usage"]:
-            row["observed_seconds"] = row.pop("measured_seconds") + row.pop("held_seconds")
-    assert after == before
+    world = clean(seed)
+    assert_alike_but_for_states(billed(world), billed(refined(world, Random(seed))))
 
 
 # --- 7: isolation ---
