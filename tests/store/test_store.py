@@ -300,3 +300,14 @@ def test_counts_of_a_second_ingest_are_duplicates_only(filled, facts):
     assert outcome.ingest_seq is None
     assert [counts(outcome, table)[0] for table in outcome.tables] == [0] * 5
     assert Path(filled).exists()
+
+
+def test_a_program_without_a_file_gets_no_progress_among_its_results(tmp_path):
+    asked = (
+        "import sys; from pathlib import Path; from metering.engine.duckdb import connect; import duckdb; "
+        "setting = \"select current_setting('enable_progress_bar')\"; "
+        "ours = connect(':memory:', read_only=False, spill_folder=None, places=[Path(sys.argv[1])]); "
+        "print(duckdb.connect().execute(setting).fetchone()[0], ours.execute(setting).fetchone()[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", asked, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n", "DuckDB's own choice, and ours"
