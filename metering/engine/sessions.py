@@ -128,8 +128,9 @@ def _connected(builder: Any, master: str) -> "SparkSession":
 
 
 def _ruled(session: "SparkSession") -> "SparkSession":
-    for name, value in _RULES.items():
-        session.conf.set(name, value)
+    with quietly():  # some are old ways to say what is meant anyway
+        for name, value in _RULES.items():
+            session.conf.set(name, value)
     return session
 
 

@@ -44,6 +44,7 @@ from metering.engine.translate import to_spark
 from metering.ingest.lake_files import find_lake_files, raw_samples
 from metering.model.errors import EngineError, InputError
 from metering.model.period import instant_text
+from metering.schema import fact_tables
 
 NOW = 1_893_456_000
 SOME_DAY = "2026-10-05"
@@ -76,6 +77,7 @@ class Twins:
     """Both engines, given the same facts and asked the same questions; every answer of theirs is held against the other's."""
 
     def __init__(self, engine, folder, **clock):
+        self.engine = engine
         self.now = NOW
         settings = SETTINGS.model_copy(update=clock)
         self.spark = ClusterMeter(settings, engine, clock=lambda: self.now)
@@ -99,6 +101,13 @@ class Twins:
         for word in expected.polls.__slots__:
             self.agreed[word] += getattr(expected.polls, word)
         self.now = NOW
+
+    def settle(self):
+        """Lay what each command brought to Spark together, so that no plan reads eight small tables where there is one."""
+        for table in fact_tables():
+            settled = self.engine.kept(self.engine.session.table(table).coalesce(1))
+            settled.createOrReplaceTempView(table)
+        self.engine.alias("sample_runs", "closed_runs")
 
     def bill(self, period, as_of=NOW, known_at=None):
         """Ask both, once; the names of charges, which hold those of accounts, are compared and left out."""
@@ -180,6 +189,7 @@ def twins(engine, tmp_path_factory):
         both.take(replace(commands[0], tables=first), parts=2)
         for command in commands[1:]:
             both.take(command)
+        both.settle()
         yield both
 
 
@@ -196,6 +206,7 @@ def test_a_case_with_another_cycle_comes_on_spark_to_what_was_worked_out_by_hand
     with Twins(engine, tmp_path, cycle=world.cycle, max_hold=world.max_hold) as twins:
         for command in together([world]):
             twins.take(command)
+        twins.settle()
         for question in questions_of([world]):
             assert_as_worked_out(case, part_of(0, twins.bill(*question)))
 
