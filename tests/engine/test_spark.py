@@ -40,6 +40,7 @@ from metering.cluster import ClusterMeter, open_cluster
 from metering.config import Settings
 from metering.engine.probes import PROBES, assert_trusted
 from metering.engine.sessions import open_session
+from metering.engine.spark import SparkEngine
 from metering.engine.translate import to_spark
 from metering.ingest.lake_files import find_lake_files, raw_samples
 from metering.model.errors import EngineError, InputError
@@ -67,10 +68,15 @@ def engine():
         yield cluster._engine
 
 
+def apart(engine):
+    """A session beside another's, with tables of its own."""
+    return SparkEngine(engine.session.newSession())
+
+
 @pytest.fixture
 def cluster(engine):
-    """A meter on Spark that knows no facts yet."""
-    return ClusterMeter(SETTINGS, engine, clock=lambda: NOW)
+    """A meter on Spark that knows no facts yet, and leaves those of others alone."""
+    return ClusterMeter(SETTINGS, apart(engine), clock=lambda: NOW)
 
 
 class Twins:
@@ -203,7 +209,7 @@ def test_every_worked_case_comes_on_spark_to_what_was_worked_out_by_hand(twins):
 def test_a_case_with_another_cycle_comes_on_spark_to_what_was_worked_out_by_hand(engine, tmp_path):
     (case,) = OTHER_CASES
     world = world_of(case)
-    with Twins(engine, tmp_path, cycle=world.cycle, max_hold=world.max_hold) as twins:
+    with Twins(apart(engine), tmp_path, cycle=world.cycle, max_hold=world.max_hold) as twins:
         for command in together([world]):
             twins.take(command)
         twins.settle()
@@ -250,12 +256,12 @@ def test_uuids_are_read_from_files_here_and_from_elsewhere_asked_for_as_text(eng
     account, snapshot = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01", "ffffffff-0000-4000-8000-00000000000a"
     rows = [sample(at(0), 7, snapshot, account), sample(at(5), 8, snapshot, account)]
     write_parquet(tmp_path / "samples.parquet", rows, account="uuid", snapshot="uuid", allocated_size="bigint")
-    files, _ = find_lake_files(engine, [str(tmp_path)])
+    files, _ = find_lake_files(engine, [str(tmp_path)], SETTINGS.limits)
     raw_samples(engine, files)
     read = engine.sql("select account, snapshot, size_bytes from raw_samples order by size_bytes")
     assert read == [(account, snapshot, 7), (account, snapshot, 8)]
     with pytest.raises(InputError, match=r"UUID.*: write that column as text, as `metering export facts` does"):
-        find_lake_files(engine, [f"file://{tmp_path}"])
+        find_lake_files(engine, [f"file://{tmp_path}"], SETTINGS.limits)
 
 
 def test_a_url_is_listed_by_spark_and_held_against_its_manifest(engine, tmp_path):
@@ -263,17 +269,17 @@ def test_a_url_is_listed_by_spark_and_held_against_its_manifest(engine, tmp_path
     with metering.open(":memory:") as meter:
         meter.ingest(write_facts(tmp_path / "written", an_hour() | {"prices": [price()]}))
         meter.export("facts", out)
-    files, notes = find_lake_files(engine, [f"file://{out}"])
+    files, notes = find_lake_files(engine, [f"file://{out}"], SETTINGS.limits)
     assert {file.table for file in files} == {"samples", "subscriptions", "prices", "burst_levels", "accounts"}
     assert notes == []
     (out / "prices.parquet").write_bytes((out / "prices.parquet").read_bytes() + b"\0")
     with pytest.raises(InputError, match=r"prices\.parquet is not what its manifest\.json says"):
-        find_lake_files(engine, [f"file://{out}"])
+        find_lake_files(engine, [f"file://{out}"], SETTINGS.limits)
     (out / "prices.parquet").unlink()
     with pytest.raises(InputError, match=r"lacks prices\.parquet, which its manifest\.json names"):
-        find_lake_files(engine, [f"file://{out}"])
+        find_lake_files(engine, [f"file://{out}"], SETTINGS.limits)
     with pytest.raises(InputError, match=r"nowhere cannot be read by Spark \(it is not there\)"):
-        find_lake_files(engine, [f"file://{tmp_path}/nowhere"])
+        find_lake_files(engine, [f"file://{tmp_path}/nowhere"], SETTINGS.limits)
 
 
 def test_an_object_store_without_its_connector_gets_one_clear_line(engine):
@@ -282,7 +288,7 @@ def test_an_object_store_without_its_connector_gets_one_clear_line(engine):
             rf"^{scheme}://b/x cannot be read by Spark \(.*\): Spark has no connector for {scheme}://; name one in .*{connector}:V"
         )
         with pytest.raises(InputError, match=said) as error:
-            find_lake_files(engine, [f"{scheme}://b/x"])
+            find_lake_files(engine, [f"{scheme}://b/x"], SETTINGS.limits)
         assert "\n" not in str(error.value)
 
 
