@@ -8,6 +8,8 @@ import csv
 import gzip
 import io
 import json
+import re
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -86,7 +88,10 @@ def _write(path: Path, rows: list[Row], random: Random | None) -> None:
     if random is not None:
         random.shuffle(columns)
     if path.suffix == ".parquet":
-        pl.DataFrame({column: _column(rows, column) for column in columns}).write_parquet(path)
+        frame = pl.DataFrame({column: _column(rows, column) for column in columns})
+        if random is not None and random.random() < 0.7 and (times := _instants(rows)):
+            frame = frame.with_columns(pl.Series("poll_time", times, dtype=pl.Datetime("us", "UTC")))
+        frame.write_parquet(path)
     elif ".csv" in path.suffixes:
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator=random.choice(["\n", "\r\n"]) if random else "\n")
@@ -103,6 +108,17 @@ def _column(rows: list[Row], column: str) -> pl.Series:
     if column in NUMERIC and all(value is not None and value.isdigit() and int(value) < 2**63 for value in values):
         return pl.Series(column, [int(value) for value in values], dtype=pl.Int64)
     return pl.Series(column, values, dtype=pl.String)
+
+
+def _instants(rows: list[Row]) -> list[datetime] | None:
+    """Read poll times as a typed column would hold them; None where one of them cannot stand in such a column."""
+    texts = [row.get("poll_time") for row in rows]
+    if not all(text and re.fullmatch(r"[0-9-]{10}[T ][0-9:]{8}(\.[0-9]{1,6})?(Z|[+-][0-9:]{5})", text) for text in texts):
+        return None
+    try:
+        return [datetime.fromisoformat(str(text)) for text in texts]
+    except ValueError:
+        return None
 
 
 def _json_line(row: Row, random: Random | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from fact_files import LAYOUTS, Tables, write_tables
 from oracle import bill as oracle_bill_of
 from oracle_facts import Books, Taken, instant
@@ -14,6 +15,7 @@ from worlds import World
 
 from metering import Meter
 from metering.config import Settings
+from metering.ingest import folds
 from metering.model.errors import InputError, NoDataError
 from metering.model.period import instant_text
 
@@ -38,8 +40,9 @@ def product_bills(
     """Ingest a world's commands once and bill every question asked of its facts."""
     random = Random(world.seed)
     numbers = [0]
-    with meter_of(world) as meter:
+    with meter_of(world) as meter, pytest.MonkeyPatch.context() as patched:
         for number, tables in enumerate(world.commands):
+            patched.setattr(folds, "FOLDED_FROM_ROWS", random.choice([0, 10, 100_000]))
             place = directory / f"command-{number}"
             write_tables(place, tables, layout or random.choice(LAYOUTS), parts or random.choice([1, 1, 2, 5]), random)
             outcome = take(meter, place, supersede=number in world.supersede)

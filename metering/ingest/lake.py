@@ -46,6 +46,7 @@ def ingest_lake(
     if sample_files:
         raw_samples(engine, sample_files)
         engine.define("staging/checked_samples", name="judged_samples")
+        engine.alias("folded_samples", "judged_samples")
         for step in decide_polls(engine, are_captures=False, supersede=supersede):
             progress(step, done := done + 1, _STEPS)
         samples = sample_outcome(engine, sample_files)

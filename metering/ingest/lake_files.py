@@ -254,7 +254,7 @@ def _raw_frame(engine: SparkEngine, files: list[tuple[int, FactFile]]) -> "DataF
 
 def _raw_values(file: FactFile) -> dict[str, str]:
     """Give what Spark selects for each raw column that the file has; see `metering.ingest.sources.parquet_source`."""
-    values = {"row_number": "_metadata.row_index + 1", "listing": "0"}
+    values = {"row_number": "_metadata.row_index + 1", "listing": "0", "row_count": "1"}
     for column, kind in _known(file):
         name = _quoted(column)
         if column in IDENTIFIERS and not (kind in _TEXTS or kind.startswith("ENUM")):

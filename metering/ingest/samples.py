@@ -1,8 +1,8 @@
 """Samples into the store: staged as sets, decided poll by poll, taken whole or not at all.
 
-raw_samples ─> checked_samples ─┬─> rejected_rows
-                                └─> staged_keys ─> staged_runs ─> staged_blocks ─┬─────────────────────────────────> polls, runs
-                                                                             └─> staged_samples ─> staged_polls ─┘
+raw_samples ─┬────────────> checked_samples ─> rejected_rows
+             └─> folds ──> folded_samples ──> staged_keys ─> staged_runs ─> staged_blocks ─┬──────────────────────> polls, runs
+                                                                                           └─> staged_samples ─> staged_polls ─┘
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ from metering.engine.duckdb import Engine
 from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
-from metering.ingest.sources import parquet_source, text_source
+from metering.ingest.folds import drop_folds, fold
+from metering.ingest.sources import FOLD_COLUMNS, parquet_source, text_source
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
 from metering.model.clock import Clock
@@ -74,7 +75,7 @@ RAW_COLUMNS = {
         ),
         "varchar",
     ),
-    "size_bytes": "bigint",
+    **dict.fromkeys(("size_bytes", "row_count", *FOLD_COLUMNS), "bigint"),
 }  # fmt: skip
 _NO_ROW = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in RAW_COLUMNS.items())
 
@@ -144,29 +145,34 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     Reads `collections`, `polls` and `samples` of the store and adds to its dictionaries (collections, series, labels), which
     mean nothing by themselves.
     """
-    in_place, spooled = [], []
+    in_place, folded, spooled = [], [], []
     for number, file in enumerate(files, start=1):
         if file.format == "parquet":
             in_place.append(parquet_source(file, number))
+            folded.append(fold(engine, file, number) or in_place[-1])
         else:
             spooled.append(text_source(engine, file, number, spool, _checked))
         yield file.shown
-    judged = " union all by name ".join([f"({_checked(*in_place)})", *spooled])
-    engine.connection.execute(f"create or replace temp view judged_samples as {judged}")
-    yield from decide_polls(engine, are_captures=any(file.table == "captures" for file in files), supersede=supersede)
+    for view, sources in (("judged_samples", in_place), ("folded_samples", folded)):
+        judged = " union all by name ".join([f"({_checked(*sources)})", *spooled])
+        engine.connection.execute(f"create or replace temp view {view} as {judged}")
+    for step in decide_polls(engine, are_captures=any(file.table == "captures" for file in files), supersede=supersede):
+        if step == "runs":
+            drop_folds(engine, len(files))
+        yield step
 
 
 def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) -> Iterator[str]:
     """Decide about every poll of `judged_samples`, which are rows as `checked_samples` makes them; yields the steps done.
 
-    Any engine does it with the same queries.
+    `folded_samples` are the same, some of them folded. Any engine does it with the same queries.
     """
     engine.alias("checked_samples", "judged_samples")
-    engine.create("staging/staged_keys")
+    engine.create("staging/listed_keys")
     engine.create("staging/unfit_keys")
     if engine.sql("from unfit_keys limit 1"):
         engine.define("staging/fit_samples", name="checked_samples")
-        engine.create("staging/staged_keys")
+    engine.create("staging/staged_keys")
     yield "checked"
     engine.insert("collections", "staging/new_collections")
     engine.insert("series", "staging/new_series")
@@ -290,11 +296,10 @@ def _keep_runs(engine: Engine) -> None:
 def drop_staging(engine: QueryEngine) -> None:
     """Give the memory of staging back."""
     engine.drop(
-        "rejected_rows", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks", "staged_phases", "staged_blocks",
-        "keys_looked_into", "staged_samples",
-        "known_polls", "known_samples", "contradicting_listings", "staged_polls", "staged_shared_objects", "accepted_blocks",
-        "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails",
-        "unfit_keys", "checked_samples", "judged_samples", "raw_samples",
+        "rejected_rows", "listed_keys", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks", "staged_phases",
+        "staged_blocks", "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings",
+        "staged_polls", "staged_shared_objects", "accepted_blocks", "looked_into_keys", "block_runs", "loose_runs", "new_runs",
+        "new_tails", "unfit_keys", "checked_samples", "folded_samples", "judged_samples", "raw_samples",
     )  # fmt: skip
 
 

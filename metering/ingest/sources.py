@@ -19,9 +19,11 @@ from metering.ingest.text import Record, is_text, mend_lines, unpacked
 from metering.model.errors import InputError
 from metering.model.limits import ReadingLimits
 
-_TEXT_COLUMNS = (
+TEXT_COLUMNS = (
     "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
 )  # fmt: skip
+# What a fold says of its rows besides their number, see folds.py; of a single row they are null.
+FOLD_COLUMNS = ("slots", "last_poll_s", "least_phase_s", "greatest_phase_s")
 IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status", "name")
 # A sign that stands in no text, so that a line is one column.
 _NO_DELIMITER = "\U0010ffff"
@@ -72,18 +74,21 @@ def _bulk(file: FactFile, number: int, plain: Path) -> str:
     return _csv(file, number, plain) if file.format == "csv" else _ndjson(file, number, plain)
 
 
-def _select(number: int, values: dict[str, str], source: str) -> str:
+def raw_rows(number: int, values: dict[str, str], source: str) -> str:
+    """Give the SQL that selects from `source` all raw columns, those that `values` does not tell empty."""
     columns = {
         "file_number": f"cast({number:d} as integer)",
         "row_number": "row_number",
         "listing": "cast(0 as bigint)",
         "poll_s": "cast(null as bigint)",
         "answered_s": "cast(null as bigint)",
-        **dict.fromkeys(_TEXT_COLUMNS, "cast(null as varchar)"),
+        **dict.fromkeys(TEXT_COLUMNS, "cast(null as varchar)"),
         "size_bytes": "cast(null as bigint)",
         "drive_size": "cast(null as varchar)",
         "problem": "cast(null as varchar)",
         "problem_value": "cast(null as varchar)",
+        "row_count": "cast(1 as bigint)",
+        **dict.fromkeys(FOLD_COLUMNS, "cast(null as bigint)"),
         **values,
     }
     return f"select {', '.join(f'{value} as {name}' for name, value in columns.items())} from {source}"
@@ -95,9 +100,19 @@ def parquet_source(file: FactFile, number: int) -> str:
     Raises:
         InputError: an identifier is a number, or of another type that is no text.
     """
-    values = {"row_number": "file_row_number + 1"}
+    values = parquet_values(file) | {"row_number": "file_row_number + 1"}
+    return raw_rows(number, values, f"read_parquet({quoted(glob_escaped(file.path))}, file_row_number=true)")
+
+
+def parquet_values(file: FactFile) -> dict[str, str]:
+    """Give the SQL of each raw column that a Parquet file tells, over its columns as they lie in it.
+
+    Raises:
+        InputError: an identifier is a number, or of another type that is no text.
+    """
+    values = {}
     for column, kind in zip(file.columns, file.types, strict=True):
-        if column not in _TEXT_COLUMNS or column == "owner":
+        if column not in TEXT_COLUMNS or column == "owner":
             continue
         name = quoted_name(column)
         if column in IDENTIFIERS and not (kind in ("VARCHAR", "UUID", '"NULL"') or kind.startswith("ENUM")):
@@ -112,7 +127,7 @@ def parquet_source(file: FactFile, number: int) -> str:
             values["size_bytes"] = f"cast({name} as bigint)"
         else:
             values[column] = f"cast({name} as varchar)"
-    return _select(number, values, f"read_parquet({quoted(glob_escaped(file.path))}, file_row_number=true)")
+    return values
 
 
 def _floored(value: str, divisor: int) -> str:
@@ -127,16 +142,16 @@ def _typed(columns: Iterable[str], kind: str) -> str:
 def _csv(file: FactFile, number: int, plain: Path) -> str:
     # Columns by place: a header may name what DuckDB would not take for a name, or the same in small and capital letters.
     columns = {f"c{i}": column for i, column in enumerate(file.columns)}
-    values = {column: name for name, column in columns.items() if column in _TEXT_COLUMNS and column != "owner"}
+    values = {column: name for name, column in columns.items() if column in TEXT_COLUMNS and column != "owner"}
     source = (
         f"read_csv([{quoted(glob_escaped(plain))}], {_CSV}, skip={file.skipped:d}, delim={quoted(file.delimiter)}, "
         f"columns={_typed(columns, 'VARCHAR')})"
     )
-    return _select(number, values, f"(select row_number() over () as row_number, * from {source})")
+    return raw_rows(number, values, f"(select row_number() over () as row_number, * from {source})")
 
 
 def _ndjson(file: FactFile, number: int, plain: Path) -> str:
-    columns = [column for column in _TEXT_COLUMNS if column != "owner"]
+    columns = [column for column in TEXT_COLUMNS if column != "owner"]
     values = {column: _text(column) for column in columns}
     # A JSON text begins with its type: a quote for text, and null is no value at all.
     wrong = " ".join(
@@ -148,7 +163,7 @@ def _ndjson(file: FactFile, number: int, plain: Path) -> str:
         f"read_json([{quoted(glob_escaped(plain))}], format='newline_delimited', compression='none', "
         f"maximum_object_size={file.limits.line_bytes:d}, columns={_typed(columns, 'JSON')})"
     )
-    return _select(number, values, f"(select row_number() over () as row_number, * from {source})")
+    return raw_rows(number, values, f"(select row_number() over () as row_number, * from {source})")
 
 
 def _line_by_line(file: FactFile, number: int, rows: Path, mended: Path) -> str:
@@ -158,24 +173,24 @@ def _line_by_line(file: FactFile, number: int, rows: Path, mended: Path) -> str:
         writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n")
         if file.table == "captures":
             for line, problem in mend_lines(file.path, mended, file.limits):
-                writer.writerow((-line, *[""] * len(_TEXT_COLUMNS), problem, ""))
+                writer.writerow((-line, *[""] * len(TEXT_COLUMNS), problem, ""))
             sound = f"{_captures(number, mended, file.limits)} union all by name "
         else:
             for record in records(file):
                 writer.writerow((-record.line, *_cells(record)))
-    columns = ("row_number", *_TEXT_COLUMNS, "problem", "problem_value")
+    columns = ("row_number", *TEXT_COLUMNS, "problem", "problem_value")
     source = (
         f"read_csv([{quoted(glob_escaped(rows))}], {_CSV}, delim=',', columns={_typed(columns, 'VARCHAR')}, "
         f"max_line_size={8 * file.limits.line_bytes:d}, buffer_size={32 * file.limits.line_bytes:d})"
     )
     values = {name: name for name in columns} | {"row_number": "cast(row_number as bigint)"}
-    return f"{sound}{_select(number, values, source)}"
+    return f"{sound}{raw_rows(number, values, source)}"
 
 
 def _cells(record: Record) -> list[str | None]:
     """Give a record's cells as text, and what is wrong with it, as `_ndjson` tells it."""
     cells = record.cells
-    texts = [decimal_text(cells.get(column)) for column in _TEXT_COLUMNS[:-1]]
+    texts = [decimal_text(cells.get(column)) for column in TEXT_COLUMNS[:-1]]
     problem, shown = record.problem, record.shown
     if problem is None:
         problem = next((f"{name}.no_text" for name in ("poll_time", *IDENTIFIERS) if not is_text(cells.get(name))), None)
@@ -216,7 +231,7 @@ def _captures(number: int, plain: Path, limits: ReadingLimits) -> str:
     kept = "materialized" if plain.stat().st_size <= _KEPT_BYTES else "not materialized"
     head = {"listing": f"row_number + {number * _LISTINGS_PER_FILE:d}", **{name: name for name in _HEAD_COLUMNS}}
     told = {name: name for name in ("answered_s", "problem", "problem_value")}
-    polls = _select(number, head | told, "capture_lines")
+    polls = raw_rows(number, head | told, "capture_lines")
     lines, objects = _capture_lines(plain, limits), _listed_objects(number, head)
     return f"with capture_lines as {kept} ({lines}) {polls} union all by name {objects}"
 
@@ -303,7 +318,7 @@ def _listed_objects(number: int, head: dict[str, str]) -> str:
         f"(select {kept}, object, {_picks('object', _OBJECT_PATHS)} as found, json_keys(object) as keys from "
         f"(select {kept}, unnest(cast(objects as json[])) as object from capture_lines where json_type(objects) = 'ARRAY'))"
     )
-    return _select(number, head | values, objects)
+    return raw_rows(number, head | values, objects)
 
 
 def _answered_seconds(text: str) -> str:

@@ -1,10 +1,10 @@
 -- name   checked_samples
--- grain  one row a raw row of the sample files of one command
+-- grain  one row a raw row of the sample files of one command, or a fold of such rows
 -- reads  raw_samples
 -- params none
 -- why    Says of every row whether it can be a sample, and if not, the first thing that is wrong with it as `field.reason`.
 --        An instant is floored to its whole second. A row without snapshot is a heartbeat and names no location. A shared
---        object is not billed from this poll, so nothing but its owner is asked of it.
+--        object is not billed from this poll, so nothing but its owner is asked of it. A fold is checked as the first of its rows.
 with
 
 filled as (
@@ -27,7 +27,12 @@ filled as (
         coalesce(owner, account, '') as owner,
         drive_size,
         problem,
-        problem_value
+        problem_value,
+        row_count,
+        slots,
+        last_poll_s,
+        least_phase_s,
+        greatest_phase_s
     from raw_samples
 ),
 
@@ -134,5 +139,10 @@ select
             when 'drive' then drive
             else ''
         end, 1, 200)
-    end as problem_value
+    end as problem_value,
+    row_count,
+    slots,
+    last_poll_s,
+    least_phase_s,
+    greatest_phase_s
 from judged

@@ -1,6 +1,6 @@
 -- name   staged_runs
 -- grain  one row a collection, block of four hours, series, size and label of the batch
--- reads  checked_samples, staged_key_numbers
+-- reads  folded_samples, staged_key_numbers
 -- params none
 -- why    Sizes change rarely, so a batch is far smaller as runs than as rows. A block has 48 slots of five minutes; `slots` has a
 --        bit for each in which the series was listed so. Where no slot of a block has two polls, the bits say exactly which.
@@ -13,13 +13,18 @@ placed as (
         n.series_key,
         n.label_key,
         k.allocated_size,
-        k.poll_s,
-        k.poll_s % 300 as phase_s,
+        k.row_count,
+        k.poll_s as first_poll_s,
+        coalesce(k.last_poll_s, k.poll_s) as last_poll_s,
         k.poll_s - k.poll_s % 14400 as block_s,
-        cast(greatest((k.poll_s % 14400) // 300, 0) as integer) as slot,
+        k.slots,
+        cast(greatest((k.poll_s % 14400) // 300, 0) as integer) as first_slot,
+        cast(greatest((coalesce(k.last_poll_s, k.poll_s) % 14400) // 300, 0) as integer) as last_slot,
+        coalesce(k.least_phase_s, k.poll_s % 300) as least_phase_s,
+        coalesce(k.greatest_phase_s, k.poll_s % 300) as greatest_phase_s,
         k.file_number,
         k.listing
-    from checked_samples as k
+    from folded_samples as k
     inner join staged_key_numbers as n
         on k.endpoint = n.endpoint
         and k.account = n.account
@@ -39,14 +44,14 @@ select
     series_key,
     allocated_size,
     label_key,
-    count(*) as row_count,
-    bit_or(cast(1 as bigint) << slot) as slots,
-    min(poll_s) as first_poll_s,
-    max(poll_s) as last_poll_s,
-    min(slot) as first_slot,
-    max(slot) as last_slot,
-    min(phase_s) as least_phase_s,
-    max(phase_s) as greatest_phase_s,
+    cast(sum(row_count) as bigint) as row_count,
+    bit_or(coalesce(slots, cast(1 as bigint) << first_slot)) as slots,
+    min(first_poll_s) as first_poll_s,
+    max(last_poll_s) as last_poll_s,
+    min(first_slot) as first_slot,
+    max(last_slot) as last_slot,
+    min(least_phase_s) as least_phase_s,
+    max(greatest_phase_s) as greatest_phase_s,
     min(file_number) as file_number,
     max(file_number) as greatest_file_number,
     max(listing) as listing

@@ -1,6 +1,6 @@
 -- name   unfit_keys
--- grain  one row a row of staged_keys with an identifier that holds a character that cannot be seen
--- reads  staged_keys
+-- grain  one row a row of listed_keys with an identifier that holds a character that cannot be seen
+-- reads  listed_keys
 -- params none
 -- why    Two identifiers that look alike must be alike: control characters, marks of direction and of no width are refused.
 --        A name may hold whatever its owner typed; it identifies nothing, and is neutralised where it is shown.
@@ -16,7 +16,7 @@ told as (
             when regexp_matches(snapshot, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'snapshot'
             when regexp_matches(drive, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'drive'
         end as field
-    from staged_keys
+    from listed_keys
 )
 
 select
@@ -27,6 +27,7 @@ select
     drive,
     status,
     name,
+    field,
     field || '.unseen' as problem,
     case field
         when 'account' then account
