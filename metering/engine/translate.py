@@ -2,6 +2,7 @@
 
 - An empty series (`generate_series(5, 4)`) has no element; Spark's `sequence` fails, or counts down.
 - `$` in a pattern is the end of the text; Java's also fits before a last line end, so `123` and a line end would be a number.
+- `not materialized` is DuckDB's: it keeps a part that is read twice in memory, unless it is told not to.
 - A bound whole number is a BIGINT; Spark takes a small one for an INT. Bits are shifted by an INT.
 """
 
@@ -36,6 +37,8 @@ def _translated(sql: str, whole: frozenset[str]) -> tuple[str, tuple[str, ...]]:
             return exp.cast(node, "bigint")
         if isinstance(node, exp.RegexpLike) and node.expression.name.endswith("$"):
             return exp.RegexpLike(this=node.this, expression=exp.Literal.string(node.expression.name[:-1] + r"\z"))
+        if isinstance(node, exp.CTE):
+            node.set("materialized", None)
         if isinstance(node, exp.BitwiseLeftShift):
             return exp.BitwiseLeftShift(this=node.this, expression=exp.cast(node.expression, "int"))
         return node

@@ -4,10 +4,11 @@
 -- params known_seq, as_of_s
 -- why    The polls that levels rest on: known by then, before the clock, not superseded by then; each with the next one of its
 --        collection. After the last no next one comes: it stands at the end of the calendar. A break is where a poll does not
---        follow the one before it in number too, because it was late or replaces another; a scope begins with one.
+--        follow the one before it in number too, because it was late or replaces another; a scope begins with one. Two scans of
+--        all polls, which keep a few, take a quarter of the time of one that keeps all.
 with
 
-in_force as (
+in_force as not materialized (
     select
         p.poll_key,
         p.collection_key,

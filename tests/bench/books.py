@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bill import measured
 from generate import generate
+from measure import measured
 
 
 def main() -> None:
