@@ -211,7 +211,7 @@ def test_a_large_listing_is_one_line_and_a_hostile_one_is_refused(tmp_path):
         file.write(b'"}\n' + json.dumps(capture(listed(), minute=5)).encode())
     outcome = ingested(place)
     assert (counts(outcome), outcome.rejections[0].line) == ((4, 0, 0, 1, 0), 2)
-    assert "is too long" in outcome.rejections[0].reason
+    assert "is longer than limits.line_bytes" in outcome.rejections[0].reason
 
 
 def test_a_capture_file_of_nothing_but_rubbish_is_an_error(tmp_path):

@@ -145,7 +145,7 @@ def test_a_store_that_cannot_be_written_leaves_everything_in_the_spool(rig, monk
         patch.setattr("metering.ingest.spool_ingest.ingest", full)
         report = rig.collect()
     assert (report.polls, report.failures) == (4, [])
-    assert "No space left" in report.store_trouble
+    assert "the disk is full" in report.store_trouble
     assert report.waiting_files == len(Spool(rig.folder / "spool").waiting()) > 0
     rig.sandbox.advance(300)
     rig.collect()

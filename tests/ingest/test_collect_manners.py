@@ -20,6 +20,7 @@ from metering.ingest.client import EndpointClient, tls_context
 from metering.ingest.credentials import Login
 from metering.ingest.failure import RequestFailure
 from metering.ingest.targets import CollectSettings, EndpointSettings
+from metering.model.limits import ReadingLimits
 
 LISTING = json.dumps({"meta": {"limit": 0, "offset": 0, "total_count": 0}, "objects": [], "filling": "x" * 5_000}).encode()
 LOGIN = Login("somebody", "something")
@@ -66,7 +67,7 @@ async def asking(*refusals, limits=None, **settings):
     server = await asyncio.start_server(endpoint.serve, "127.0.0.1", 0)
     endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/2.0/"
     named = EndpointSettings(url=endpoint.url, requests_per_minute=limits)
-    client = EndpointClient(named, CollectSettings(**settings), tls_context([named]))
+    client = EndpointClient(named, CollectSettings(**settings), ReadingLimits(), tls_context([named]))
     try:
         yield endpoint, client
     finally:
