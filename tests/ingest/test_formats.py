@@ -209,5 +209,5 @@ def test_a_file_whose_columns_fit_no_table_is_refused(tmp_path):
 @pytest.mark.parametrize("content", [b"\ra,b\n1,2\n", b"account,currency,name\ra,CHF,x\r", b'"a' + b"x" * 3_000_000 + b'",b\n'])
 def test_a_header_that_cannot_be_taken_apart_is_refused(tmp_path, content):
     (tmp_path / "accounts.csv").write_bytes(content)
-    with pytest.raises(InputError, match=r"accounts\.csv has (a header that cannot be taken apart|no column|a first line of more than)"):
+    with pytest.raises(InputError, match=r"accounts\.csv has (a header that cannot be taken|no column|a first line of more)"):
         ingested(tmp_path)
