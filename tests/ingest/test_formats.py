@@ -206,8 +206,15 @@ def test_a_file_whose_columns_fit_no_table_is_refused(tmp_path):
         ingested(tmp_path / "x.csv")
 
 
-@pytest.mark.parametrize("content", [b"\ra,b\n1,2\n", b"account,currency,name\ra,CHF,x\r", b'"a' + b"x" * 3_000_000 + b'",b\n'])
-def test_a_header_that_cannot_be_taken_apart_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\ra,b\n1,2\n", "a header that cannot be taken apart|no column"),
+        (b"account,currency,name\ra,CHF,x\r", "a header that cannot be taken apart|no column"),
+        (b'"a' + b"x" * 3_000_000 + b'",b\n', "a first line of more than 2097152 bytes, which is no header"),
+    ],
+)
+def test_a_header_that_cannot_be_taken_apart_is_refused(tmp_path, content, said):
     (tmp_path / "accounts.csv").write_bytes(content)
-    with pytest.raises(InputError, match=r"accounts\.csv has (a header that cannot be taken|no column|a first line of more)"):
+    with pytest.raises(InputError, match=rf"accounts\.csv has ({said})"):
         ingested(tmp_path)
