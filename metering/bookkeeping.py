@@ -1,7 +1,6 @@
 """The operations on closed periods, as a part of the meter: close, verify, and on what terms any question is answered."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import overload
@@ -17,6 +16,7 @@ from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_seconds, parse_period
 from metering.model.progress import Progress, silent
+from metering.model.records import called
 from metering.store import Store, last_ingest
 
 
@@ -74,11 +74,10 @@ class Bookkeeping:
             return read_closings(engine)
 
     def account_names(self) -> dict[str, str]:
-        """What to call each account as it is known now: left out is one that has no name, or shares it with another."""
+        """What to call each account as it is known now: its name, unless it has none or two have the same."""
         with self._store.reading() as engine:
             rows = engine.rows("billing/known_accounts", {"known_seq": last_ingest(engine)})
-        shared = Counter(row["name"] for row in rows)
-        return {row["account"]: row["name"] for row in rows if row["name"] and shared[row["name"]] == 1}
+        return called({row["account"]: row["name"] for row in rows})
 
     def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = silent) -> Verification:
         """Recompute every closed statement, walk the hash chain, hold every fact against its seal; nothing is written.

@@ -5,7 +5,7 @@ numbers. Instants are whole UTC seconds inside and `2026-10-01T00:00:00Z` outsid
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
@@ -133,6 +133,13 @@ class Finding(Row):
         return {name: value for name, value in document.items() if value is not None or name not in ("count", "seconds")}
 
 
+def called(names: Mapping[str, str | None]) -> dict[str, str]:
+    """Say what to call each account: its name, unless it has none or two have the same."""
+    own = {account: name or account for account, name in names.items()}
+    shared = Counter(own.values())
+    return {account: name if shared[name] == 1 else account for account, name in own.items()}
+
+
 class Bill(Row):
     """What `run` and `bill` print; rows are sorted by their key, so the same facts give the same bytes."""
 
@@ -145,10 +152,8 @@ class Bill(Row):
 
     @property
     def names(self) -> dict[str, str]:
-        """What to call each account: its name, unless it has none or two have the same."""
-        names = {row.account: row.name or row.account for row in self.statements}
-        shared = Counter(names.values())
-        return {account: name if shared[name] == 1 else account for account, name in names.items()}
+        """What to call each account; see `called`."""
+        return called({row.account: row.name for row in self.statements})
 
     @property
     def due(self) -> list[tuple[str, Decimal]]:
