@@ -19,7 +19,7 @@ _MAX_TEXT_LENGTH = 1_000
 # What a subscription costs is a product, told to its last digit: an odd number of bytes has some forty decimals.
 _MAX_COST_DIGITS = 100
 _MAX_LEVEL = 2**63 - 1
-# The categories of Unicode that queries/staging/unfit_keys.sql refuses in samples.
+# The categories of Unicode that queries/staging/told_keys.sql refuses in samples.
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Co")
 
 

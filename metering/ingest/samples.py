@@ -168,9 +168,8 @@ def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) ->
     `folded_samples` are the same, some of them folded. Any engine does it with the same queries.
     """
     engine.alias("checked_samples", "judged_samples")
-    engine.create("staging/listed_keys")
-    engine.create("staging/unfit_keys")
-    if engine.sql("from unfit_keys limit 1"):
+    engine.create("staging/told_keys")
+    if engine.sql("select 1 from told_keys where problem is not null limit 1"):
         engine.define("staging/fit_samples", name="checked_samples")
     engine.create("staging/staged_keys")
     yield "checked"
@@ -296,10 +295,10 @@ def _keep_runs(engine: Engine) -> None:
 def drop_staging(engine: QueryEngine) -> None:
     """Give the memory of staging back."""
     engine.drop(
-        "rejected_rows", "listed_keys", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks", "staged_phases",
+        "rejected_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks", "staged_phases",
         "staged_blocks", "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings",
         "staged_polls", "staged_shared_objects", "accepted_blocks", "looked_into_keys", "block_runs", "loose_runs", "new_runs",
-        "new_tails", "unfit_keys", "checked_samples", "folded_samples", "judged_samples", "raw_samples",
+        "new_tails", "checked_samples", "folded_samples", "judged_samples", "raw_samples",
     )  # fmt: skip
 
 

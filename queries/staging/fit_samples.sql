@@ -1,6 +1,6 @@
 -- name   fit_samples
 -- grain  one row a raw row of the sample files of one command
--- reads  judged_samples, unfit_keys
+-- reads  judged_samples, told_keys
 -- params none
 -- why    The checked rows of a batch in which some text is unfit: what is wrong with its text is wrong with a row. Such
 --        batches are rare, and only they are looked at this way.
@@ -25,7 +25,7 @@ select
     coalesce(k.problem, u.problem) as problem,
     case when u.problem is null then k.problem_value else u.problem_value end as problem_value
 from judged_samples as k
-left join unfit_keys as u
+left join told_keys as u
     on k.endpoint = u.endpoint
     and k.account = u.account
     and k.location = u.location
