@@ -14,7 +14,8 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import SplitResult, urlsplit
 
@@ -69,7 +70,10 @@ class Mailbox:
             on=lambda error: isinstance(error, DeliveryError) and error.again, attempts=_ATTEMPTS, timeout=None,
             wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE, wait_jitter=_JITTER,
         )  # fmt: skip
-        with httpx.Client(verify=self._context(), trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client:
+        with (
+            _unlogged(),
+            httpx.Client(verify=self._context(), trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client,
+        ):
             for attempt in context:
                 with attempt:
                     self._try(client, alert)
@@ -103,6 +107,23 @@ class Mailbox:
             return httpx.create_ssl_context(verify=True, trust_env=False)
         # Plain http goes no further than this machine, and loading the authorities takes time.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep an address, and an answer that repeats it, out of what libraries log of an exchange, whoever configured logging."""
+
+    def is_told(_record: logging.LogRecord) -> bool:
+        return False
+
+    logs = [logging.getLogger(name) for name in ("httpx", "httpcore.http11")]
+    for log in logs:
+        log.addFilter(is_told)
+    try:
+        yield
+    finally:
+        for log in logs:
+            log.removeFilter(is_told)
 
 
 def mailbox(url: str) -> Mailbox:
@@ -152,7 +173,10 @@ def _address(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-    except ValueError:
+        # A name that no resolver takes is told before anything is computed, and not by whoever trips over it.
+        (host or "").encode("idna")
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
         raise MisuseError("--notify takes an address such as https://example.com/hooks/metering") from None
     if (
         parts.scheme not in ("http", "https")

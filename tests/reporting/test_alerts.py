@@ -229,6 +229,7 @@ def test_neither_a_proxy_nor_a_login_of_the_environment_is_heeded(tmp_path, monk
     [
         "http://example.com/hook", "ftp://example.com/hook", "https://", "example.com/hook", "https://user:pass@example.com/", "",
         "https://example.com:99999/", "https://exam ple.com/", "https://example.com/\r\nHost: evil", "file:///etc/passwd", "https://[::1/",
+        "https://a..b/evil", f"https://{'a' * 70}.example.com/evil", f"https://example.com/{'a' * 70_000}evil",
     ],
 )  # fmt: skip
 def test_an_address_that_must_not_be_posted_to_is_misuse_and_is_not_repeated(url):
