@@ -21,7 +21,7 @@ import duckdb
 from metering.durable import sync_file, sync_folder
 from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted, trouble_of_machine
 from metering.model.clock import Clock
-from metering.model.errors import MisuseError, StoreError, StoreHeldError
+from metering.model.errors import MisuseError, StoreError, StoreHeldError, StoreMemoryError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
 from metering.model.period import instant_seconds, instant_text
 from metering.schema import SCHEMA, SCHEMA_VERSION
@@ -142,7 +142,8 @@ class Store:
                 yield engine
             except duckdb.Error as error:
                 if said := trouble_of_machine(error):
-                    raise StoreError(f"{self.shown} cannot be used: {said}; nothing was written; mend that and run again") from None
+                    kind = StoreMemoryError if isinstance(error, duckdb.OutOfMemoryException) else StoreError
+                    raise kind(f"{self.shown} cannot be used: {said}; nothing was written; mend that and run again") from None
                 if not _is_damage(error, self.path):
                     raise
                 raise StoreError(f"{self.shown} is damaged ({_first_line(error)}); restore it from a backup") from None

@@ -37,6 +37,8 @@ from metering.model.period import instant_text
 
 # With how many logins an endpoint is asked for what is the same for all accounts, where the first may not.
 _LOGINS_TRIED = 3
+# So many turns of the event loop it takes until who waited for a line to be durable has counted it.
+_TURNS_TO_COUNT = 4
 
 
 class Collector:
@@ -82,6 +84,10 @@ class Collector:
         try:
             await asyncio.wait((stopped, answered), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # What came is made durable first, and whoever waited for that counts it.
+            await self._keeper.flush()
+            for _ in range(_TURNS_TO_COUNT):
+                await asyncio.sleep(0)
             for task in (stopped, answered, *tasks):
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)

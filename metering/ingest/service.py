@@ -97,7 +97,11 @@ async def _ingest(service: Service, spool: Spool, wait_s: int, stop: asyncio.Eve
             trouble = trouble_of_machine(error) or str(error).strip().splitlines()[0]
         else:
             _tell(service, outcome)
-            return None
+            if not outcome.too_large:
+                return None
+            # The same again would need as much: they are tried after the next cycle, and others went before them.
+            more = f", and {len(outcome.too_large) - 1} more" if len(outcome.too_large) > 1 else ""
+            return f"{outcome.too_large[0]}{more}"
         if stop.is_set() or asyncio.get_running_loop().time() >= until:
             return trouble
         with contextlib.suppress(TimeoutError):

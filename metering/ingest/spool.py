@@ -5,6 +5,7 @@
     spool/done/DAY/*.gz    in the store
     spool/done/DAY-N.*.gz  a day that is over, as one file of each kind
     spool/bad/*.gz         cannot be read as a file any more
+    spool/delivered.json   a poll that is in the store, so that a store that was lost is found (delivery.py)
 
 Lines are written to a hidden file; it is *sealed* by fsync, a rename and an fsync of the folder. What was not sealed when a
 crash came does not exist. A file is in the store before it leaves `new`, and ingest adds nothing the second time: so a crash
@@ -16,11 +17,12 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from metering.ingest.client import now_us
 from metering.ingest.strict_json import loads_object
@@ -29,6 +31,9 @@ from metering.model.limits import DEFAULT_LIMITS
 
 Kind = Literal["capture", "answer"]
 KINDS: tuple[Kind, ...] = ("capture", "answer")
+# Folders of days, as they are filled, and as they are put aside to be made one file of each kind; others are somebody else's.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_PUT_ASIDE = re.compile(rf"\.{_DAY.pattern}-\d+", re.ASCII)
 
 # Level 6 packs a listing twentyfold at some 80 MB a second; raw evidence is kept for years.
 _GZIP_LEVEL = 6
@@ -86,17 +91,32 @@ class Spool:
 
     def read_state(self) -> dict[str, int]:
         """Give what was last asked when, in whole seconds; nothing where that is not known (then it is asked again)."""
-        try:
-            state = loads_object((self.folder / "asked.json").read_text(encoding="utf-8"), DEFAULT_LIMITS.depth)
-        except (OSError, ValueError):
-            return {}
-        return {name: value for name, value in state.items() if type(value) is int}
+        return {name: value for name, value in self.read_document("asked").items() if type(value) is int}
 
     def write_state(self, asked_s: dict[str, int]) -> None:
         """Remember what was last asked when."""
-        partial = self.folder / ".asked.json.tmp"
-        partial.write_text(json.dumps(asked_s), encoding="utf-8")
-        partial.rename(self.folder / "asked.json")
+        self.write_document("asked", asked_s)
+
+    def document(self, name: str) -> Path:
+        """Name the file in which something is remembered."""
+        return self.folder / f"{name}.json"
+
+    def read_document(self, name: str) -> dict[str, Any]:
+        """Give what is remembered under a name; nothing where it cannot be read."""
+        try:
+            return loads_object(self.document(name).read_text(encoding="utf-8"), DEFAULT_LIMITS.depth)
+        except (OSError, ValueError):
+            return {}
+
+    def write_document(self, name: str, document: Mapping[str, str | int]) -> None:
+        """Remember something under a name, in place of what was.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        partial = self.folder / f".{name}.json.tmp"
+        partial.write_text(json.dumps(document), encoding="utf-8")
+        partial.rename(self.document(name))
 
     def waiting(self) -> list[Path]:
         """Give the sealed files that are not in the store yet, oldest first.
@@ -132,10 +152,10 @@ class Spool:
         """
         today = datetime.fromtimestamp(self._clock() / 1_000_000, UTC).strftime("%Y-%m-%d")
         made = []
-        for folder in sorted(path for path in self.done.iterdir() if path.is_dir()):
-            if folder.name.startswith("."):
+        for folder in sorted(path for path in self.done.iterdir() if path.is_dir() and not path.is_symlink()):
+            if _PUT_ASIDE.fullmatch(folder.name):
                 made += self._merge(folder)
-            elif folder.name < today:
+            elif _DAY.fullmatch(folder.name) and folder.name < today:
                 number = 1
                 while any(self.done.glob(f"{folder.name}-{number}.*")) or (self.done / f".{folder.name}-{number}").exists():
                     number += 1
@@ -143,10 +163,11 @@ class Spool:
         return made
 
     def _merge(self, folder: Path) -> list[Path]:
-        made = []
+        made, merged = [], []
         for kind in KINDS:
             whole = self.done / f"{folder.name[1:]}.{kind}.ndjson.gz"
-            parts = sorted(folder.glob(f"*.{kind}.ndjson.gz"))
+            parts = sorted(path for path in folder.glob(f"*.{kind}.ndjson.gz") if path.is_file())
+            merged += parts
             # Parts are removed only once every kind is whole: if a whole is there, it is all of them.
             if not parts or whole.exists():
                 continue
@@ -160,7 +181,11 @@ class Spool:
             partial.rename(whole)
             made.append(whole)
         _sync_folder(self.done)
-        shutil.rmtree(folder)
+        for part in merged:
+            part.unlink()
+        # What somebody else put there is not ours to remove; it keeps the folder.
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         return made
 
 

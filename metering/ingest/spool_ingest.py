@@ -4,37 +4,45 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metering.ingest.delivery import assert_store_kept, remember_delivery
 from metering.ingest.ingest import ingest
 from metering.ingest.spool import Spool
-from metering.model.errors import InputError
+from metering.model.errors import InputError, StoreMemoryError
 from metering.store import Store
 
 # So many files are read together; a spool that waited for days is taken in several goes.
 _FILES_AT_ONCE = 48
+# Where so many are too large by themselves, and none was not, it is not for their size.
+_TOO_LARGE = 3
 
 
 @dataclass(slots=True)
 class SpoolOutcome:
-    """What came of the files that waited: files and polls taken, polls that were not, and files that cannot be read."""
+    """What came of the files that waited: files and polls taken, polls that were not, files that cannot be read, or not yet."""
 
     files: int = 0
     accepted_polls: int = 0
     rejected: list[str] = field(default_factory=list)
     conflicting_polls: int = 0
     set_aside: list[str] = field(default_factory=list)
+    too_large: list[str] = field(default_factory=list)
 
 
 def ingest_waiting(store: Store, spool: Spool, now_s: int) -> SpoolOutcome:
     """Take the spool's sealed files into the store, oldest first, and put them among those that are done.
 
-    A file that cannot be read is set aside, so that it does not stop those after it. Killed at any moment and run again, every
+    A file that cannot be read is set aside, so that it does not stop those after it. What needs too much memory is taken in smaller
+    portions; a file that does so by itself waits on, and those after it go first. Killed at any moment and run again, every
     file is in the store once: it leaves `new` after the store has it for good, and a second ingest of it adds nothing.
 
     Raises:
-        StoreError: the store cannot be used just now; the files wait.
+        StoreError: the store cannot be used just now, or is not the one that the spool was taken into before; the files wait.
     """
     outcome = SpoolOutcome()
     waiting = spool.waiting()
+    if not waiting:
+        return outcome
+    assert_store_kept(store, spool)
     goes = deque(waiting[start : start + _FILES_AT_ONCE] for start in range(0, len(waiting), _FILES_AT_ONCE))
     while goes:
         paths = goes.popleft()
@@ -45,6 +53,16 @@ def ingest_waiting(store: Store, spool: Spool, now_s: int) -> SpoolOutcome:
                 outcome.set_aside.append(f"{spool.set_aside(paths[0])}: {error}")
             else:
                 goes.extendleft([path] for path in reversed(paths))
+        except (StoreMemoryError, MemoryError) as error:
+            half = len(paths) // 2
+            if half:
+                goes.extendleft((paths[half:], paths[:half]))
+            else:
+                outcome.too_large.append(f"{paths[0]}: {str(error) or 'the machine has no memory left'}")
+                if len(outcome.too_large) >= _TOO_LARGE and not outcome.files:
+                    break
+    if outcome.files:
+        remember_delivery(store, spool)
     return outcome
 
 

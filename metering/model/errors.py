@@ -25,6 +25,10 @@ class StoreHeldError(StoreError):
     """A store that another process holds, for longer than the bound: it is fine, and free later."""
 
 
+class StoreMemoryError(StoreError):
+    """An operation on a store that needs more memory than it may use: the store is fine, and less at once may fit."""
+
+
 class NoDataError(MeteringError):
     """A question about a time of which the facts know nothing."""
 

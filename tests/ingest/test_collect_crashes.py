@@ -1,20 +1,25 @@
 """Crashes, full disks and busy stores: what was durable is in the store once, at the latest after the next run."""
 
 import errno
+import gzip
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import duckdb
 import pytest
 from collect_help import Rig
 from sandbox_help import running, small_world, with_snapshots
 
+from metering.ingest import spool_ingest
 from metering.ingest.spool import Spool
-from metering.model.errors import StoreError
+from metering.model.errors import StoreError, StoreMemoryError
 
 # Every which step is one at which a collector is killed: 1 for all of them, which takes a minute.
 STRIDE = int(os.environ.get("METERING_KILL_STRIDE", "4"))
@@ -160,6 +165,99 @@ def test_a_damaged_spool_file_is_set_aside_and_stops_no_other(rig):
     assert [path.name for path in (rig.folder / "spool" / "bad").iterdir()] == ["20260101T000000000000-1-000001.capture.ndjson.gz"]
     assert "set aside" in rig.told[0]
     assert len(stored_polls(rig)) == 4
+
+
+def test_a_file_that_needs_too_much_memory_waits_and_those_behind_it_do_not(rig, monkeypatch):
+    taken = spool_ingest.ingest
+
+    def bounded(store, paths, **named):
+        if any(path.name.startswith("2026010") for path in paths):
+            raise StoreMemoryError("it needs more memory than it may use: raise the setting `memory`")
+        return taken(store, paths, **named)
+
+    large = rig.folder / "spool" / "new" / "20260101T000000000000-1-000001.capture.ndjson.gz"
+    with Spool(rig.folder / "spool").held():
+        large.write_bytes(gzip.compress(b""))
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_ingest, "ingest", bounded)
+        for _ in range(2):
+            report = rig.collect()
+            assert (report.polls, report.failures, report.waiting_files) == (4, [], 1)
+            assert report.store_trouble == f"{large}: it needs more memory than it may use: raise the setting `memory`"
+            rig.sandbox.advance(300)
+    assert stored_polls(rig) == durable_polls(rig)
+    assert len(stored_polls(rig)) == 8
+
+
+def test_where_memory_is_too_small_for_any_file_not_all_are_tried_one_by_one(rig, monkeypatch):
+    tried = []
+
+    def bounded(_store, paths, **_named):
+        tried.append(paths)
+        raise StoreMemoryError("too little")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_ingest, "ingest", bounded)
+        with Spool(rig.folder / "spool").held():
+            for number in range(40):
+                (rig.folder / "spool" / "new" / f"2026-{number:02}.capture.ndjson.gz").write_bytes(gzip.compress(b""))
+        assert rig.collect().waiting_files >= 42
+    assert len(tried) < 12
+    rig.sandbox.advance(300)
+    report = rig.collect()
+    assert (report.store_trouble, report.waiting_files) == (None, 0)
+    assert stored_polls(rig) == durable_polls(rig)
+
+
+@pytest.mark.parametrize("lost", ["removed", "older", "another"])
+def test_a_store_that_was_lost_is_told_and_the_spool_brings_everything_back(rig, lost, tmp_path):
+    """A store that is made anew knows nothing of the time before, and would bill too little without a word."""
+    store, older = rig.folder / "metering.duckdb", tmp_path / "older.duckdb"
+    rig.collect()
+    shutil.copy(store, older)
+    for _ in range(2):
+        rig.sandbox.advance(300)
+        rig.collect()
+    store.unlink()
+    if lost == "older":
+        shutil.copy(older, store)
+    elif lost == "another":
+        with rig.meter() as meter, meter._store.writing():
+            pass
+    for cycle in (1, 2):
+        rig.sandbox.advance(300)
+        report = rig.collect()
+        assert (report.polls, report.failures) == (4, [])
+        assert report.waiting_files >= 2 * cycle
+        assert "was removed or replaced: it lacks what was brought into it from this spool" in report.store_trouble
+        assert f"`metering ingest {rig.folder}/spool/done` brings that back" in report.store_trouble
+    with rig.meter() as meter:
+        meter.ingest(rig.folder / "spool" / "done")
+    rig.sandbox.advance(300)
+    report = rig.collect()
+    assert (report.store_trouble, report.waiting_files) == (None, 0)
+    assert stored_polls(rig) == durable_polls(rig)
+    assert len(stored_polls(rig)) == 24
+
+
+def test_a_store_that_was_lost_is_begun_anew_where_somebody_says_so(rig):
+    rig.collect()
+    (rig.folder / "metering.duckdb").unlink()
+    rig.sandbox.advance(300)
+    place = rig.collect().store_trouble.split("to begin anew without it, remove ")[1]
+    assert place == str(rig.folder / "spool" / "delivered.json")
+    Path(place).unlink()
+    assert rig.collect().store_trouble is None
+    assert len(stored_polls(rig)) == 4
+
+
+@pytest.mark.parametrize("garbled", [b"", b"\xff\x00", b"[]", b'{"endpoint": 1, "account": null, "poll_s": true}'])
+def test_what_is_remembered_of_the_store_is_only_a_help(rig, garbled):
+    rig.collect()
+    (rig.folder / "spool" / "delivered.json").write_bytes(garbled)
+    rig.sandbox.advance(300)
+    assert rig.collect().store_trouble is None
+    assert json.loads((rig.folder / "spool" / "delivered.json").read_bytes())["poll_s"] == rig.world.now_s
 
 
 def test_two_collectors_never_run_on_one_spool(rig):

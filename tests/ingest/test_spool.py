@@ -126,3 +126,25 @@ def test_a_spool_that_is_removed_while_it_is_in_use_is_told(spool):
     shutil.rmtree(spool.folder)
     with pytest.raises(InputError, match=r"is gone .*somebody removed it while it was in use"):
         spool.waiting()
+
+
+def test_what_somebody_else_put_among_the_days_stays_there(spool, clock):
+    """Only what was made whole is removed: a backup, notes or a repository between the days are not ours."""
+    strange = ["notes/mine.txt", ".git/config", "2020/mine.txt", "1999-01-01-old/mine.capture.ndjson.gz", "2020-01-02/mine.txt"]
+    for name in strange:
+        (spool.done / name).parent.mkdir(exist_ok=True)
+        (spool.done / name).write_text("precious")
+    (spool.done / "2020-01-03").mkdir()
+    (spool.done / "2020-01-03" / "x.capture.ndjson.gz").mkdir()
+    (spool.done / "2020-01-04").symlink_to(spool.folder.parent)
+    (spool.done / "2020-01-05").write_text("no folder")
+    write(spool, "one", "two")
+    spool.archive(spool.waiting())
+    clock.now_us += DAY_US
+    assert {path.name for path in spool.compact()} == {f"2024-10-04-1.{kind}.ndjson.gz" for kind in KINDS}
+    assert spool.compact() == []
+    found = {path.name: path.read_text() for path in spool.done.rglob("mine*")} | {"config": (spool.done / strange[1]).read_text()}
+    assert found == dict.fromkeys(["mine.txt", "mine.capture.ndjson.gz", "config"], "precious")
+    assert len(list(spool.done.rglob("mine*"))) == 4
+    assert (spool.done / "2020-01-04").is_symlink()
+    assert not (spool.done / "2024-10-04").exists()
