@@ -12,9 +12,10 @@ from metering.ingest.cycle import CycleReport
 
 SETTINGS = """
 store = "{folder}/metering.duckdb"
-store_wait = 1
+store_wait = {store_wait}
 threads = 1
-max_hold = 900
+cycle = {cycle}
+max_hold = {max_hold}
 
 [collect]
 spool = "{folder}/spool"
@@ -28,10 +29,15 @@ attempts = {attempts}
 class Rig:
     """Everything of one collector under one folder; every account of the world is polled at every location."""
 
-    def __init__(self, folder: Path, sandbox, *, attempts: int = 2, timeout: int = 20, more: str = "", locations=None) -> None:
+    def __init__(
+        self, folder: Path, sandbox, *, attempts: int = 2, timeout: int = 20, more: str = "", locations=None, cycle: int = 300,
+        store_wait: int = 1,
+    ) -> None:  # fmt: skip
         self.folder, self.sandbox, self.world = folder, sandbox, sandbox.world
         self.config = folder / "metering.toml"
-        text = SETTINGS.format(folder=folder, attempts=attempts, timeout=timeout, more=more)
+        text = SETTINGS.format(
+            folder=folder, attempts=attempts, timeout=timeout, more=more, cycle=cycle, max_hold=3 * cycle, store_wait=store_wait
+        )
         for location in locations or self.world.locations:
             text += f'[endpoints.{location}]\nurl = "{sandbox.endpoint(location)}"\n'
         for number, account in enumerate(self.world.accounts.values()):

@@ -5,6 +5,7 @@ as long as it lasts, but for what the provider itself takes time over.
 """
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -95,6 +96,7 @@ def seeded_world(
     elsewhere: bool = False,
     timing: Timing | None = None,
     list_stored: bool = False,
+    locations: Iterable[str] = LOCATIONS,
 ) -> World:
     """Make a world that lives, with its plans for `days` ahead; step it with `advance`.
 
@@ -107,8 +109,9 @@ def seeded_world(
         elsewhere: whether some snapshots are stored in another location than where their drive is.
         timing: how long the provider takes over things.
         list_stored: whether a location lists also what others stored there.
+        locations: the codes it has.
     """
-    world = World(seed=seed, start_s=start_s, locations=LOCATIONS, timing=timing, list_stored=list_stored)
+    world = World(seed=seed, start_s=start_s, locations=locations, timing=timing, list_stored=list_stored)
     chance = random.Random(f"plans {seed}")  # noqa: S311 -- a seeded world, no secret
     currencies = list(PRICES)[: max(1, min(accounts, len(PRICES)))]
     _set_prices(world, currencies, start_s, days, chance)
