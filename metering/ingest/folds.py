@@ -6,13 +6,37 @@ file, as dictionaries and UUIDs; there are some fifteen times fewer folds than r
 for. Whoever needs single rows, to name one that is rejected, reads the file.
 """
 
+from collections import defaultdict
+
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
 from metering.ingest.files import FactFile
-from metering.ingest.sources import parquet_values, raw_rows
+from metering.ingest.sources import listed, parquet_values, raw_rows
 
 # Below this, folding costs as much as it saves.
 FOLDED_FROM_ROWS = 100_000
 _TABLE = "folded_rows_{}"
+
+
+def read_together(engine: Engine, files: dict[int, FactFile]) -> list[dict[int, FactFile]]:
+    """Put together the Parquet files, by number, that are read in one look: of the same columns and types, and not worth a fold."""
+    groups: defaultdict[object, dict[int, FactFile]] = defaultdict(dict)
+    for number, file in files.items():
+        # A column of such a name would stand in the place of the number by which a row tells its file.
+        is_told = not {"file_index", "file_row_number"} & {column.casefold() for column in file.columns}
+        groups[(file.columns, file.types) if is_told else number][number] = file
+    found = []
+    for group in groups.values():
+        large: set[int] = set()
+        if len(group) > 1:
+            counts = engine.sql(
+                f"select file_index from read_parquet({listed(file.path for file in group.values())}) "
+                f"group by file_index having count(*) >= {FOLDED_FROM_ROWS:d}"
+            )
+            numbers = list(group)
+            large = {numbers[row[0]] for row in counts}
+        found += [{number: group[number]} for number in large]
+        found.append({number: file for number, file in group.items() if number not in large})
+    return [group for group in found if group]
 
 
 def fold(engine: Engine, file: FactFile, number: int) -> str | None:

@@ -14,8 +14,8 @@ from metering.engine.duckdb import Engine
 from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
-from metering.ingest.folds import drop_folds, fold
-from metering.ingest.sources import FOLD_COLUMNS, parquet_source, text_source
+from metering.ingest.folds import drop_folds, fold, read_together
+from metering.ingest.sources import FOLD_COLUMNS, listed, parquet_source, text_source
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
 from metering.model.clock import Clock
@@ -145,14 +145,18 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     Reads `collections`, `polls` and `samples` of the store and adds to its dictionaries (collections, series, labels), which
     mean nothing by themselves.
     """
-    in_place, folded, spooled = [], [], []
-    for number, file in enumerate(files, start=1):
-        if file.format == "parquet":
-            in_place.append(parquet_source(file, number))
-            folded.append(fold(engine, file, number) or in_place[-1])
-        else:
-            spooled.append(text_source(engine, file, number, spool, _checked))
-        yield file.shown
+    in_place, folded, parsed = [], [], []
+    numbered = dict(enumerate(files, start=1))
+    for group in read_together(engine, {number: file for number, file in numbered.items() if file.format == "parquet"}):
+        in_place.append(parquet_source(group))
+        (number, file), *others = group.items()
+        folded.append((None if others else fold(engine, file, number)) or in_place[-1])
+        yield from (file.shown for file in group.values())
+    for number, file in numbered.items():
+        if file.format != "parquet":
+            parsed.append(text_source(engine, file, number, spool, _checked))
+            yield file.shown
+    spooled = [f"(from read_parquet({listed(parsed)}))"] if parsed else []
     for view, sources in (("judged_samples", in_place), ("folded_samples", folded)):
         judged = " union all by name ".join([f"({_checked(*sources)})", *spooled])
         engine.connection.execute(f"create or replace temp view {view} as {judged}")

@@ -34,7 +34,7 @@ WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALL
 _LISTINGS_PER_FILE = 2**40
 
 
-def text_source(engine: Engine, file: FactFile, number: int, spool: Path, checked: Callable[[str], str]) -> str:
+def text_source(engine: Engine, file: FactFile, number: int, spool: Path, checked: Callable[[str], str]) -> Path:
     """Parse and check a text file into `spool`, in one go, and give the SQL that selects its checked rows.
 
     `checked` makes of the SQL of raw rows that of checked ones.
@@ -55,7 +55,12 @@ def text_source(engine: Engine, file: FactFile, number: int, spool: Path, checke
     if plain != file.path:
         plain.unlink()
     file.assert_unchanged()
-    return f"(from read_parquet({quoted(glob_escaped(target))}))"
+    return target
+
+
+def listed(paths: Iterable[Path]) -> str:
+    """Give the SQL that names files of the same columns for one look at them all: thousands of looks do not fit into memory."""
+    return f"[{', '.join(quoted(glob_escaped(path)) for path in paths)}]"
 
 
 def _parsed(engine: Engine, select: str, target: Path) -> bool:
@@ -94,14 +99,18 @@ def raw_rows(number: int, values: dict[str, str], source: str) -> str:
     return f"select {', '.join(f'{value} as {name}' for name, value in columns.items())} from {source}"
 
 
-def parquet_source(file: FactFile, number: int) -> str:
-    """Give the SQL that selects the raw rows of a Parquet file where it lies.
+def parquet_source(files: dict[int, FactFile]) -> str:
+    """Give the SQL that selects the raw rows of Parquet files, by number, where they lie; all have the same columns and types.
 
     Raises:
         InputError: an identifier is a number, or of another type that is no text.
     """
-    values = parquet_values(file) | {"row_number": "file_row_number + 1"}
-    return raw_rows(number, values, f"read_parquet({quoted(glob_escaped(file.path))}, file_row_number=true)")
+    first, *others = files
+    values = parquet_values(files[first]) | {"row_number": "file_row_number + 1"}
+    if others:
+        values["file_number"] = f"cast({list(files)}[cast(file_index as bigint) + 1] as integer)"
+    source = f"read_parquet({listed(file.path for file in files.values())}, file_row_number=true)"
+    return raw_rows(first, values, source)
 
 
 def parquet_values(file: FactFile) -> dict[str, str]:

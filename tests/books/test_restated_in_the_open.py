@@ -263,3 +263,17 @@ def test_a_cause_that_was_billed_already_is_not_told_again(tmp_path):
         found = [finding for finding in meter.bill(day).findings if finding.check == "restated" and finding.adjusts == "2026-10-01"]
         assert [(cause["cause"], cause["first_ingest"]) for finding in found for cause in finding.causes] == [("prices", ingest)]
         meter.close(day)
+
+
+def test_a_late_poll_of_one_account_is_no_cause_for_another(tmp_path):
+    half = polls("2026-10-01", "2026-10-01T12:00:00Z", {"t": GIB}, account="B") + polls("2026-10-02", "2026-10-03", {}, account="B")
+    accounts = [{"account": name, "currency": "CHF", "name": name} for name in "AB"]
+    meter = day_meter(tmp_path, samples=polls("2026-10-01", "2026-10-03", {"s": GIB}) + half, accounts=accounts)
+    meter.close("2026-10-01", by="ann", reason="ticket 17")
+    late = polls("2026-10-01T12:00:00Z", "2026-10-02", {"t": GIB}, account="B")
+    more_facts(meter, tmp_path, "late", samples=late)
+    bought = subscription("sub-1", GIB, "2026-10-01T12:00:00Z", "2026-10-02T06:00:00Z")
+    more_facts(meter, tmp_path, "bought", subscriptions=[bought])
+    found = [finding for finding in meter.bill("2026-10-02").findings if finding.check == "restated"]
+    causes = {finding.account: [cause["cause"] for cause in finding.causes] for finding in found}
+    assert causes == {"A": ["subscriptions"], "B": ["late_polls"]}

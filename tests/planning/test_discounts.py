@@ -105,6 +105,11 @@ def test_lists_that_come_again_or_together_take_nothing_back_twice(meter, tmp_pa
         assert said_in(together) == said_in(meter)
 
 
+def test_an_old_list_that_comes_again_says_nothing_of_a_length_that_came_later(meter, tmp_path):
+    meter.ingest(said(tmp_path, "4", "2026-11-01T00:00:00Z", "ZRH", **{"3_months": "0.08", "1_year": "0.2", "2_years": "0.3"}))
+    assert meter.ingest(tmp_path / "1.answer.ndjson").ingest_seq is None
+
+
 def said_in(meter):
     with meter._store.reading() as engine:
         return sorted(tuple(row.values()) for row in engine.rows("billing/known_discounts", {"known_seq": 10**9}))
