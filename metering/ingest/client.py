@@ -33,6 +33,8 @@ from metering.model.limits import ReadingLimits
 logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 _ERROR_TYPES = ("validation", "notexist", "backend", "permission", "database", "concurrency", "billing", "payment")
+# An age of more digits is beyond all patience.
+_MOST_DIGITS = 9
 _LARGE_BYTES = 2**20
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(seconds=15), timedelta(seconds=1)
 # Who asks outside a cycle has no deadline, but does not wait as long as a server pleases.
@@ -83,7 +85,12 @@ class EndpointClient:
             trust_env=False,
             follow_redirects=False,
             cookies=cookies,
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "metering"},
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "Cache-Control": "no-cache",
+                "User-Agent": "metering",
+            },
             timeout=httpx.Timeout(collect.request_timeout, connect=collect.connect_timeout),
             limits=httpx.Limits(max_connections=collect.concurrency, max_keepalive_connections=collect.concurrency),
         )
@@ -142,6 +149,7 @@ class EndpointClient:
                 answered_us, date_s = self._dated(response)
                 if response.status_code != 200:  # noqa: PLR2004
                     await self._refuse(response)
+                self._assert_fresh(response)
                 body, received = await self._body(response)
         except (TimeoutError, httpx.TimeoutException):
             raise RequestFailure("timeout", f"no whole answer within {self._collect.request_timeout} s", again=True) from None
@@ -162,6 +170,15 @@ class EndpointClient:
                 raise RequestFailure("malformed", "the answer has no Date header, and the clock is to be the provider's")
             answered_us = date_s * 1_000_000
         return Answer(text, document, answered_us, date_s, received)
+
+    def _assert_fresh(self, response: httpx.Response) -> None:
+        """Refuse what a cache kept: it says what was stored then, and would be billed as what is stored now."""
+        age = response.headers.get("age", "0").strip()
+        if age.isdigit() and (len(age) > _MOST_DIGITS or int(age) > self._collect.clock_tolerance):
+            raise RequestFailure(
+                "malformed", f"the answer is {age[:_MOST_DIGITS]} s old: a cache stands before {self._host}; take it away",
+                again=True,
+            )  # fmt: skip
 
     def _dated(self, response: httpx.Response) -> tuple[int, int | None]:
         """Tell when an answer came: by our clock in microseconds, and by the provider's in whole seconds, if it says so."""

@@ -1,6 +1,7 @@
 """What surrounds a collector does not reach into it: proxies and logins of the environment, redirects, lost answers, clocks."""
 
 import pytest
+import uvicorn
 from collect_help import Rig, causes
 from mailbox_server import receiving
 from sandbox_help import running, small_world, with_snapshots
@@ -41,6 +42,22 @@ def test_an_answer_that_got_lost_is_asked_for_again_and_is_one_poll(tmp_path, sa
     sandbox.faults.add("cut", location="ZRH", times=1)
     assert rig.collect().failures == []
     assert sorted(len(times) for times in rig.polls().values()) == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("age", "is_taken"), [("0", True), ("30", True), ("31", False), ("9" * 5_000, False), ("some", True)])
+def test_a_listing_that_a_cache_kept_is_none_of_now(tmp_path, monkeypatch, age, is_taken):
+    world = small_world(locations=PLACES)
+    with_snapshots(world, 2)
+    plain = uvicorn.Config
+    monkeypatch.setattr(uvicorn, "Config", lambda *given, **named: plain(*given, headers=[("Age", age)], **named))
+    with running(world) as served:
+        report = Rig(tmp_path, served).collect()
+    if is_taken:
+        assert (report.polls, report.failures) == (4, [])
+    else:
+        assert report.polls == 0
+        assert causes(report) == {("ZRH", "malformed"), ("GVA", "malformed")}
+        assert f"the answer is {age[:9]} s old: a cache stands before 127.0.0.1" in report.failures[0].detail
 
 
 def test_clocks_that_are_apart_are_told_by_endpoint_and_the_polls_are_taken(tmp_path, sandbox):
