@@ -19,7 +19,7 @@ from metering.ingest.samples import Outcome, Rejection
 from metering.ingest.strict_json import decimal_text
 from metering.ingest.text import LINE_PROBLEMS, Record
 from metering.model.errors import InputError
-from metering.model.limits import ReadingLimits
+from metering.model.limits import ReadingLimits, raised_by
 
 
 @dataclass(slots=True)
@@ -49,8 +49,15 @@ def compare_facts(
     model = MODELS[table]
     outcome = FactOutcome(Outcome(), [], [])
     versions: dict[tuple[Any, ...], dict[tuple[Any, ...], list[tuple[FactFile, int, dict[str, Any]]]]] = {}
+    count = 0
     for file, records_of_file in files:
         for record in records_of_file:
+            count += 1
+            if count > file.limits.facts:
+                raise InputError(
+                    f"{file.shown}: more than {file.limits.facts} rows of {table} in one command: nothing was taken; ingest them "
+                    f"in several commands, or {raised_by('facts')}"
+                )
             line, raw = record.line, record.cells
             required = REQUIRED_COLUMNS[file.table]
             if record.problem is not None:

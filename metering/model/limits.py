@@ -44,6 +44,8 @@ class ReadingLimits(BaseModel):
     # Byte-seconds of a number of 30 digits still fit the 38 that are counted with.
     digits: Annotated[int, Field(ge=1, le=30)] = 30
     rejections: Annotated[int, Field(ge=1)] = 100_000
+    # Rows of subscriptions, prices and the like are compared in memory: 300 000 took 690 MB.
+    facts: Annotated[int, Field(ge=1)] = 400_000
 
     @model_validator(mode="after")
     def _what_comes_can_be_kept(self) -> Self:

@@ -8,6 +8,7 @@ from hour_facts import HOUR, at, counts, csv_bytes, ingested, price, sample, wri
 import metering
 from metering.api import Meter
 from metering.config import Settings
+from metering.model.errors import InputError
 
 NOON = "2026-10-04T12:00:00Z"
 SUBSCRIPTION = {"id": "1", "account": "a1", "location": "ZRH", "amount": 5, "start_time": NOON, "period": "1 month"}
@@ -25,6 +26,20 @@ def one_rejection(tmp_path, table, row, ending="csv"):
     (rejection,) = outcome.rejections
     assert rejection.line == (3 if ending == "csv" else 2)
     return rejection.field, rejection.reason
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
+@pytest.mark.parametrize("table", ["subscriptions", "prices", "burst_levels", "accounts"])
+def test_more_rows_than_a_command_may_bring_are_refused_before_all_are_read(tmp_path, table, ending):
+    good = {"subscriptions": SUBSCRIPTION, "prices": PRICE, "burst_levels": LEVEL, "accounts": ACCOUNT}[table]
+    names = {"subscriptions": "id", "accounts": "account"}
+    rows = [good | {names.get(table, "location"): f"x{number}"} for number in range(11)]
+    facts = write_facts(tmp_path / "facts", {table: rows}, ending)
+    with Meter(Settings(store=":memory:", limits={"facts": 11})) as meter:
+        assert meter.ingest(facts).tables[table].accepted == 11
+    said = rf"more than 10 rows of {table} in one command: nothing was taken; .*limits.facts \(METERING_LIMITS__FACTS\) raises it"
+    with Meter(Settings(store=":memory:", limits={"facts": 10})) as meter, pytest.raises(InputError, match=said):
+        meter.ingest(facts)
 
 
 @pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
