@@ -1,7 +1,8 @@
 """Samples into the store: staged as sets, decided poll by poll, taken whole or not at all.
 
 raw_samples ─┬────────────> checked_samples ─> rejected_rows
-             └─> folds ──> folded_samples ──> staged_keys ─> staged_runs ─> staged_blocks ─┬──────────────────────> polls, runs
+             └─> folds ──> folded_samples ──> staged_keys ─> staged_runs ─┬─> repeated_blocks
+                                                                          └─> staged_blocks ─┬──────────────────────> polls, runs
                                                                                            └─> staged_samples ─> staged_polls ─┘
 """
 
@@ -188,6 +189,7 @@ def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) ->
     engine.create("staging/jittering_blocks")
     is_jittering = bool(engine.sql("select 1 from jittering_blocks limit 1"))
     engine.create("staging/staged_phases", is_wanted=is_jittering)
+    find_repeated(engine)
     engine.create("staging/staged_blocks")
     is_wanted = bool(engine.sql("select 1 from staged_blocks where is_looked_into limit 1"))
     for query in ("staging/keys_looked_into", "staging/staged_samples", "staging/known_polls", "staging/known_samples"):
@@ -207,6 +209,16 @@ def _find_rejected(engine: QueryEngine) -> None:
         engine.load("rejected_rows", _REJECTED_COLUMNS, [])
     else:
         engine.create("staging/rejected_rows")
+
+
+def find_repeated(engine: QueryEngine) -> None:
+    """Make `repeated_blocks`: what the store has already is told by runs, and not looked into poll by poll."""
+    engine.create("staging/rejected_blocks")
+    engine.create("staging/collections_reaching_back")
+    is_wanted = bool(engine.sql("select 1 from collections_reaching_back limit 1"))
+    engine.create("staging/known_blocks", is_wanted=is_wanted)
+    is_wanted = is_wanted and bool(engine.sql("select 1 from known_blocks limit 1"))
+    engine.create("staging/repeated_blocks", is_wanted=is_wanted)
 
 
 def _are_all_in_runs(engine: QueryEngine) -> bool:
@@ -299,10 +311,11 @@ def _keep_runs(engine: Engine) -> None:
 def drop_staging(engine: QueryEngine) -> None:
     """Give the memory of staging back."""
     engine.drop(
-        "rejected_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks", "staged_phases",
-        "staged_blocks", "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings",
-        "staged_polls", "staged_shared_objects", "accepted_blocks", "looked_into_keys", "block_runs", "loose_runs", "new_runs",
-        "new_tails", "checked_samples", "folded_samples", "judged_samples", "raw_samples",
+        "rejected_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks",
+        "staged_phases", "rejected_blocks", "collections_reaching_back", "known_blocks", "repeated_blocks", "staged_blocks",
+        "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings", "staged_polls",
+        "staged_shared_objects", "accepted_blocks", "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails",
+        "checked_samples", "folded_samples", "judged_samples", "raw_samples",
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 -- name   poll_outcomes
--- grain  one row an outcome of polls that were looked into, and one of those that needed no look
--- reads  staged_polls, staged_blocks
+-- grain  one row an outcome of polls that were looked into, and two of those that needed no look
+-- reads  staged_polls, staged_blocks, repeated_blocks
 -- params none
 -- why    Counts what became of the batch. Rows that repeat another of an accepted poll are duplicates.
 select
@@ -18,4 +18,12 @@ select
     sum(distinct_row_count) as distinct_row_count
 from staged_blocks
 where not is_looked_into
+having count(*) > 0
+union all
+select
+    'duplicate' as outcome,
+    sum(poll_count) as poll_count,
+    sum(row_count) as row_count,
+    sum(row_count) as distinct_row_count
+from repeated_blocks
 having count(*) > 0

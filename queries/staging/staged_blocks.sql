@@ -1,6 +1,6 @@
 -- name   staged_blocks
--- grain  one row a collection and block of four hours of the batch
--- reads  staged_runs, staged_phases, rejected_rows, collections, collection_tails, polls
+-- grain  one row a collection and block of four hours of the batch that is not the store's already
+-- reads  staged_runs, repeated_blocks, staged_phases, rejected_blocks, collections_reaching_back, polls
 -- params none
 -- why    Tells the blocks that need a closer look, poll by poll: those with a poll that is known, rejected or contradictory, that
 --        came in several files or as captures, or with two polls in one slot. In all others every poll is new and taken.
@@ -8,20 +8,24 @@ with
 
 blocks as (
     select
-        collection_key,
-        block_s,
-        bit_or(slots) as slots,
-        sum(row_count) as row_count,
-        sum(bit_count(slots)) as distinct_row_count,
-        min(first_poll_s) as first_poll_s,
-        max(last_poll_s) as last_poll_s,
-        min(least_phase_s) as phase_s,
-        max(greatest_phase_s) as greatest_phase_s,
-        min(file_number) as file_number,
-        max(greatest_file_number) as greatest_file_number,
-        max(listing) as listing
-    from staged_runs
-    group by collection_key, block_s
+        s.collection_key,
+        s.block_s,
+        bit_or(s.slots) as slots,
+        sum(s.row_count) as row_count,
+        sum(bit_count(s.slots)) as distinct_row_count,
+        min(s.first_poll_s) as first_poll_s,
+        max(s.last_poll_s) as last_poll_s,
+        min(s.least_phase_s) as phase_s,
+        max(s.greatest_phase_s) as greatest_phase_s,
+        min(s.file_number) as file_number,
+        max(s.greatest_file_number) as greatest_file_number,
+        max(s.listing) as listing
+    from staged_runs as s
+    left join repeated_blocks as x
+        on s.collection_key = x.collection_key
+        and s.block_s = x.block_s
+    where x.block_s is null
+    group by s.collection_key, s.block_s
 ),
 
 poll_counts as (
@@ -49,32 +53,12 @@ contradictory as (
     ) as s
 ),
 
-rejected as (
-    select distinct
-        c.collection_key,
-        r.poll_s - r.poll_s % 14400 as block_s
-    from rejected_rows as r
-    inner join collections as c
-        on r.endpoint = c.endpoint
-        and r.account = c.account
-    where r.is_poll_known
-),
-
-reaching_back as (
-    select b.collection_key
-    from blocks as b
-    inner join collection_tails as t
-        on b.collection_key = t.collection_key
-    group by b.collection_key
-    having min(b.first_poll_s) <= max(t.last_poll_s)
-),
-
 known as (
     select distinct
         p.collection_key,
         p.poll_s - p.poll_s % 14400 as block_s
     from polls as p
-    inner join reaching_back as r
+    inner join collections_reaching_back as r
         on p.collection_key = r.collection_key
 )
 
@@ -105,7 +89,7 @@ left join poll_counts as p
 left join contradictory as c
     on b.collection_key = c.collection_key
     and b.block_s = c.block_s
-left join rejected as r
+left join rejected_blocks as r
     on b.collection_key = r.collection_key
     and b.block_s = r.block_s
 left join known as k
