@@ -188,9 +188,13 @@ def add_samples(outcome: IngestOutcome, samples: SampleOutcome) -> None:
 def news_of(engine: QueryEngine, outcome: IngestOutcome, samples: SampleOutcome, facts: dict[str, FactOutcome]) -> News | None:
     """Tell what a batch brought that is not known yet, None where it brought nothing: then no ingest is recorded."""
     rejections, settled = _changed_rejections(engine, outcome)
-    aside = engine.rows("staging/new_conflicting_samples", {"ingest_seq": 0}) if samples.polls.conflicting else []
+    has_conflicts = False
+    if samples.polls.conflicting:
+        engine.create("staging/conflicting_polls")
+        engine.create("staging/samples_kept_aside")
+        has_conflicts = bool(engine.sql("select 1 from samples_kept_aside limit 1"))
     accepted = samples.polls.accepted + sum(fact.rows.accepted for fact in facts.values())
-    return News(rejections, settled, bool(aside)) if accepted or aside or rejections or settled else None
+    return News(rejections, settled, has_conflicts) if accepted or has_conflicts or rejections or settled else None
 
 
 def assert_acceptable(outcome: IngestOutcome, *, strict: bool, allow_useless: bool) -> None:

@@ -271,7 +271,8 @@ def write_samples(engine: Engine, files: list[FactFile], outcome: SampleOutcome,
     yield "runs"
     keep_levels(engine, clock, ingest_seq)
     if any(file.table == "captures" for file in files):
-        engine.insert("poll_answers", "staging/new_poll_answers", parameters)
+        engine.create("staging/taken_polls", parameters)
+        engine.insert("poll_answers", "staging/new_poll_answers")
         engine.insert("drive_sizes", "staging/new_drive_sizes", parameters)
     yield "written"
 
@@ -314,8 +315,9 @@ def drop_staging(engine: QueryEngine) -> None:
         "rejected_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks",
         "staged_phases", "rejected_blocks", "collections_reaching_back", "known_blocks", "repeated_blocks", "staged_blocks",
         "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings", "staged_polls",
-        "staged_shared_objects", "accepted_blocks", "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails",
-        "checked_samples", "folded_samples", "judged_samples", "raw_samples",
+        "staged_shared_objects", "conflicting_polls", "samples_kept_aside", "taken_polls", "accepted_blocks",
+        "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails", "checked_samples", "folded_samples",
+        "judged_samples", "raw_samples",
     )  # fmt: skip
 
 

@@ -1,62 +1,17 @@
 -- name   new_conflicting_samples
--- grain  one row a distinct sample of a conflicting poll of the batch that is not kept aside yet
--- reads  checked_samples, staged_polls, collections, conflicting_samples
+-- grain  one row a sample that this ingest keeps aside
+-- reads  samples_kept_aside
 -- params ingest_seq
--- why    A conflicting poll is kept aside whole and reported; the first stays in force until somebody supersedes it.
-with
-
-conflicting_polls as (
-    select
-        c.endpoint,
-        c.account,
-        p.poll_s
-    from staged_polls as p
-    inner join collections as c
-        on p.collection_key = c.collection_key
-    where p.outcome = 'conflicting'
-),
-
-aside as (
-    select distinct
-        k.endpoint,
-        k.account,
-        k.poll_s,
-        k.location,
-        k.snapshot,
-        k.allocated_size,
-        k.drive,
-        k.status,
-        k.name
-    from checked_samples as k
-    inner join conflicting_polls as p
-        on k.endpoint = p.endpoint
-        and k.account = p.account
-        and k.poll_s = p.poll_s
-    where
-        k.problem is null
-        and not k.is_shared
-)
-
+-- why    Whether there are any decides whether there is an ingest at all, whose number they then bear.
 select
-    a.endpoint,
-    a.account,
-    a.poll_s,
-    a.location,
-    a.snapshot,
-    a.allocated_size,
-    a.drive,
-    a.status,
-    a.name,
+    endpoint,
+    account,
+    poll_s,
+    location,
+    snapshot,
+    allocated_size,
+    drive,
+    status,
+    name,
     $ingest_seq as ingest_seq
-from aside as a
-left join conflicting_samples as c
-    on a.endpoint = c.endpoint
-    and a.account = c.account
-    and a.poll_s = c.poll_s
-    and a.location = c.location
-    and a.snapshot = c.snapshot
-    and a.allocated_size = c.allocated_size
-    and a.drive = c.drive
-    and a.status = c.status
-    and a.name = c.name
-where c.poll_s is null
+from samples_kept_aside

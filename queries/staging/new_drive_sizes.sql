@@ -1,6 +1,6 @@
 -- name   new_drive_sizes
 -- grain  one row a drive and size that the store does not know yet
--- reads  checked_samples, collections, polls, drive_sizes
+-- reads  checked_samples, taken_polls, drive_sizes
 -- params ingest_seq
 -- why    How large the drives behind the snapshots are, as captures tell it: a snapshot holds at most its drive.
 with
@@ -11,16 +11,13 @@ told as (
         try_cast(k.drive_size as bigint) as size_bytes,
         min(k.poll_s) as first_poll_s
     from checked_samples as k
-    inner join collections as c
-        on k.endpoint = c.endpoint
-        and k.account = c.account
-    inner join polls as p
-        on c.collection_key = p.collection_key
+    inner join taken_polls as p
+        on k.endpoint = p.endpoint
+        and k.account = p.account
         and k.poll_s = p.poll_s
     where
         k.drive_size is not null
         and k.drive <> ''
-        and p.ingest_seq = $ingest_seq
     group by k.drive, try_cast(k.drive_size as bigint)
 )
 
