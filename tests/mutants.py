@@ -37,6 +37,8 @@ FIRST = {
 # Who looks at what a bill does not show, or not by itself.
 SOUGHT_BY = {
     "folds": ("tests/properties/test_folds_equal_rows.py",),
+    "known_blocks": ("tests/properties/test_repeats_equal_looked_into.py",),
+    "repeated_blocks": ("tests/properties/test_repeats_equal_looked_into.py",),
     "told_keys": ("tests/test_hostile_names.py", "tests/ingest/test_staging.py"),
     "discounts": ("tests/planning/test_discounts.py",),
     "readings": ("tests/ingest/test_readings.py", "tests/ingest/test_provider_lists.py"),
@@ -188,6 +190,12 @@ MUTANTS = (
     _python("folds of all blocks are one", "ingest/folds", "group by {alike}, read_s - read_s % 14400", "group by {alike}"),
     _python("polls of a fold have one phase", "ingest/folds", "max(read_s % 300) as greatest", "min(read_s % 300) as greatest"),
     _python("a fold knows ten minutes", "ingest/folds", "// 300, 0)", "// 600, 0)"),
+    _sql("a block of other seconds is known", "staging/known_blocks", "    and min(is_brought) = 1\n", ""),
+    _sql("a block whose poll was replaced is known", "staging/known_blocks", "    and count(*) = bit_count(min(slots))\n", ""),
+    _sql("a block that was polled late is in order", "staging/known_blocks", "    min(first_poll_key) = max(first_poll_key)\n    and ", "    "),
+    _sql("a block with a row that is no sample is known", "staging/known_blocks", "    where x.block_s is null\n", ""),
+    _sql("a snapshot more or less is the same block", "staging/repeated_blocks", "            count(*) <> 2\n            or ", "            "),
+    _sql("listed at other polls is listed alike", "staging/repeated_blocks", "            or min(ranks) <> max(ranks)\n", ""),
     _sql("a location may hold what cannot be seen", "staging/told_keys", "            when regexp_matches(location, '[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\p{Co}]') then 'location'\n", ""),
     _sql("a drive may hold what cannot be seen", "staging/told_keys", "            when regexp_matches(drive, '[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}\\p{Co}]') then 'drive'\n", ""),
     _python("the first discounts count for ever", "billing/discounts", "max(start_s, self._first_s[location])", "self._first_s[location]"),

@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 import pytest
 from faulty import digest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sample_frames import START_S, frame
 
@@ -69,7 +69,6 @@ def told(place, files, *, supersede=False, by_runs=True):
 
 
 @given(seed=st.integers(0, 2**40), supersede=st.booleans())
-@settings(max_examples=2 * settings.default.max_examples)
 def test_told_by_runs_or_looked_into_the_same_is_kept_and_counted(tmp_path_factory, seed, supersede):
     place = tmp_path_factory.mktemp("repeats")
     files = []
@@ -82,14 +81,51 @@ def test_told_by_runs_or_looked_into_the_same_is_kept_and_counted(tmp_path_facto
     assert by_runs == looked_into
 
 
-@pytest.mark.parametrize("jitter", [0, 7])
-def test_facts_that_come_again_are_not_looked_into_poll_by_poll(tmp_path, jitter):
+def two_snapshots(jitter):
+    """Rows of four blocks of polls of two snapshots, whose sizes also come back."""
     seconds = [START_S + poll * 300 + poll * 31 % (jitter + 1) for poll in range(192)]
-    sizes = [[1, 1, 2, 3, 3, 3, 1, 1][poll // 5 % 8] for poll in range(192)]
     times = pl.from_epoch(pl.Series(seconds), time_unit="s").dt.replace_time_zone("UTC")
-    rows = pl.DataFrame({"poll_time": times, "account": "a", "location": "ZRH", "snapshot": "s", "allocated_size": sizes})
-    rows.write_parquet(tmp_path / "samples.parquet")
-    rows.reverse().write_parquet(tmp_path / "samples-again.parquet")
-    outcomes, _, repeated = told(tmp_path / "s.duckdb", [tmp_path / "samples.parquet", tmp_path / "samples-again.parquet"])
-    assert [(one.polls.accepted, one.polls.duplicate) for one in outcomes] == [(192, 0), (0, 192)]
-    assert repeated == 192 // 48
+    sizes = [[1, 1, 2, 3, 3, 3, 1, 1][poll // 5 % 8] for poll in range(192)]
+    rows = pl.DataFrame({"poll": range(192), "poll_time": times, "account": "a", "location": "ZRH", "allocated_size": sizes})
+    return pl.concat([rows.with_columns(pl.lit(snapshot).alias("snapshot")) for snapshot in ("s", "t")])
+
+
+SECOND = pl.col("snapshot") == "t"
+# What comes again with a difference, and how many of its polls then say something else, in how many blocks.
+DIFFERENT = {
+    "nothing": (lambda rows: rows.reverse(), 0, 0),
+    "a size once": (
+        lambda rows: rows.with_columns(pl.col("allocated_size") + (SECOND & (pl.col("poll") == 50)).cast(pl.Int64)),
+        1, 1,
+    ),
+    "a size through a block": (
+        lambda rows: rows.with_columns(pl.col("allocated_size") + (SECOND & pl.col("poll").is_between(48, 95)).cast(pl.Int64) * 10),
+        48, 1,
+    ),
+    "a snapshot is not listed once": (lambda rows: rows.filter(~(SECOND & (pl.col("poll") == 50))), 1, 1),
+    "a snapshot is not listed in a block": (lambda rows: rows.filter(~(SECOND & pl.col("poll").is_between(48, 95))), 48, 1),
+    "a snapshot is listed beside": (
+        lambda rows: pl.concat([rows, rows.filter(SECOND & (pl.col("poll") > 143)).with_columns(pl.lit("u").alias("snapshot"))]),
+        48, 1,
+    ),
+    "two sizes trade places": (
+        lambda rows: rows.with_columns(
+            pl.when(SECOND & pl.col("poll").is_in([49, 50])).then(3 - pl.col("allocated_size")).otherwise(pl.col("allocated_size"))
+            .alias("allocated_size")
+        ),
+        2, 1,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("jitter", [0, 7])
+@pytest.mark.parametrize("difference", DIFFERENT)
+def test_only_blocks_that_differ_are_looked_into_poll_by_poll(tmp_path, jitter, difference):
+    change, conflicting, blocks = DIFFERENT[difference]
+    files = [tmp_path / "samples.parquet", tmp_path / "samples-again.parquet"]
+    for file, rows in zip(files, (two_snapshots(jitter), change(two_snapshots(jitter))), strict=True):
+        rows.drop("poll").write_parquet(file)
+    outcomes, _, repeated = told(tmp_path / "s.duckdb", files)
+    polls = [(one.polls.accepted, one.polls.duplicate, one.polls.conflicting) for one in outcomes]
+    assert polls == [(192, 0, 0), (0, 192 - conflicting, conflicting)]
+    assert repeated == 4 - blocks
