@@ -3,7 +3,7 @@
 -- reads  staged_runs, collections_reaching_back, rejected_blocks, staged_phases, polls
 -- params none
 -- why    A poll's key less its rank among the bits of the block is the block's first key. Where all say the same one, the block's
---        polls are numbered by time without a gap, none is late and none was replaced.
+--        polls are numbered by time without a gap: no two share a slot, none is late and none was replaced.
 with
 
 poll_counts as (
@@ -73,6 +73,5 @@ from stored
 group by collection_key, block_s
 having
     min(first_poll_key) = max(first_poll_key)
-    and count(*) = bit_count(min(slots))
     and bit_or(cast(1 as bigint) << slot) = min(slots)
     and min(is_brought) = 1

@@ -1,5 +1,6 @@
 """What the store has already is told by its runs: decided, kept and counted is what looking into every poll gives."""
 
+from dataclasses import asdict
 from random import Random
 
 import polars as pl
@@ -118,14 +119,49 @@ DIFFERENT = {
 }  # fmt: skip
 
 
+def last_of(tmp_path, *frames):
+    """What became of the polls of the last of a few files, and how many of its blocks were told by their runs."""
+    files = [tmp_path / f"samples-{number}.parquet" for number in range(len(frames))]
+    for file, rows in zip(files, frames, strict=True):
+        rows.drop("poll").write_parquet(file)
+    outcomes, _, repeated = told(tmp_path / "s.duckdb", files)
+    return asdict(outcomes[-1].polls), repeated
+
+
+def polls(**outcomes):
+    return dict.fromkeys(("accepted", "duplicate", "conflicting", "rejected", "ignored"), 0) | outcomes
+
+
 @pytest.mark.parametrize("jitter", [0, 7])
 @pytest.mark.parametrize("difference", DIFFERENT)
 def test_only_blocks_that_differ_are_looked_into_poll_by_poll(tmp_path, jitter, difference):
     change, conflicting, blocks = DIFFERENT[difference]
-    files = [tmp_path / "samples.parquet", tmp_path / "samples-again.parquet"]
-    for file, rows in zip(files, (two_snapshots(jitter), change(two_snapshots(jitter))), strict=True):
-        rows.drop("poll").write_parquet(file)
-    outcomes, _, repeated = told(tmp_path / "s.duckdb", files)
-    polls = [(one.polls.accepted, one.polls.duplicate, one.polls.conflicting) for one in outcomes]
-    assert polls == [(192, 0, 0), (0, 192 - conflicting, conflicting)]
-    assert repeated == 4 - blocks
+    rows = two_snapshots(jitter)
+    told_of_last = last_of(tmp_path, rows, change(rows))
+    assert told_of_last == (polls(duplicate=192 - conflicting, conflicting=conflicting), 4 - blocks)
+
+
+def test_polls_of_other_seconds_are_other_polls(tmp_path):
+    rows = two_snapshots(0)
+    block = pl.col("poll").is_between(48, 95)
+    later = rows.with_columns(pl.col("poll_time") + pl.duration(seconds=block.cast(pl.Int64)))
+    assert last_of(tmp_path, rows, later) == (polls(accepted=48, duplicate=144), 3)
+
+
+def test_a_block_with_a_row_that_is_no_sample_is_looked_into(tmp_path):
+    rows = two_snapshots(0)
+    wrong = rows.filter(SECOND & (pl.col("poll") == 50)).with_columns(allocated_size=pl.lit(-1, pl.Int64), snapshot=pl.lit("u"))
+    assert last_of(tmp_path, rows, pl.concat([rows, wrong])) == (polls(duplicate=191, rejected=1), 3)
+
+
+def test_a_block_with_a_poll_that_came_late_is_looked_into(tmp_path):
+    rows = two_snapshots(0).with_columns(allocated_size=pl.lit(7, pl.Int64))
+    late = pl.col("poll") == 50
+    other = rows.filter(late).with_columns(allocated_size=pl.lit(8, pl.Int64))
+    assert last_of(tmp_path, rows.filter(~late), other, rows) == (polls(duplicate=191, conflicting=1), 3)
+
+
+def test_a_block_with_a_poll_that_is_new_is_looked_into(tmp_path):
+    rows = two_snapshots(0).with_columns(allocated_size=pl.lit(7, pl.Int64))
+    new = pl.col("poll").is_in([48, 143])
+    assert last_of(tmp_path, rows.filter(~new), rows) == (polls(accepted=2, duplicate=190), 2)
