@@ -132,23 +132,31 @@ class Store:
                 # It serves operations to come, whose files nobody knows yet.
                 self._kept = self._connect(read_only=False, spill_folder=Path(self._spill.name), places=None)
                 _make_schema(Engine(self._kept))
-            yield Engine(self._kept)
+            with self._trouble_told():
+                yield Engine(self._kept)
             return
         with tempfile.TemporaryDirectory(prefix="metering-") as spill:
             connection = self._wait_for_connection(read_only=read_only, spill_folder=Path(spill), places=places)
             try:
-                engine = Engine(connection)
-                self._check_schema(engine, read_only=read_only)
-                yield engine
-            except duckdb.Error as error:
-                if said := trouble_of_machine(error):
-                    kind = StoreMemoryError if isinstance(error, duckdb.OutOfMemoryException) else StoreError
-                    raise kind(f"{self.shown} cannot be used: {said}; nothing was written; mend that and run again") from None
-                if not _is_damage(error, self.path):
-                    raise
-                raise StoreError(f"{self.shown} is damaged ({_first_line(error)}); restore it from a backup") from None
+                with self._trouble_told():
+                    engine = Engine(connection)
+                    self._check_schema(engine, read_only=read_only)
+                    yield engine
             finally:
                 connection.close()
+
+    @contextlib.contextmanager
+    def _trouble_told(self) -> Iterator[None]:
+        """Say in words what the machine lacks or what is damaged, where the engine stops for that."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if said := trouble_of_machine(error):
+                kind = StoreMemoryError if isinstance(error, duckdb.OutOfMemoryException) else StoreError
+                raise kind(f"{self.shown} cannot be used: {said}; nothing was written; mend that and run again") from None
+            if self.is_memory or not _is_damage(error, self.path):
+                raise
+            raise StoreError(f"{self.shown} is damaged ({_first_line(error)}); restore it from a backup") from None
 
     def _connect(self, *, read_only: bool, spill_folder: Path, places: Sequence[Path] | None) -> duckdb.DuckDBPyConnection:
         path = MEMORY if self.is_memory else str(self.path)

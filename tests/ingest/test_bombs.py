@@ -17,7 +17,7 @@ from sandbox_help import START_S
 
 import metering
 from metering.config import Settings
-from metering.model.errors import InputError
+from metering.model.errors import InputError, StoreMemoryError
 from metering.model.limits import ReadingLimits
 from metering.sandbox import running
 from metering.sandbox.server_faults import Faults
@@ -261,3 +261,22 @@ def test_what_is_collected_can_be_taken_in():
     )
     with pytest.raises(ValueError, match="what is collected could not be taken in"):
         Settings(limits={"response_bytes": 100_000, "listing_bytes": 120_000})
+
+
+@pytest.mark.parametrize("store", [":memory:", "store.duckdb"])
+def test_a_listing_that_needs_more_memory_than_there_may_be_is_refused_with_what_to_raise(tmp_path, monkeypatch, store):
+    monkeypatch.chdir(tmp_path)
+    drive, owner = {"uuid": "d" * 36}, {"uuid": "a"}
+    objects = [
+        {"uuid": f"{n:036d}", "drive": drive, "owner": owner, "allocated_size": n, "location": "ZRH", "name": "n" * 200}
+        for n in range(30_000)
+    ]
+    line = {"poll_time": "2026-10-05T00:00:00Z", "endpoint": "ZRH", "account": "a", "response": {"objects": objects}}
+    (tmp_path / "big.capture.ndjson").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    said = (
+        f"{store} cannot be used: it needs more memory than it may use: raise the setting `memory` (METERING_MEMORY), or take less "
+        "at once; nothing was written; mend that and run again"
+    )
+    with metering.open(store, memory="50MB", threads=1) as meter, pytest.raises(StoreMemoryError) as told:
+        meter.ingest(tmp_path / "big.capture.ndjson")
+    assert str(told.value) == said
