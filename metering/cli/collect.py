@@ -1,6 +1,7 @@
 """`metering collect`: polls every configured endpoint and account into the spool, then the store."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -94,12 +95,36 @@ def collect(
         else:
             if every_s and every_s * 2 > opened.settings.cycle * 3:
                 message(common, f"polls every {every_s} s leave gaps: the cycle is {opened.settings.cycle} s (in metering.toml)")
+            teller = _Teller()
             report = opened.collect(
-                every_s=every_s, metrics=metrics, tell_cycle=lambda report: _print_cycle(common, report),
-                tell=lambda text: message(common, one_line(ValueError(text))),
+                every_s=every_s, metrics=metrics, tell_cycle=teller.telling(lambda report: _print_cycle(common, report)),
+                tell=teller.telling(lambda text: message(common, one_line(ValueError(text)))),
             )  # fmt: skip
+            if teller.trouble:
+                print_error(f"what was collected is kept, but the output cannot be written: {teller.trouble.strerror}")
+                raise typer.Exit(EXIT_FAILED)
             if every_s is None and (report.failures or report.store_trouble):
                 raise typer.Exit(EXIT_FAILED)
+
+
+class _Teller:
+    """Tells what it can, and never stops collecting because a log is full: what is not polled is never billed."""
+
+    def __init__(self) -> None:
+        self.trouble: OSError | None = None
+
+    def telling(self, tell: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Give what tells in the same way, and keeps the error where it cannot. A reader that went away has seen enough."""
+
+        def told(what: Any) -> None:
+            try:
+                tell(what)
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                self.trouble = error
+
+        return told
 
 
 def _seconds(text: str) -> int:

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from collect_help import Rig
@@ -98,6 +101,33 @@ def test_metrics_are_written_for_prometheus(rig, tmp_path):
     assert 'metering_polls_total{endpoint="ZRH"} 2.0' in text
     assert 'metering_failures_total{cause="credential",endpoint="GVA",resource="remotesnapshots"} 2.0' in text
     assert [name.name for name in tmp_path.iterdir() if name.name.startswith("metering.prom")] == ["metering.prom"]
+
+
+def test_an_output_that_is_full_costs_no_poll_and_is_told(rig):
+    words = [sys.executable, "-m", "metering", "collect", "--format", "table", "--config", str(rig.config)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "metering: what was collected is kept, but the output cannot be written: No space left on device\n"
+    assert rig.rows("select count(*) from polls") == [(4,)]  # two locations, two accounts
+
+
+def test_a_log_that_is_full_stops_no_collector(rig):
+    words = [sys.executable, "-m", "metering", "collect", "--every", "1s", "--format", "table", "--config", str(rig.config)]
+    polled = rig.folder / "spool"
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.Popen(words, stdout=full, stderr=full)
+        try:
+            for _ in range(2):
+                known = set(polled.rglob("*.capture.ndjson.gz"))
+                while set(polled.rglob("*.capture.ndjson.gz")) <= known:
+                    assert process.poll() is None, "it ended"
+                    rig.sandbox.advance(1)
+                    time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 1
+        finally:
+            process.kill()
 
 
 def test_metrics_that_cannot_be_written_stop_nothing(rig, tmp_path):
