@@ -16,9 +16,10 @@ from metering.model.period import instant_text
 from metering.store import Store
 
 _NAME = "delivered"
+# Of the last ingest only, which is found without looking through a month of polls; where it brought none, nothing is told.
 _LAST = """
 select c.endpoint, c.account, p.poll_s from polls as p join collections as c on p.collection_key = c.collection_key
-order by p.ingest_seq desc, p.poll_s desc, c.endpoint, c.account limit 1
+where p.ingest_seq = (select max(ingest_seq) from ingests) order by p.poll_s desc, c.endpoint, c.account limit 1
 """
 _KNOWN = """
 select 1 from polls as p join collections as c on p.collection_key = c.collection_key
