@@ -63,6 +63,17 @@ def fold(engine: Engine, file: FactFile, number: int) -> str | None:
     return raw_rows(number, values | told | {"row_number": "cast(null as bigint)"}, table)
 
 
+def count_folds(engine: Engine) -> int:
+    """Give the number of folds of all files."""
+    like = _TABLE.format("%").replace("_", "!_")
+    return int(
+        engine.scalar(
+            "select coalesce(sum(estimated_size), 0) from duckdb_tables() where temporary and table_name like $name escape '!'",
+            {"name": like},
+        )
+    )
+
+
 def drop_folds(engine: Engine, count: int) -> None:
     """Give the memory of the folds of `count` files back."""
     engine.drop("folded_samples", *(_TABLE.format(number) for number in range(1, count + 1)))

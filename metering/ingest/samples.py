@@ -15,7 +15,7 @@ from metering.engine.duckdb import Engine
 from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
-from metering.ingest.folds import drop_folds, fold, read_together
+from metering.ingest.folds import count_folds, drop_folds, fold, read_together
 from metering.ingest.sources import FOLD_COLUMNS, listed, parquet_source, text_source
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
@@ -84,6 +84,10 @@ _REJECTED_COLUMNS = {
     "file_number": "integer", "row_number": "bigint", "endpoint": "varchar", "account": "varchar", "poll_s": "bigint",
     "is_poll_known": "boolean", "problem": "varchar", "problem_value": "varchar",
 }  # fmt: skip
+
+
+# Folds that are made runs at once. A month of 12 000 snapshots has 7 million; three months at once took more than 1200 MB.
+FOLDS_AT_ONCE = 8_000_000
 
 
 @dataclass(slots=True)
@@ -161,16 +165,19 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     for view, sources in (("judged_samples", in_place), ("folded_samples", folded)):
         judged = " union all by name ".join([f"({_checked(*sources)})", *spooled])
         engine.connection.execute(f"create or replace temp view {view} as {judged}")
-    for step in decide_polls(engine, are_captures=any(file.table == "captures" for file in files), supersede=supersede):
+    part_count = 1 + count_folds(engine) // FOLDS_AT_ONCE
+    are_captures = any(file.table == "captures" for file in files)
+    for step in decide_polls(engine, are_captures=are_captures, supersede=supersede, part_count=part_count):
         if step == "runs":
             drop_folds(engine, len(files))
         yield step
 
 
-def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) -> Iterator[str]:
+def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool, part_count: int = 1) -> Iterator[str]:
     """Decide about every poll of `judged_samples`, which are rows as `checked_samples` makes them; yields the steps done.
 
-    `folded_samples` are the same, some of them folded. Any engine does it with the same queries.
+    `folded_samples` are the same, some of them folded; they are made runs in so many parts. Any engine does it with the same
+    queries.
     """
     engine.alias("checked_samples", "judged_samples")
     engine.create("staging/told_keys")
@@ -183,7 +190,7 @@ def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) ->
     engine.insert("labels", "staging/new_labels")
     engine.create("staging/staged_key_numbers")
     yield "keys"
-    engine.create("staging/staged_runs")
+    _make_runs(engine, part_count)
     yield "runs"
     _find_rejected(engine)
     engine.create("staging/jittering_blocks")
@@ -201,6 +208,13 @@ def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool) ->
         engine.load("contradicting_listings", {"collection_key": "bigint", "poll_s": "bigint"}, [])
     engine.create("staging/staged_polls", {"supersede": supersede})
     yield "polls"
+
+
+def _make_runs(engine: QueryEngine, part_count: int) -> None:
+    """Make `staged_runs`, part by part: what is grouped is kept in memory until all of it is read."""
+    engine.create("staging/staged_runs", {"part": 0, "part_count": part_count})
+    for part in range(1, part_count):
+        engine.insert("staged_runs", "staging/staged_runs", {"part": part, "part_count": part_count})
 
 
 def _find_rejected(engine: QueryEngine) -> None:

@@ -1,9 +1,10 @@
 -- name   staged_runs
 -- grain  one row a collection, block of four hours, series, size and label of the batch
 -- reads  folded_samples, staged_key_numbers
--- params none
+-- params part, part_count
 -- why    Sizes change rarely, so a batch is far smaller as runs than as rows. A block has 48 slots of five minutes; `slots` has a
 --        bit for each in which the series was listed so. Where no slot of a block has two polls, the bits say exactly which.
+--        What is too much at once is made in parts, of some collections each.
 --        A block with polls before 1970 is looked into anyway; their slot only has to be one.
 with
 
@@ -36,6 +37,7 @@ placed as (
     where
         k.problem is null
         and not k.is_shared
+        and n.collection_key % $part_count = $part
 )
 
 select

@@ -9,11 +9,11 @@ from sample_frames import START_S, frame
 
 from metering import Meter
 from metering.config import Settings
-from metering.ingest import folds
+from metering.ingest import folds, samples
 from metering.model.errors import InputError
 
 
-def taken(place, first, second, folded_from):
+def taken(place, first, second, folded_from, at_once=10**6):
     """What two ingests into a new store tell and leave behind, and how many files they folded."""
     folded = []
 
@@ -25,7 +25,8 @@ def taken(place, first, second, folded_from):
     told = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(folds, "FOLDED_FROM_ROWS", folded_from)
-        patched.setattr("metering.ingest.samples.fold", seen)
+        patched.setattr(samples, "fold", seen)
+        patched.setattr(samples, "FOLDS_AT_ONCE", at_once)
         with Meter(Settings(store=str(place), threads=1), clock=lambda: START_S + 10**6) as meter:
             for file in (first, second):
                 try:
@@ -42,7 +43,7 @@ def test_folded_or_not_the_same_is_kept_rejected_and_counted(tmp_path_factory, s
     for number in range(2):
         frame(seed + number).write_parquet(place / f"samples-{number}.parquet")
     files = [place / f"samples-{number}.parquet" for number in range(2)]
-    *folded, count = taken(place / "folded.duckdb", *files, 0)
+    *folded, count = taken(place / "folded.duckdb", *files, 0, at_once=40)
     *row_by_row, none = taken(place / "row.duckdb", *files, 2**62)
     assert (count, none) == (2, 0)
     assert folded == row_by_row
