@@ -1,11 +1,13 @@
 """Large Parquet files are folded before their rows are looked at: what is kept, rejected and counted is what row by row gives."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 from faulty import digest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sample_frames import START_S, frame
+from sample_frames import EPOCH, START_S, frame
 
 from metering import Meter
 from metering.config import Settings
@@ -55,3 +57,22 @@ def test_times_that_are_text_are_not_folded(tmp_path):
     pl.DataFrame(rows | {"allocated_size": [2]}).write_parquet(tmp_path / "samples-2.parquet")
     told, _, count = taken(tmp_path / "s.duckdb", tmp_path / "samples.parquet", tmp_path / "samples-2.parquet", 0)
     assert ([one.polls.accepted for one in told], count) == ([1, 0], 0)
+
+
+def test_many_folds_are_made_runs_in_parts(tmp_path, monkeypatch):
+    parts = []
+
+    def made(engine, part_count, make=samples._make_runs):
+        parts.append(part_count)
+        make(engine, part_count)
+
+    monkeypatch.setattr(samples, "_make_runs", made)
+    rows = {"poll_time": EPOCH + timedelta(seconds=START_S), "location": "ZRH", "allocated_size": 1}
+    for number in range(2):
+        snapshots = [{"account": f"a{i}", "snapshot": f"s{i}", **rows} for i in range(25)]
+        pl.DataFrame(snapshots).with_columns(pl.col("poll_time").dt.offset_by(f"{number}d")).write_parquet(
+            tmp_path / f"samples-{number}.parquet"
+        )
+    told, _, _ = taken(tmp_path / "s.duckdb", tmp_path, tmp_path, 0, at_once=20)
+    assert [(one.polls.accepted, one.polls.duplicate) for one in told] == [(50, 0), (0, 50)]
+    assert parts == [3, 3]
