@@ -176,6 +176,15 @@ def test_another_max_hold_is_no_fact_and_restates_nothing(tmp_path):
     assert other.verify().differences == []
 
 
+def test_a_price_of_another_location_or_currency_is_no_cause(tmp_path):
+    meter, _ = closed_day(tmp_path)
+    elsewhere = [price("0.90") | {"location": "GVA"}, price("0.60", currency="USD")]
+    late = [subscription("sub-1", GIB, "2026-10-01T12:00:00Z", "2026-10-02T06:00:00Z")]
+    more_facts(meter, tmp_path, "late", prices=elsewhere, subscriptions=late)
+    (finding,) = [finding for finding in meter.bill("2026-10-02").findings if finding.check == "restated"]
+    assert [cause["cause"] for cause in finding.causes] == ["subscriptions"]
+
+
 def test_the_finding_tells_the_closed_day_the_arithmetic_and_every_cause(tmp_path):
     meter, _ = closed_day(tmp_path)
     more_facts(meter, tmp_path, "fix", supersede=True, samples=polls("2026-10-01T06:00:00Z", "2026-10-01T06:15:00Z", {"s": 0}))
