@@ -104,7 +104,9 @@ def assert_bill_is_the_worlds_own(rig, start_s, end_s, *, polls=None, cycle_s=30
     truth = world_bill(rig.world, start_s, end_s, polls=found, as_of_s=rig.world.now_s, **clocks)
     own = bill | {"lines": [line for line in bill["lines"] if line["kind"] == "burst"]}
     for name in ("usage", "lines", "episodes"):
-        assert plain(own, name) == plain(truth, name), name
+        ours, theirs = plain(own, name)[name], plain(truth, name)[name]
+        differing = [f"- {row}" for row in theirs if row not in ours] + [f"+ {row}" for row in ours if row not in theirs]
+        assert ours == theirs, f"{name} of {period}:\n" + "\n".join(differing[:10])
     if len(own["lines"]) == len(bill["lines"]):  # else the statements carry adjustments of closed periods, too
         assert plain(bill, "statements") == plain(truth, "statements")
     return bill

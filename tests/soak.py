@@ -394,13 +394,19 @@ def main() -> None:
     parser.add_argument("--cycle", type=int, default=3_600, help="seconds between two polls; a multiple of 300")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--start", default=START)
+    parser.add_argument("--keep", action="store_true", help="leave the folder, to look into what was found")
     given = parser.parse_args()
     begun = time.monotonic_ns()
-    with tempfile.TemporaryDirectory(prefix="metering-soak-") as folder:
-        try:
-            Soak(Path(folder), given.days, given.cycle, given.seed, given.start).run()
-        except SoakError as error:
-            raise SystemExit(f"seed {given.seed}: {error}") from error
+    folder = Path(tempfile.mkdtemp(prefix="metering-soak-"))
+    try:
+        Soak(folder, given.days, given.cycle, given.seed, given.start).run()
+    except SoakError as error:
+        raise SystemExit(f"seed {given.seed}: {error}") from error
+    finally:
+        if given.keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder)
     print(f"{given.days} days of {given.cycle} s in {(time.monotonic_ns() - begun) // 1_000_000_000} s: passed")
 
 
