@@ -32,7 +32,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from collect_help import Rig
-from hard_world import FAULTS, LIMITS, Collectors, assert_bill_is_the_worlds_own
+from hard_world import FAULTS, Collectors, assert_bill_is_the_worlds_own
 from ledger_model import figures_of, key_of
 
 from metering.api import Meter
@@ -50,6 +50,8 @@ WEEK_S = 7 * SECONDS_PER_DAY
 HANGS, OUTAGES, READERS, KILLS, SECONDS, DELIVERIES, BACKDATED, PRICES, FREE = 400, 150, 90, 40, 16, 250, 300, 500, 6
 # What may be needed more in the last quarter than in the first, and at the most.
 RSS_GROWTH_KIB, STORE_GROWTH_PERCENT = 32 * 1_024, 25
+# The list of all that was ever bought is as long as the year; a bomb is longer still.
+MORE = "money_every = 20\n[limits]\nresponse_bytes = 2000000"
 # No cycle may last longer: every fault is over after two tries of four seconds each.
 SLOWEST_S = 120
 KILLED = "import sys; sys.path.insert(0, sys.argv[1]); from soak import close_month; close_month(*sys.argv[2:])"
@@ -184,7 +186,7 @@ class Soak:
         """
         for name in ("first", "second", "temporary"):
             (self.folder / name).mkdir()
-        settings = {"attempts": 2, "timeout": 4, "cycle": self.cycle_s, "store_wait": 0, "more": f"money_every = 20\n{LIMITS}"}
+        settings = {"attempts": 2, "timeout": 4, "cycle": self.cycle_s, "store_wait": 0, "more": MORE}
         with running(self.world, faults=self.faults) as served:
             self.served = served
             self.rig, self.second = Rig(self.folder / "first", served, **settings), Rig(self.folder / "second", served, **settings)
