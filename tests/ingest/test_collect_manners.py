@@ -191,7 +191,7 @@ def test_no_two_cycles_overlap_although_a_location_hangs_longer_than_one(rig):
         if len(cycles) == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    # A connection that the sandbox has closed meanwhile is made anew at once. Three seconds do for the other location, however busy.
+    # A connection that the sandbox has closed meanwhile is made anew at once. Three seconds do for the other location.
     with stamina.set_testing(True, attempts=10, cap=True), rig.meter() as meter:
         meter.collect(every_s=3, tell_cycle=told)
     assert [(found, polls) for _, _, found, polls in cycles] == [({("GVA", "timeout")}, 2)] * 3
