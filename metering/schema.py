@@ -115,7 +115,8 @@ create table places (
     location varchar not null, display_name varchar not null, country_code varchar not null, api_endpoint varchar not null,
     read_s bigint, ingest_seq bigint not null
 );
--- polls that were tried and are none, with their cause; and what was odd about some that were taken
+-- polls that were tried and are none, with their cause; what was odd about some that were taken; and, of the lists that money
+-- hangs on, the first reading after one that failed
 create table poll_notes (
     endpoint varchar not null, account varchar not null, resource varchar not null, noted_s bigint not null,
     outcome varchar not null, cause varchar not null, detail varchar not null, read_s bigint, ingest_seq bigint not null

@@ -29,7 +29,8 @@ TESTS = ("tests/cases", "tests/billing", "tests/model", "tests/properties/test_w
 FIRST = {
     "scope_changes": "time", "scope_polls": "time", "scope_pieces": "who_pays", "kept_scope": "facts", "usage_steps": "time",
     "usage": "time", "usage_parts": "time", "fed_units": "who_pays", "collections_in_doubt": "facts", "unit_days": "charges",
-    "new_runs": "time", "staged_blocks": "facts", "ignored_series": "who_pays", "checked_samples": "who_pays", "entitled_changes": "entitlement", "terms": "entitlement",
+    "new_runs": "time", "staged_blocks": "facts", "ignored_series": "who_pays", "checked_samples": "who_pays",
+    "entitled_changes": "entitlement", "terms": "entitlement",
     "known_subscriptions": "facts", "known_prices": "facts", "staged_polls": "facts", "burst_episode_parts": "charges",
     "burst_lines": "charges", "money": "charges", "currency": "charges", "rates": "price", "bill": "price", "day_levels": "charges",
     "scope_segments": "facts", "scope_steps": "time", "new_feeds": "who_pays", "loose_runs": "facts",
@@ -42,6 +43,8 @@ SOUGHT_BY = {
     "told_keys": ("tests/test_hostile_names.py", "tests/ingest/test_staging.py"),
     "discounts": ("tests/planning/test_discounts.py",),
     "readings": ("tests/ingest/test_readings.py", "tests/ingest/test_provider_lists.py"),
+    "recovered_lists": ("tests/ingest/test_readings.py",),
+    "unread_lists": ("tests/ingest/test_readings.py",),
     "withdrawals": ("tests/ingest/test_readings.py", "tests/ingest/test_provider_lists.py", "tests/planning/test_discounts.py"),
 }
 
@@ -209,6 +212,13 @@ MUTANTS = (
     _python("what is in force before is what is in force after", "ingest/readings", "t.{_FROM} < w.{_FROM}", "t.{_FROM} > w.{_FROM}"),
     _python("an old list takes back what came after it", "ingest/withdrawals", " and from_s < begins_s", ""),
     _python("a discount that left its list stays", "ingest/withdrawals", "if period and period not in named", "if period and period in ()"),
+    _sql("a list that was read since is told unread", "billing/unread_lists", "and noted_s > last_read_s", ""),
+    _sql("one passing fault is told", "billing/unread_lists", "having count(distinct noted_s) > 1", "having count(distinct noted_s) > 0"),
+    _sql("what fails after the period is told", "billing/unread_lists", " and min(noted_s) < $stop_s", ""),
+    _sql("each reading is noted", "staging/recovered_lists", " and outcome_before = 'failed'", ""),
+    _sql("prices are read for one account", "staging/recovered_lists", "case when resource = 'pricing' then '' else account end", "account"),
+    _sql("any account's reading counts", "staging/recovered_lists", "partition by endpoint, account, resource", "partition by endpoint, resource"),
+    _sql("any endpoint's reading counts", "staging/recovered_lists", "partition by endpoint, account, resource", "partition by account, resource"),
     _python("a late poll restates every account", "books/causes", "self.account in (None, account)", "True"),
     _python("a price of one location restates every other", "books/causes", 'self.location == "" or self.location in locations', "True"),
     _python("a price in one currency restates every other", "books/causes", "self.currency is None or self.currency == currency", "True"),

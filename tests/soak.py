@@ -50,8 +50,9 @@ WEEK_S = 7 * SECONDS_PER_DAY
 HANGS, OUTAGES, READERS, KILLS, SECONDS, DELIVERIES, BACKDATED, PRICES, FREE = 400, 150, 90, 40, 16, 250, 300, 500, 6
 # What may be needed more in the last quarter than in the first, and at the most.
 RSS_GROWTH_KIB, STORE_GROWTH_PERCENT = 32 * 1_024, 25
-# The list of all that was ever bought is as long as the year; a bomb is longer still.
-MORE = "money_every = 20\n[limits]\nresponse_bytes = 2000000"
+# A subscription of a day that renews itself is listed with all that follow it: after a year 4 MB. A bomb is larger still.
+MORE = "money_every = 20\n[limits]\nresponse_bytes = 16000000"
+LARGER = {"bomb": {"value": 40_000_000}}
 # No cycle may last longer: every fault is over after two tries of four seconds each.
 SLOWEST_S = 120
 KILLED = "import sys; sys.path.insert(0, sys.argv[1]); from soak import close_month; close_month(*sys.argv[2:])"
@@ -203,7 +204,7 @@ class Soak:
     def _live(self) -> None:
         self._cycle(0)
         for percent, kind, where in FAULTS:
-            self.faults.add(kind, percent=percent, **where)
+            self.faults.add(kind, percent=percent, **(where | LARGER.get(kind, {})))
         while self.world.now_s < self.end_s + 4 * self.cycle_s:
             now_s = self.world.now_s
             is_over = now_s >= self.end_s

@@ -27,6 +27,7 @@ def find(
         *_conflicting(engine, computation),
         *_shared(engine, computation),
         *_failed(engine, computation),
+        *_unread(engine, computation),
     ]
     return sorted(found, key=finding_order)
 
@@ -110,6 +111,7 @@ _CAUSES = {
     "unreachable": "nobody answered there",
     "refused": "the provider refused it, or was overloaded",
     "malformed": "what came was no whole answer",
+    "too_large": "it is larger than may be read: raise `response_bytes` or `objects` in [limits]",
     "incomplete": "the listing never came to rest, or did not add up",
     "spool": "the spool could not be written: make room on its disk",
     "total_count": "the listing's total_count was too small beside what it listed; the listing was taken",
@@ -128,6 +130,26 @@ def _failed(engine: QueryEngine, computation: Computation) -> list[Finding]:
             f"{row['cause']}: {_CAUSES.get(row['cause'], 'see the notes of the collector')}",
         )
         for row in engine.rows("billing/failed_requests", computation.parameters)
+    ]  # fmt: skip
+
+
+_LISTS = {
+    "subscriptions": "what was bought, extended or ended since is not in this bill",
+    "pricing": "prices and levels that were set since are not in this bill",
+}
+
+
+def _unread(engine: QueryEngine, computation: Computation) -> list[Finding]:
+    """Tell what the bill rests on and could not be read when last asked for, though it was asked for again."""
+    return [
+        Finding(
+            check="unread_prices" if row["resource"] == "pricing" else "unread_subscriptions", severity="warning",
+            account=row["account"] or None, count=row["request_count"],
+            message=f"{row['resource']} at {row['endpoint']} could not be read from {instant_text(row['first_noted_s'])} to "
+            f"{instant_text(row['last_noted_s'])}, and not since: {_LISTS[row['resource']]} ({row['last_cause']}: "
+            f"{_CAUSES.get(row['last_cause'], 'see the notes of the collector')})",
+        )
+        for row in engine.rows("billing/unread_lists", computation.parameters)
     ]  # fmt: skip
 
 

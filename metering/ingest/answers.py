@@ -18,6 +18,8 @@ from metering.model.errors import InputError
 from metering.model.period import instant_seconds, instant_text
 
 SLOT_SECONDS = 300
+# What a bill is wrong without, so it must be known whether it could be read: that it was is a note too (recoveries.py).
+AWAITED = ("subscriptions", "pricing")
 _MAX_PLAIN_LENGTH = 64
 
 Rows = Iterator[tuple[str, dict[str, Any]]]
@@ -60,12 +62,18 @@ def readings_of(files: list[FactFile]) -> dict[str, list[Reading]]:
 
 def _rows(answer: dict[str, Any], read_s: int) -> Rows:
     if note := answer.get("note"):
-        names = ("endpoint", "account", "resource")
-        yield "poll_notes", {name: answer[name] for name in names} | note | {"noted": instant_text(read_s)}
+        yield "poll_notes", _note(answer, note, read_s)
         return
+    if answer["resource"] in AWAITED:
+        yield "poll_notes", _note(answer, {"outcome": "read", "cause": "read"}, read_s)
     translate = _TRANSLATE.get(answer["resource"])
     if translate is not None:
         yield from translate(answer, answer["response"], read_s)
+
+
+def _note(answer: dict[str, Any], note: dict[str, Any], read_s: int) -> dict[str, Any]:
+    names = ("endpoint", "account", "resource")
+    return {name: answer[name] for name in names} | note | {"noted": instant_text(read_s)}
 
 
 def _subscriptions(answer: dict[str, Any], response: dict[str, Any], read_s: int) -> Rows:

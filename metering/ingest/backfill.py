@@ -217,8 +217,7 @@ async def _fill_window(
 def _failure(collection: Collection, error: BaseException) -> Failure:
     source = collection.source
     if isinstance(error, RequestFailure):
-        cause = "too_large" if error.is_too_large else error.cause
-        return Failure(source.endpoint, source.account, "usage", cause, error.detail, source.account_name)
+        return Failure(source.endpoint, source.account, "usage", error.cause, error.detail, source.account_name)
     if isinstance(error, InputError):
         return Failure(source.endpoint, source.account, "usage", "credential", str(error), source.account_name)
     raise error

@@ -253,7 +253,7 @@ class _Unfolder:
             self._size += len(part)
             if self._size > self._most_bytes:
                 said = f"the answer is larger than {self._most_bytes} bytes (limits.response_bytes)"
-                raise RequestFailure("malformed", said, is_too_large=True)
+                raise RequestFailure("too_large", said)
             self._parts.append(part)
 
     def end(self) -> bytes:

@@ -309,7 +309,7 @@ class Place(Fact):
 
 
 class PollNote(Fact):
-    """Why a poll that was tried is none (`failed`), or what is odd about one that was taken (`flagged`)."""
+    """Why a poll that was tried is none (`failed`), what is odd about one that was taken (`flagged`), what came again (`read`)."""
 
     columns = {
         "endpoint": "varchar", "account": "varchar", "resource": "varchar", "noted_s": "bigint", "outcome": "varchar",
@@ -323,7 +323,7 @@ class PollNote(Fact):
     account: Identifier
     resource: Identifier
     noted: Instant
-    outcome: Literal["failed", "flagged"]
+    outcome: Literal["failed", "flagged", "read"]
     cause: Identifier
     detail: Text = ""
 

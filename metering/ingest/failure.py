@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-Cause = Literal["credential", "timeout", "unreachable", "refused", "malformed", "incomplete", "spool"]
+Cause = Literal["credential", "timeout", "unreachable", "refused", "malformed", "too_large", "incomplete", "spool"]
 CAUSES: tuple[Cause, ...] = get_args(Cause)
 
 
@@ -13,15 +13,12 @@ class RequestFailure(Exception):  # noqa: N818 -- a failure is counted and repor
     a password must not bring it into a log.
     """
 
-    def __init__(
-        self, cause: Cause, detail: str, *, again: bool = False, after_s: int | None = None, is_too_large: bool = False
-    ) -> None:
+    def __init__(self, cause: Cause, detail: str, *, again: bool = False, after_s: int | None = None) -> None:
         super().__init__(f"{cause}: {detail}")
         self.cause: Cause = cause
         self.detail = detail
         self.again = again
         self.after_s = after_s
-        self.is_too_large = is_too_large
 
 
 class ListChangedError(Exception):

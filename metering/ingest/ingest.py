@@ -8,11 +8,12 @@ from typing import Any
 
 from metering.engine.duckdb import Engine
 from metering.engine.interface import QueryEngine
-from metering.ingest.answers import readings_of
+from metering.ingest.answers import Reading, readings_of
 from metering.ingest.fact_models import ALL_MODELS
 from metering.ingest.facts import FactOutcome, read_facts, write_facts
 from metering.ingest.files import FactFile, assert_readable, find_files
 from metering.ingest.readings import compare_readings
+from metering.ingest.recoveries import with_recoveries
 from metering.ingest.samples import (
     Outcome,
     Rejection,
@@ -113,10 +114,8 @@ def _ingest(
     steps, done = len(sample_files) + _STAGING_STEPS + 1, 0
     outcome = IngestOutcome(file_names=[file.shown for file in files])
     facts: dict[str, FactOutcome] = {}
-    readings = readings_of([file for file in files if file.table == "answers"])
+    readings = _readings(engine, [file for file in files if file.table == "answers"], now_s)
     outcome.places = sorted({reading.place for table in readings.values() for reading in table})
-    if "discounts" in readings:
-        readings["discounts"] = with_withdrawals(engine, readings["discounts"])
     for table in ALL_MODELS:
         fact = FactOutcome(Outcome(), [], [])
         table_files = [file for file in files if file.table == table]
@@ -140,6 +139,16 @@ def _ingest(
     for file in sample_files:
         file.assert_unchanged()
     return outcome
+
+
+def _readings(engine: Engine, files: list[FactFile], now_s: int) -> dict[str, list[Reading]]:
+    """Read answers into rows by table, with what is told only by what a list named or told before."""
+    readings = readings_of(files)
+    if "discounts" in readings:
+        readings["discounts"] = with_withdrawals(engine, readings["discounts"])
+    if "poll_notes" in readings:
+        readings["poll_notes"] = with_recoveries(engine, readings["poll_notes"], now_s, files[0].limits)
+    return {table: rows for table, rows in readings.items() if rows}
 
 
 def _write(

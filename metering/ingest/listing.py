@@ -117,7 +117,7 @@ async def _page_on(ask: Ask, key: Key, limits: ReadingLimits, pages: list[_Page]
         decoded += len(page.answer.text)
         if decoded > limits.response_bytes:
             said = f"the list is larger than {limits.response_bytes} bytes (limits.response_bytes)"
-            raise RequestFailure("malformed", said, is_too_large=True)
+            raise RequestFailure("too_large", said)
         _assert_few(len(found) + len(page.keys), limits)
         if page.total != first.total:
             raise ListChangedError(f"total_count changed from {first.total} to {page.total} between two pages")
@@ -136,7 +136,7 @@ async def _page_on(ask: Ask, key: Key, limits: ReadingLimits, pages: list[_Page]
 def _assert_few(count: int, limits: ReadingLimits) -> None:
     if count > limits.objects:
         said = f"the list has more than {limits.objects} objects (limits.objects)"
-        raise RequestFailure("malformed", said, is_too_large=True)
+        raise RequestFailure("too_large", said)
 
 
 def assert_list(document: dict[str, Any]) -> None:

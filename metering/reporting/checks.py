@@ -56,6 +56,18 @@ BILL_CHECKS = (
     Check("conflicting_polls", "error", "a poll came again with other content", "keep the first, or --supersede"),
     Check("owner_not_polled", "warning", "snapshots were seen whose owner nobody polls or bills", "poll the owner"),
     Check("failed_polls", "info", "requests of the collector failed, which is why nobody looked", "see to the cause that it names"),
+    Check(
+        "unread_subscriptions",
+        "warning",
+        "the list of subscriptions could not be read, so what was bought since is not known",
+        "see to the cause that it names, and collect again",
+    ),
+    Check(
+        "unread_prices",
+        "warning",
+        "the list of prices could not be read, so what was set since is not known",
+        "see to the cause that it names, and collect again",
+    ),
     Check("odd_listings", "info", "a listing was taken that did not agree with itself", "nothing, unless there are many"),
     Check("listed_twice", "info", "a snapshot is listed at several endpoints, and counted at one", "nothing"),
 )

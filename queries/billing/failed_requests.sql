@@ -14,7 +14,8 @@ select
     max(noted_s) as last_noted_s
 from poll_notes
 where
-    ingest_seq <= $known_seq
+    outcome <> 'read'
+    and ingest_seq <= $known_seq
     and noted_s >= $start_s
     and noted_s < $stop_s
 group by account, endpoint, resource, outcome, cause

@@ -237,11 +237,12 @@ def test_rows_that_are_all_wrong_are_refused_together(tmp_path):
         assert len(meter.ingest(tmp_path).rejections) == 50
 
 
-@pytest.mark.parametrize(("kind", "where", "limits"), [
-    ("flood", {"value": 3_000_000}, "response_bytes = 1000000"), ("bomb", {"value": 30_000_000}, "response_bytes = 1000000"),
-    ("deep", {"value": 40}, "depth = 30"), (None, {}, "objects = 1"),
+@pytest.mark.parametrize(("kind", "where", "limits", "cause"), [
+    ("flood", {"value": 3_000_000}, "response_bytes = 1000000", "too_large"),
+    ("bomb", {"value": 30_000_000}, "response_bytes = 1000000", "too_large"),
+    ("deep", {"value": 40}, "depth = 30", "malformed"), (None, {}, "objects = 1", "too_large"),
 ])  # fmt: skip
-def test_an_answer_beyond_a_limit_is_no_poll_and_names_the_limit(tmp_path, kind, where, limits):
+def test_an_answer_beyond_a_limit_is_no_poll_and_names_the_limit(tmp_path, kind, where, limits, cause):
     world = seeded_world(7, start_s=START_S, accounts=1)
     with running(world, faults=Faults(seed=1)) as served:
         rig = Rig(tmp_path, served, attempts=1, more=f"[limits]\n{limits}")
@@ -251,7 +252,7 @@ def test_an_answer_beyond_a_limit_is_no_poll_and_names_the_limit(tmp_path, kind,
         report = rig.collect()
     failed = [failure for failure in report.failures if failure.resource == "remotesnapshots"]
     assert failed
-    assert {failure.cause for failure in failed} == {"malformed"}
+    assert {failure.cause for failure in failed} == {cause}
     assert all(f"(limits.{limits.split()[0]})" in failure.detail for failure in failed)
 
 

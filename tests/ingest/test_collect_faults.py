@@ -130,10 +130,11 @@ def test_a_total_count_that_is_never_reached_is_no_poll(rig):
 NO_LISTINGS = {
     "malformed": [
         ("html", None), ("xml", None), ("error_object", None), ("empty", None), ("cut_json", None), ("cut_gzip", None),
-        ("cut", None), ("lost", None), ("duplicate_keys", None), ("deep", None), ("deep", 40), ("bomb", 200_000_000),
-        ("flood", 200_000_000), ("bad_size", "NaN"), ("bad_size", "1e400"), ("bad_size", "true"), ("bad_size", '"12.0"'),
-        ("bad_size", "-1"), ("bad_size", "9223372036854775808"),
+        ("cut", None), ("lost", None), ("duplicate_keys", None), ("deep", None), ("deep", 40),
+        ("bad_size", "NaN"), ("bad_size", "1e400"), ("bad_size", "true"), ("bad_size", '"12.0"'), ("bad_size", "-1"),
+        ("bad_size", "9223372036854775808"),
     ],
+    "too_large": [("bomb", 200_000_000), ("flood", 200_000_000)],
     "timeout": [("hang", 30)],
     "credential": [("status", 401), ("status", 403)],
     "refused": [*[("status", status) for status in (402, 404, 429, 500, 503)], ("redirect", "http://127.0.0.1:1/elsewhere")],

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
+from small_world import write
 
 import metering
 from metering.model.errors import InputError
@@ -193,3 +194,75 @@ def test_a_price_that_is_none_takes_no_entitlement_with_it(taken):
 def test_an_answer_that_is_cut_off_is_refused(taken):
     with pytest.raises(InputError, match="line 1 is no answer of the provider"):
         taken(pricing(0, 1, 1)[:-20])
+
+
+# --- what could not be read ---
+
+
+def unread(second, resource="subscriptions", cause="too_large", account="A", endpoint="ZRH"):
+    note = {"outcome": "failed", "cause": cause, "detail": "larger than 100 bytes"}
+    return json.dumps(
+        {"poll_time": at(second), "endpoint": endpoint, "account": account, "resource": resource, "location": endpoint,
+         "account_name": "", "note": note}
+    )  # fmt: skip
+
+
+@pytest.fixture
+def billed(taken, tmp_path):
+    """Ingest lines of answers beside one poll, so that there is something to bill."""
+    row = {"poll_time": at(0), "endpoint": "ZRH", "location": "ZRH", "account": "A", "snapshot": "", "allocated_size": ""}
+    taken.meter.ingest(write(tmp_path / "facts", samples=[row]))
+    return taken
+
+
+def told_unread(taken):
+    """Give what the bill of October says of lists that could not be read: its check, account and requests."""
+    found = [finding for finding in taken.meter.bill("2026-10").findings if finding.check.startswith("unread_")]
+    assert {finding.severity for finding in found} <= {"warning"}
+    return [(finding.check, finding.account, finding.count) for finding in found]
+
+
+def test_a_bill_tells_that_subscriptions_could_not_be_read_until_they_were(billed):
+    billed(bought(0))
+    billed(unread(300), bought(0))
+    assert told_unread(billed) == []
+    billed(unread(600), unread(3_600, cause="timeout"))
+    assert told_unread(billed) == [("unread_subscriptions", "A", 3)]
+    (finding,) = [each for each in billed.meter.bill("2026-10").findings if each.check == "unread_subscriptions"]
+    assert finding.message == (
+        "subscriptions at ZRH could not be read from 2026-10-01T00:05:00Z to 2026-10-01T01:00:00Z, and not since: what was "
+        "bought, extended or ended since is not in this bill (timeout: no answer came in time)"
+    )
+    # The list says what it said before, so it brings no fact but that it was read; of each more time it is read, nothing.
+    assert billed(bought(7_200)).tables["poll_notes"].accepted == 1
+    assert "poll_notes" not in billed(bought(7_500)).tables
+    assert told_unread(billed) == []
+    assert billed.rows("select noted_s, outcome from poll_notes where outcome <> 'failed'") == [(SLOT + 7_200, "read")]
+
+
+def test_what_could_not_be_read_after_the_period_is_none_of_its_matters(billed):
+    billed(unread(31 * 86_400), unread(31 * 86_400 + 300))
+    assert told_unread(billed) == []
+    billed(unread(31 * 86_400 - 300))
+    assert told_unread(billed) == [("unread_subscriptions", "A", 3)]
+
+
+def test_another_account_that_reads_its_subscriptions_says_nothing_of_this_one_but_prices_are_for_all(billed):
+    billed(unread(0), unread(300), unread(0, "pricing"), unread(300, "pricing"))
+    billed(answer(600, "subscriptions", listing(), account="B"), unread(0, "balance"), unread(300, "balance"))
+    assert told_unread(billed) == [("unread_prices", None, 2), ("unread_subscriptions", "A", 2)]
+    billed(pricing(600, 1, 1, account="B"), answer(600, "subscriptions", listing(), endpoint="GVA"))
+    assert told_unread(billed) == [("unread_subscriptions", "A", 2)]
+    told = "select endpoint, account, resource from poll_notes where outcome = 'read'"
+    assert billed.rows(told) == [("ZRH", "B", "pricing")]
+
+
+def test_readings_that_come_late_or_again_tell_the_same(billed):
+    billed(bought(900), unread(600), unread(300))
+    assert told_unread(billed) == []
+    assert billed(bought(900), unread(600), unread(300)).tables["poll_notes"].accepted == 0
+    billed(unread(1_200))
+    billed(unread(1_500))
+    assert told_unread(billed) == [("unread_subscriptions", "A", 2)]
+    billed(bought(1_350))
+    assert told_unread(billed) == []

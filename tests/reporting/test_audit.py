@@ -160,6 +160,20 @@ def test_what_the_collector_could_not_have_and_what_was_odd_about_what_it_had(tm
     assert found(meter) == [(check, "info", "A", None, 1, None)]
 
 
+@pytest.mark.parametrize(
+    ("resource", "check", "account"), [("subscriptions", "unread_subscriptions", "A"), ("pricing", "unread_prices", None)]
+)
+def test_what_a_bill_rests_on_and_could_not_be_read(tmp_path, resource, check, account):
+    meter = world(tmp_path)
+    told = {"endpoint": "ZRH", "account": "A", "location": "ZRH", "resource": resource, "response": {}}
+    note = told | {"note": {"outcome": "failed", "cause": "too_large", "detail": ""}}
+    (tmp_path / "told.answer.ndjson").write_text(
+        "".join(json.dumps(note | {"poll_time": at}) + "\n" for at in (DAYS[1], "2026-10-02T00:10:00Z"))
+    )
+    meter.ingest(tmp_path / "told.answer.ndjson")
+    assert found(meter) == [("failed_polls", "info", "A", None, 2, None), (check, "warning", account, None, 2, None)]
+
+
 # --- what an audit finds besides ---
 
 
