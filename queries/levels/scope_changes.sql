@@ -3,7 +3,8 @@
 -- reads  scope_polls, scope_pieces, scope_feeds
 -- params cycle_s, max_hold_s
 -- why    Levels and states as their changes, which are few and can be added. Each poll holds until the next: measured where
---        that comes within 1.5 cycles, else measured for one cycle, held up to max_hold, then missing.
+--        that comes within 1.5 cycles, else measured for one cycle, held up to max_hold, then missing. A feed is in one state at
+--        a time, so bytes and state are added as one number: 10^36 more where it is held, 2 x 10^36 more where it is missing.
 with
 
 gaps as (
@@ -16,37 +17,45 @@ gaps as (
     where 2 * (next_s - poll_s) > 3 * $cycle_s
 ),
 
+states as (
+    select
+        cast('1000000000000000000000000000000000000' as decimal(38, 0)) as held,
+        cast('2000000000000000000000000000000000000' as decimal(38, 0)) as missing
+),
+
 state_changes as (
     select
-        collection_key,
-        measured_until_s as changes_at_s,
-        case when held_until_s > measured_until_s then 1 else 0 end as held_change,
-        case when held_until_s > measured_until_s or next_s <= measured_until_s then 0 else 1 end as missing_change
-    from gaps
+        g.collection_key,
+        g.measured_until_s as changes_at_s,
+        case
+            when g.held_until_s > g.measured_until_s then s.held
+            when g.next_s > g.measured_until_s then s.missing
+            else 0
+        end as level_change
+    from gaps as g
+    cross join states as s
     union all
     select
-        collection_key,
-        held_until_s as changes_at_s,
-        -1 as held_change,
-        case when next_s > held_until_s then 1 else 0 end as missing_change
-    from gaps
-    where held_until_s > measured_until_s
+        g.collection_key,
+        g.held_until_s as changes_at_s,
+        case when g.next_s > g.held_until_s then s.missing - s.held else -s.held end as level_change
+    from gaps as g
+    cross join states as s
+    where g.held_until_s > g.measured_until_s
     union all
     select
-        collection_key,
-        next_s as changes_at_s,
-        0 as held_change,
-        -1 as missing_change
-    from gaps
-    where next_s > held_until_s
+        g.collection_key,
+        g.next_s as changes_at_s,
+        -s.missing as level_change
+    from gaps as g
+    cross join states as s
+    where g.next_s > g.held_until_s
 )
 
 select
     c.feed_key,
     p.poll_s as changes_at_s,
-    cast(c.allocated_size as decimal(38, 0)) as occupied_change,
-    0 as held_change,
-    0 as missing_change
+    cast(c.allocated_size as decimal(38, 0)) as level_change
 from scope_pieces as c
 inner join scope_polls as p
     on c.first_poll_key = p.poll_key
@@ -54,9 +63,7 @@ union all
 select
     c.feed_key,
     p.next_s as changes_at_s,
-    cast(-c.allocated_size as decimal(38, 0)) as occupied_change,
-    0 as held_change,
-    0 as missing_change
+    cast(-c.allocated_size as decimal(38, 0)) as level_change
 from scope_pieces as c
 inner join scope_polls as p
     on c.last_poll_key = p.poll_key
@@ -64,9 +71,7 @@ union all
 select
     f.feed_key,
     s.changes_at_s,
-    cast(0 as decimal(38, 0)) as occupied_change,
-    s.held_change,
-    s.missing_change
+    s.level_change
 from state_changes as s
 inner join scope_feeds as f
     on s.collection_key = f.collection_key

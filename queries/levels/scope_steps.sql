@@ -2,7 +2,8 @@
 -- grain  one row a feed and interval [starts_at_s, ends_at_s), within one UTC day, in which its level and its state are constant
 -- reads  scope_changes, scope_polls, scope_feeds, level_scope
 -- params none
--- why    What each feed says, from its collection's first poll on. Missing time counts nothing.
+-- why    What each feed says, from its collection's first poll on. Missing time counts nothing. Bytes and state are one running
+--        sum (scope_changes): each more takes as long as all the rest.
 with
 
 begins as (
@@ -22,9 +23,7 @@ changes as (
     select
         c.feed_key,
         greatest(c.changes_at_s, b.begins_at_s) as changes_at_s,
-        c.occupied_change,
-        c.held_change,
-        c.missing_change,
+        c.level_change,
         0 as is_cut
     from scope_changes as c
     inner join begins as b
@@ -34,9 +33,7 @@ changes as (
     select
         feed_key,
         unnest(generate_series(begins_at_s - begins_at_s % 86400, until_s - 1, 86400)) as changes_at_s,
-        cast(0 as decimal(38, 0)) as occupied_change,
-        0 as held_change,
-        0 as missing_change,
+        cast(0 as decimal(38, 0)) as level_change,
         1 as is_cut
     from begins
 ),
@@ -46,17 +43,13 @@ instants as (
         c.feed_key,
         greatest(c.changes_at_s, b.begins_at_s) as starts_at_s,
         b.until_s,
-        sum(c.occupied_change) as occupied_change,
-        sum(c.held_change) as held_change,
-        sum(c.missing_change) as missing_change
+        sum(c.level_change) as level_change
     from changes as c
     inner join begins as b
         on c.feed_key = b.feed_key
     group by c.feed_key, greatest(c.changes_at_s, b.begins_at_s), b.until_s
     having
-        sum(c.occupied_change) <> 0
-        or sum(c.held_change) <> 0
-        or sum(c.missing_change) <> 0
+        sum(c.level_change) <> 0
         or max(c.is_cut) = 1
 ),
 
@@ -65,17 +58,22 @@ levels as (
         feed_key,
         starts_at_s,
         lead(starts_at_s, 1, until_s) over (partition by feed_key order by starts_at_s) as ends_at_s,
-        sum(occupied_change) over (partition by feed_key order by starts_at_s rows unbounded preceding) as occupied_bytes,
-        sum(held_change) over (partition by feed_key order by starts_at_s rows unbounded preceding) as held_count,
-        sum(missing_change) over (partition by feed_key order by starts_at_s rows unbounded preceding) as missing_count
+        sum(level_change) over (partition by feed_key order by starts_at_s rows unbounded preceding) as level
     from instants
+),
+
+states as (
+    select
+        cast('1000000000000000000000000000000000000' as decimal(38, 0)) as held,
+        cast('2000000000000000000000000000000000000' as decimal(38, 0)) as missing
 )
 
 select
-    feed_key,
-    starts_at_s,
-    ends_at_s,
-    case when missing_count > 0 then 0 else occupied_bytes end as occupied_bytes,
-    held_count,
-    missing_count
-from levels
+    l.feed_key,
+    l.starts_at_s,
+    l.ends_at_s,
+    case when l.level >= s.missing then 0 when l.level >= s.held then l.level - s.held else l.level end as occupied_bytes,
+    case when l.level >= s.held and l.level < s.missing then 1 else 0 end as held_count,
+    case when l.level >= s.missing then 1 else 0 end as missing_count
+from levels as l
+cross join states as s

@@ -2,7 +2,8 @@
 -- grain  one row a run of the batch, joined with the open run that it goes on from
 -- reads  block_runs, loose_runs, open_runs, series, accepted_blocks
 -- params none
--- why    Runs that follow each other without a gap and are alike become one, across blocks and across ingests.
+-- why    Runs that follow each other without a gap and are alike become one, across blocks and across ingests: it lasts until
+--        the part before the next run's first ends. A running number, to group by, takes twice as long.
 with
 
 parts as (
@@ -36,33 +37,31 @@ parts as (
         on s.collection_key = a.collection_key
 ),
 
-marked as (
+follows as (
     select
         *,
-        case
-            when
-                lag(last_poll_key) over (partition by series_key order by first_poll_key) = first_poll_key - 1
-                and lag(allocated_size) over (partition by series_key order by first_poll_key) = allocated_size
-                and lag(label_key) over (partition by series_key order by first_poll_key) = label_key
-                then 0
-            else 1
-        end as is_first
+        lag(last_poll_key) over (partition by series_key order by first_poll_key) as before_key,
+        lag(allocated_size) over (partition by series_key order by first_poll_key) as before_size,
+        lag(label_key) over (partition by series_key order by first_poll_key) as before_label_key,
+        max(last_poll_key) over (partition by series_key) as end_key
     from parts
 ),
 
-numbered as (
-    select
-        *,
-        sum(is_first) over (partition by series_key order by first_poll_key rows unbounded preceding) as run_number
-    from marked
+firsts as (
+    select *
+    from follows
+    where
+        before_key is null
+        or before_key <> first_poll_key - 1
+        or before_size <> allocated_size
+        or before_label_key <> label_key
 )
 
 select
     series_key,
-    min(first_poll_key) as first_poll_key,
-    max(last_poll_key) as last_poll_key,
-    min(allocated_size) as allocated_size,
-    min(label_key) as label_key
-from numbered
-group by series_key, run_number
+    first_poll_key,
+    coalesce(lead(before_key) over (partition by series_key order by first_poll_key), end_key) as last_poll_key,
+    allocated_size,
+    label_key
+from firsts
 order by series_key, first_poll_key
