@@ -1,9 +1,14 @@
-"""Polls of a few series as a frame, mostly on time and alike, with what a typed file can hold mixed in."""
+"""Polls of a few series as a frame, mostly on time and alike, with what a typed file can hold mixed in; and ingests of such."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import polars as pl
+from faulty import digest
+
+from metering import Meter
+from metering.config import Settings
+from metering.model.errors import InputError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START_S = 1_791_158_400
@@ -40,3 +45,15 @@ def frame(seed):
     data["poll_time"] = [None if s is None else EPOCH + timedelta(seconds=s, milliseconds=s % 1000) for s in data["poll_time"]]
     types = dict.fromkeys(columns, pl.String) | {"poll_time": pl.Datetime("us", "UTC"), "allocated_size": pl.Int64}
     return pl.DataFrame(data, schema=types)
+
+
+def ingested(place, files, *, supersede=False):
+    """What ingests of files, one after the other, into a new store tell, and a digest of what they leave behind."""
+    told = []
+    with Meter(Settings(store=str(place), threads=1), clock=lambda: START_S + 10**6) as meter:
+        for file in files:
+            try:
+                told.append(meter.ingest(file, supersede=supersede))
+            except InputError as error:
+                told.append(str(error))
+    return told, digest(place) if place.exists() else None

@@ -6,6 +6,7 @@ file, as dictionaries and UUIDs; there are some fifteen times fewer folds than r
 for. Whoever needs single rows, to name one that is rejected, reads the file.
 """
 
+import itertools
 from collections import defaultdict
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
@@ -15,6 +16,8 @@ from metering.ingest.sources import listed, parquet_values, raw_rows
 # Below this, folding costs as much as it saves.
 FOLDED_FROM_ROWS = 100_000
 _TABLE = "folded_rows_{}"
+# By what staging tells series and labels (queries/staging/staged_key_numbers.sql).
+_KEYS = frozenset({"endpoint", "account", "location", "snapshot", "drive", "status", "name"})
 
 
 def read_together(engine: Engine, files: dict[int, FactFile]) -> list[dict[int, FactFile]]:
@@ -49,8 +52,7 @@ def fold(engine: Engine, file: FactFile, number: int) -> str | None:
     if "poll_s" not in values or int(engine.scalar(f"select count(*) from {source}")) < FOLDED_FROM_ROWS:
         return None
     polled = values.pop("poll_s")
-    said = [column for column in file.columns if column in values or (column == "allocated_size" and "size_bytes" in values)]
-    alike = ", ".join(quoted_name(column) for column in said)
+    alike = ", ".join(quoted_name(column) for column, _ in _said(file, values))
     table = quoted_name(_TABLE.format(number))
     engine.sql(
         f"create or replace temp table {table} as "
@@ -61,6 +63,35 @@ def fold(engine: Engine, file: FactFile, number: int) -> str | None:
     )
     told = {name: name for name in ("poll_s", "row_count", "slots", "last_poll_s", "least_phase_s", "greatest_phase_s")}
     return raw_rows(number, values | told | {"row_number": "cast(null as bigint)"}, table)
+
+
+def are_told_once(engine: Engine, files: dict[int, FactFile]) -> bool:
+    """Tell whether no two folds of these files, by number, say the same series, size and label of the same block.
+
+    Folds of one file differ in what their columns say, so in keys and size too where those are all columns, none is empty, and
+    each is text or a number as it lies there. Folds of several files differ where no block is in two of them.
+    """
+    spans = []
+    for number, file in files.items():
+        values = parquet_values(file)
+        said = _said(file, values)
+        kinds = {column: kind for column, kind in said if column != "allocated_size"}
+        if "size_bytes" not in values or not kinds.keys() <= _KEYS or not set(kinds.values()) <= {"VARCHAR", "UUID"}:
+            return False
+        empty = [f"{quoted_name(column)} is null" for column, _ in said]
+        empty += [f"{quoted_name(column)} = ''" for column, kind in kinds.items() if kind == "VARCHAR"]
+        spans += engine.sql(
+            f"select min(poll_s - poll_s % 14400), max(last_poll_s - last_poll_s % 14400), bool_or({' or '.join(empty)}) "
+            f"from {quoted_name(_TABLE.format(number))}"
+        )
+    spans.sort()
+    return not any(is_empty for *_, is_empty in spans) and all(one[1] < other[0] for one, other in itertools.pairwise(spans))
+
+
+def _said(file: FactFile, values: dict[str, str]) -> list[tuple[str, str]]:
+    """Give the columns, with their types, that tell what a row says; the size only where it is a number."""
+    columns = zip(file.columns, file.types, strict=True)
+    return [each for each in columns if each[0] in values or (each[0] == "allocated_size" and "size_bytes" in values)]
 
 
 def count_folds(engine: Engine) -> int:

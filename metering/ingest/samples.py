@@ -15,7 +15,7 @@ from metering.engine.duckdb import Engine
 from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
-from metering.ingest.folds import count_folds, drop_folds, fold, read_together
+from metering.ingest.folds import are_told_once, count_folds, drop_folds, fold, read_together
 from metering.ingest.sources import FOLD_COLUMNS, listed, parquet_source, text_source
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
@@ -151,11 +151,15 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     mean nothing by themselves.
     """
     in_place, folded, parsed = [], [], []
+    folds: dict[int, FactFile] = {}
     numbered = dict(enumerate(files, start=1))
     for group in read_together(engine, {number: file for number, file in numbered.items() if file.format == "parquet"}):
         in_place.append(parquet_source(group))
         (number, file), *others = group.items()
-        folded.append((None if others else fold(engine, file, number)) or in_place[-1])
+        told = None if others else fold(engine, file, number)
+        if told is not None:
+            folds[number] = file
+        folded.append(told or in_place[-1])
         yield from (file.shown for file in group.values())
     for number, file in numbered.items():
         if file.format != "parquet":
@@ -166,18 +170,22 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
         judged = " union all by name ".join([f"({_checked(*sources)})", *spooled])
         engine.connection.execute(f"create or replace temp view {view} as {judged}")
     part_count = 1 + count_folds(engine) // FOLDS_AT_ONCE
+    told_once = len(folds) == len(files) and are_told_once(engine, folds)
     are_captures = any(file.table == "captures" for file in files)
-    for step in decide_polls(engine, are_captures=are_captures, supersede=supersede, part_count=part_count):
+    steps = decide_polls(engine, are_captures=are_captures, supersede=supersede, part_count=part_count, are_told_once=told_once)
+    for step in steps:
         if step == "runs":
             drop_folds(engine, len(files))
         yield step
 
 
-def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool, part_count: int = 1) -> Iterator[str]:
+def decide_polls(
+    engine: QueryEngine, *, are_captures: bool, supersede: bool, part_count: int = 1, are_told_once: bool = False
+) -> Iterator[str]:
     """Decide about every poll of `judged_samples`, which are rows as `checked_samples` makes them; yields the steps done.
 
-    `folded_samples` are the same, some of them folded; they are made runs in so many parts. Any engine does it with the same
-    queries.
+    `folded_samples` are the same, some of them folded; they are made runs in so many parts, or are runs as they are where no two
+    of them say the same of a block. Any engine does it with the same queries.
     """
     engine.alias("checked_samples", "judged_samples")
     engine.create("staging/told_keys")
@@ -190,7 +198,7 @@ def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool, pa
     engine.insert("labels", "staging/new_labels")
     engine.create("staging/staged_key_numbers")
     yield "keys"
-    _make_runs(engine, part_count)
+    _make_runs(engine, part_count, are_told_once=are_told_once)
     yield "runs"
     _find_rejected(engine)
     engine.create("staging/jittering_blocks")
@@ -210,8 +218,13 @@ def decide_polls(engine: QueryEngine, *, are_captures: bool, supersede: bool, pa
     yield "polls"
 
 
-def _make_runs(engine: QueryEngine, part_count: int) -> None:
+def _make_runs(engine: QueryEngine, part_count: int, *, are_told_once: bool) -> None:
     """Make `staged_runs`, part by part: what is grouped is kept in memory until all of it is read."""
+    if are_told_once:
+        engine.create("staging/placed_folds")
+        engine.alias("staged_runs", "placed_folds")
+        return
+    engine.define("staging/placed_folds")
     engine.create("staging/staged_runs", {"part": 0, "part_count": part_count})
     for part in range(1, part_count):
         engine.insert("staged_runs", "staging/staged_runs", {"part": part, "part_count": part_count})
@@ -326,7 +339,8 @@ def _keep_runs(engine: Engine) -> None:
 def drop_staging(engine: QueryEngine) -> None:
     """Give the memory of staging back."""
     engine.drop(
-        "rejected_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "jittering_blocks",
+        "rejected_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "placed_folds",
+        "jittering_blocks",
         "staged_phases", "rejected_blocks", "collections_reaching_back", "known_blocks", "repeated_blocks", "staged_blocks",
         "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings", "staged_polls",
         "staged_shared_objects", "conflicting_polls", "samples_kept_aside", "taken_polls", "accepted_blocks",

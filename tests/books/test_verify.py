@@ -10,7 +10,7 @@ import pytest
 from closed_world import day_meter, more_facts
 from small_world import GIB, polls, price, subscription, write
 
-from metering import Meter
+from metering import Meter, seals
 from metering.books import verification
 from metering.books.closings import read_closings, sha256
 from metering.config import Settings
@@ -162,6 +162,29 @@ def test_a_row_that_was_removed_is_found(closed, table):
 @pytest.mark.parametrize("table", TABLES)
 def test_a_row_that_was_put_in_twice_is_found(closed, table):
     assert_named(table, looked_up_after(closed, f"insert into {table} from {table} limit 1"))
+
+
+FOUR_HOURS = "collection_key = 1 and poll_s >= 1790812800 and poll_s < 1790827200"
+FIRST, SECOND = (f"(select min(poll_key) + {number} from polls where {FOUR_HOURS})" for number in (0, 1))
+
+
+@pytest.mark.parametrize("change", [
+    f"poll_s = case poll_s when 1790812800 then 1790816400 else 1790812800 end where {FOUR_HOURS} and poll_s <= 1790816400",
+    f"poll_key = case poll_key when {FIRST} then {SECOND} else {FIRST} end where poll_key in ({FIRST}, {SECOND})",
+    f"poll_s = poll_s + 1 where poll_key = {SECOND}", f"poll_s = poll_s + 300 where poll_key = {SECOND}",
+    f"poll_s = poll_s + 300 where {FOUR_HOURS}", f"poll_s = poll_s + 14400 where {FOUR_HOURS}",
+    f"poll_key = poll_key + 48 where {FOUR_HOURS}", f"poll_key = {FIRST} where poll_key = {SECOND}",
+    f"file_number = file_number + 1 where poll_key = {SECOND}", f"file_number = file_number + 1 where {FOUR_HOURS}",
+    f"collection_key = 2 where {FOUR_HOURS}", f"ingest_seq = 2 where {FOUR_HOURS}", f"ingest_seq = 2 where poll_key = {SECOND}",
+])  # fmt: skip
+def test_polls_that_were_changed_within_their_block_are_found(closed, change):
+    with undone(closed) as engine:
+        text = "concat_ws('|', poll_key, collection_key, poll_s, file_number, ingest_seq)"
+        lines = engine.sql(f"select count(*), sum(row_count) from ({seals._polls_of('polls', text)}) as l (i, row_count, line)")
+        count = engine.scalar("select count(*) from polls")
+        # Of two days by the hour, four to a block.
+        assert (4 * lines[0][0] < 2 * count, lines[0][1]) == (True, count)
+    assert_named("polls", looked_up_after(closed, f"update polls set {change}"))
 
 
 @pytest.mark.parametrize("table", ["polls", "subscriptions", "prices", "closed_runs", "seals"])

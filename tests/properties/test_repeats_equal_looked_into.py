@@ -5,15 +5,11 @@ from random import Random
 
 import polars as pl
 import pytest
-from faulty import digest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_frames import START_S, frame
+from sample_frames import START_S, frame, ingested
 
-from metering import Meter
-from metering.config import Settings
 from metering.ingest import samples
-from metering.model.errors import InputError
 
 
 def changed(rows, random):
@@ -47,7 +43,7 @@ def parts(seed):
 
 def told(place, files, *, supersede=False, by_runs=True):
     """What ingests into a new store tell and leave behind, and how many blocks were told by their runs."""
-    repeated, outcomes = 0, []
+    repeated = 0
 
     def found(engine, find=samples.find_repeated):
         nonlocal repeated
@@ -56,17 +52,9 @@ def told(place, files, *, supersede=False, by_runs=True):
             engine.sql("delete from repeated_blocks")
         repeated += engine.scalar("select count(*) from repeated_blocks")
 
-    with (
-        pytest.MonkeyPatch.context() as patched,
-        Meter(Settings(store=str(place), threads=1), clock=lambda: START_S + 10**6) as meter,
-    ):
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(samples, "find_repeated", found)
-        for file in files:
-            try:
-                outcomes.append(meter.ingest(file, supersede=supersede))
-            except InputError as error:
-                outcomes.append(str(error))
-    return outcomes, digest(place) if place.exists() else None, repeated
+        return *ingested(place, files, supersede=supersede), repeated
 
 
 @given(seed=st.integers(0, 2**40), supersede=st.booleans())
