@@ -75,14 +75,19 @@ def seal_ingest(engine: Engine, ingest_seq: int) -> None:
         else:
             sources[facts.name] = facts.lines(f"{ingest_seq:d}", f"{name} where {where}")
     if engine.scalar("select count(*) from polls where ingest_seq = $ingest_seq", {"ingest_seq": ingest_seq}):
-        # The polls of an ingest have the numbers from its first one on, however late they came.
-        seq = f"case when {{}} >= a.first_poll_key then {ingest_seq:d} end"
-        sources[SAMPLES] = _samples_of(
-            f"select r.*, {seq.format('r.first_poll_key')} as from_seq, {seq.format('r.until_poll_key')} as until_seq "
-            f"from ({_ended('new_runs')}) as r inner join "
-            "(select collection_key, min(first_poll_key) as first_poll_key from accepted_blocks group by collection_key) as a "
+        # The polls of an ingest have the numbers from its first one on, however late they came; and a run that reaches its
+        # collection's tail has not ended.
+        runs = (
+            f"select r.*, r.last_poll_key + 1 as until_poll_key, "
+            f"case when r.first_poll_key >= a.first_poll_key then {ingest_seq:d} end as from_seq, "
+            f"case when r.last_poll_key + 1 >= a.first_poll_key and r.last_poll_key is distinct from a.last_poll_key "
+            f"then {ingest_seq:d} end as until_seq from new_runs as r inner join "
+            "(select b.collection_key, min(b.first_poll_key) as first_poll_key, "
+            "b.collection_key * 4294967296 + max(t.last_number) as last_poll_key from accepted_blocks as b "
+            "left join collection_tails as t on b.collection_key = t.collection_key group by b.collection_key) as a "
             "on r.first_poll_key // 4294967296 = a.collection_key"
         )
+        sources[SAMPLES] = _samples_of(runs, is_one_ingest=True)
     seals = _sealed(engine, sources)
     rows = [(s.table_name, s.ingest_seq, s.row_count, s.digest, last_keys.get(s.table_name)) for s in seals]
     engine.load("new_seals", _SEAL_COLUMNS, rows)
@@ -129,7 +134,8 @@ def actual_seals(engine: Engine) -> Iterator[Seal]:
         "select r.*, coalesce(b.ingest_seq, 0) as from_seq, "
         "case when r.until_poll_key is not null then coalesce(e.ingest_seq, 0) end as until_seq "
         f"from ({runs}) as r left join {polls.format('b')} on r.first_poll_key = b.poll_key "
-        f"left join {polls.format('e')} on r.until_poll_key = e.poll_key"
+        f"left join {polls.format('e')} on r.until_poll_key = e.poll_key",
+        is_one_ingest=False,
     )
     yield from _sealed(engine, {SAMPLES: source})
 
@@ -173,29 +179,23 @@ def _polls(engine: Engine) -> str:
     return "polls as {}" if is_one_each else "(select distinct poll_key, ingest_seq from polls) as {}"
 
 
-def _ended(runs: str) -> str:
-    """Write runs with the poll before which they ended; one that reaches its collection's tail has not ended."""
-    tail = "(select max(t.last_number) from collection_tails as t where t.collection_key = last_poll_key // 4294967296)"
-    return (
-        f"select *, case when last_poll_key % 4294967296 is distinct from {tail} then last_poll_key + 1 end as until_poll_key "
-        f"from {runs}"
-    )
-
-
-def _samples_of(runs: str) -> str:
+def _samples_of(runs: str, *, is_one_ingest: bool) -> str:
     """Write the lines of runs, given the ingests of the polls with which they begin (`from_seq`) and before which they end.
 
-    Where an ingest is null, that end of the run is none of what is sealed.
+    Where an ingest is null, that end of the run is none of what is sealed. What two ingests brought is two lines.
     """
     # Of at most 55 characters, as most are, MD5 makes one turn.
     begun = "concat_ws('|', 'from', series_key, first_poll_key, allocated_size, label_key)"
     ended = "concat_ws('|', 'until', series_key, until_poll_key)"
     both = "concat_ws('|', 'run', series_key, first_poll_key, until_poll_key - first_poll_key, allocated_size, label_key)"
-    return (
-        f"with ends as materialized ({runs}) "
-        f"select from_seq, 1, case when until_seq = from_seq then {both} else {begun} end from ends where from_seq is not null "
-        f"union all select until_seq, 1, {ended} from ends where until_seq is not null and until_seq is distinct from from_seq"
+    lines = (
+        f"select coalesce(from_seq, until_seq), 1, "
+        f"case when from_seq is null then {ended} when from_seq = until_seq then {both} else {begun} end "
+        "from ends where from_seq is not null or until_seq is not null"
     )
+    if not is_one_ingest:
+        lines += f" union all select until_seq, 1, {ended} from ends where from_seq <> until_seq"
+    return f"with ends as ({runs}) {lines}"
 
 
 def _polls_of(polls: str, text: str) -> str:
