@@ -165,12 +165,14 @@ def test_a_row_that_was_put_in_twice_is_found(closed, table):
 
 
 FOUR_HOURS = "collection_key = 1 and poll_s >= 1790812800 and poll_s < 1790827200"
-FIRST, SECOND = (f"(select min(poll_key) + {number} from polls where {FOUR_HOURS})" for number in (0, 1))
+FIRST, SECOND, THIRD, LAST = (f"(select min(poll_key) + {number} from polls where {FOUR_HOURS})" for number in range(4))
 
 
 @pytest.mark.parametrize("change", [
     f"poll_s = case poll_s when 1790812800 then 1790816400 else 1790812800 end where {FOUR_HOURS} and poll_s <= 1790816400",
     f"poll_key = case poll_key when {FIRST} then {SECOND} else {FIRST} end where poll_key in ({FIRST}, {SECOND})",
+    # The same first and last number, and the same sum of numbers by slots.
+    f"poll_key = case poll_key when {SECOND} then {LAST} else {SECOND} end where poll_key in ({SECOND}, {THIRD})",
     f"poll_s = poll_s + 1 where poll_key = {SECOND}", f"poll_s = poll_s + 300 where poll_key = {SECOND}",
     f"poll_s = poll_s + 300 where {FOUR_HOURS}", f"poll_s = poll_s + 14400 where {FOUR_HOURS}",
     f"poll_key = poll_key + 48 where {FOUR_HOURS}", f"poll_key = {FIRST} where poll_key = {SECOND}",
