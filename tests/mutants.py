@@ -29,7 +29,7 @@ TESTS = ("tests/cases", "tests/billing", "tests/model", "tests/properties/test_w
 FIRST = {
     "scope_changes": "time", "scope_polls": "time", "scope_pieces": "who_pays", "kept_scope": "facts", "usage_steps": "time",
     "usage": "time", "usage_parts": "time", "fed_units": "who_pays", "collections_in_doubt": "facts", "unit_days": "charges",
-    "new_runs": "time", "staged_blocks": "facts", "ignored_series": "who_pays", "checked_samples": "who_pays",
+    "staged_blocks": "facts", "ignored_series": "who_pays", "checked_samples": "who_pays",
     "entitled_changes": "entitlement", "terms": "entitlement",
     "known_subscriptions": "facts", "known_prices": "facts", "staged_polls": "facts", "burst_episode_parts": "charges",
     "burst_lines": "charges", "money": "charges", "currency": "charges", "rates": "price", "bill": "price", "day_levels": "charges",
@@ -43,6 +43,7 @@ SOUGHT_BY = {
     "told_keys": ("tests/test_hostile_names.py", "tests/ingest/test_staging.py"),
     "discounts": ("tests/planning/test_discounts.py",),
     "readings": ("tests/ingest/test_readings.py", "tests/ingest/test_provider_lists.py"),
+    "new_runs": ("tests/cases", "tests/ingest/test_staging.py"),
     "recovered_lists": ("tests/ingest/test_readings.py",),
     "unread_lists": ("tests/ingest/test_readings.py",),
     "withdrawals": ("tests/ingest/test_readings.py", "tests/ingest/test_provider_lists.py", "tests/planning/test_discounts.py"),

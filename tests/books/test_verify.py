@@ -213,6 +213,18 @@ def test_two_rows_that_changed_places_are_found(closed):
     assert_named("closed_runs", found_after(closed, swap))
 
 
+def test_a_run_that_one_ingest_brought_and_that_was_shortened_is_found(tmp_path):
+    samples = hourly("2026-10-01", "2026-10-01T06:00:00Z", {"s": GIB}) + hourly(
+        "2026-10-01T06:00:00Z", "2026-10-01T09:00:00Z", {"s": 2 * GIB}
+    )
+    with Meter(
+        Settings(store=":memory:", threads=1, cycle=3600, max_hold=7200), clock=lambda: instant_seconds("2026-12-01")
+    ) as meter:
+        meter.ingest(write(tmp_path / "facts", samples=samples, prices=[price("0.30")]))
+        assert looked_up_after(meter, "update closed_runs set allocated_size = allocated_size") == []
+        assert_named("closed_runs", looked_up_after(meter, "update closed_runs set last_poll_key = last_poll_key - 1"))
+
+
 def test_a_statement_that_was_changed_together_with_its_digest_is_found_by_its_figures(closed):
     forged = (
         """update closed_statements set document = replace(document, '"amount_due":"', '"amount_due":"9') where closing_seq = 2; """

@@ -381,3 +381,16 @@ def test_two_snapshots_of_one_drive_at_one_time_are_both_counted(tmp_path):
     both = [sample(at(0), 5, "s1", drive="d"), sample(at(0), 7, "s2", drive="d")]
     (usage,) = json.loads(bill_json(write_facts(tmp_path / "facts", {"samples": both})))["usage"]
     assert usage["peak_occupied_bytes"] == "12"
+
+
+def test_polls_of_one_size_are_a_run_as_long_as_all_that_was_said_of_it_stays(tmp_path):
+    minutes, said = range(0, 40, 5), ["creating", "creating", "available", "available", "available", "gone", "creating", "creating"]
+    listed = [sample(at(minute), 5, "s", drive="d", status=status) for minute, status in zip(minutes, said, strict=True)]
+    with metering.open(":memory:") as meter:
+        meter.ingest(write_facts(tmp_path / "facts", {"samples": listed}))
+        with meter._store.reading() as engine:
+            runs = engine.sql(
+                "select l.status, r.last_poll_key - r.first_poll_key + 1 from sample_runs as r "
+                "inner join labels as l on r.label_key = l.label_key order by r.first_poll_key"
+            )
+    assert runs == [("creating", 2), ("available", 3), ("gone", 1), ("creating", 2)]
