@@ -32,7 +32,7 @@ class Service:
 
 
 def collect(targets: Targets, service: Service, *, every_s: int, once: bool) -> CycleReport:
-    """Collect until SIGTERM or SIGINT, or once; gives the last cycle's report.
+    """Collect until SIGTERM, SIGINT or SIGHUP, or once; gives the last cycle's report.
 
     Raises:
         MisuseError: the settings name nothing to collect.
@@ -120,9 +120,12 @@ def _tell(service: Service, outcome: SpoolOutcome) -> None:
 
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Stop cleanly on SIGTERM and SIGINT; a second one ends the program at once."""
+    """Stop cleanly on SIGTERM, SIGINT and SIGHUP; a second one ends the program at once."""
     loop = asyncio.get_running_loop()
-    names = (signal.SIGTERM, signal.SIGINT)
+    names = [signal.SIGTERM, signal.SIGINT]
+    # Who started it with `nohup` wants it to outlive the terminal.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        names.append(signal.SIGHUP)
 
     def told() -> None:
         stop.set()
