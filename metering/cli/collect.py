@@ -79,7 +79,7 @@ def collect(
 
     Every configured endpoint and account. A listing is taken complete or not at all; what fails is reported with its cause,
     and kept as missing time. Answers are durable in the spool before anything else: a crash, a full disk or a busy store
-    loses none. Exits 1 if anything failed.
+    loses none. Exits 1 if anything failed, or something that was collected could not be taken into the store.
     """
     if sum(map(bool, (once, every, backfill, check, init))) > 1:
         raise typer.BadParameter("--once, --every, --backfill, --check and --init exclude each other")
@@ -103,7 +103,7 @@ def collect(
             if teller.trouble:
                 print_error(f"what was collected is kept, but the output cannot be written: {teller.trouble.strerror}")
                 raise typer.Exit(EXIT_FAILED)
-            if every_s is None and (report.failures or report.store_trouble):
+            if every_s is None and (report.failures or report.store_trouble or report.not_taken):
                 raise typer.Exit(EXIT_FAILED)
 
 
@@ -191,6 +191,7 @@ def _cycle_document(report: "CycleReport") -> dict[str, Any]:
         "failures": [{name: getattr(failure, name) for name in names} for failure in report.failures],
         "flags": [{name: getattr(flag, name) for name in names} for flag in report.flags],
         "milliseconds": report.elapsed_ms, "waiting_files": report.waiting_files,
+        "not_taken": report.not_taken,
     }  # fmt: skip
 
 

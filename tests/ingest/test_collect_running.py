@@ -5,6 +5,9 @@ the exit code. A second of the machine is a cycle of the emulated provider.
 """
 
 import contextlib
+import gzip
+import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,9 +38,9 @@ def grow(rig):
         rig.world.write(drive, range(40, 50))
 
 
-def assert_billed_as_owed(rig):
+def assert_billed_as_owed(rig, *, rejected=0):
     """Nothing is lost or doubled, and a bill from the second poll on (prices come with the first) is what the world owes."""
-    assert_nothing_is_lost_or_doubled(rig)
+    assert_nothing_is_lost_or_doubled(rig, rejected=rejected)
     rig.sandbox.sandbox.set_speed(0)
     begun_s = max(times[1] for times in rig.polls().values())
     bill = assert_bill_is_the_worlds_own(rig, begun_s, rig.world.now_s)
@@ -193,3 +196,98 @@ def test_a_server_that_never_comes_to_an_end_costs_its_own_polls_only(rig):
     assert all(cycle["milliseconds"] < 10_000 for cycle in told)
     assert peak_kib < 400_000
     assert_nothing_is_lost_or_doubled(rig)
+
+
+# --- files that are damaged while they wait ---
+
+
+def _flipped(path, sound):
+    path.write_bytes(sound[:-20] + bytes([sound[-20] ^ 4]) + sound[-19:])
+
+
+def _cut(path, sound):
+    path.write_bytes(sound[: len(sound) // 2])
+
+
+def _empty(path, _sound):
+    path.touch()
+
+
+def _other_text(path, _sound):
+    path.write_bytes(gzip.compress(b"\x00\xff not JSON\n"))
+
+
+def _folder(path, sound):
+    path.mkdir()
+    (path / "x.capture.ndjson.gz").write_bytes(sound)
+
+
+def _terabyte(path, _sound):
+    path.touch()
+    os.truncate(path, 2**40)
+
+
+def _bomb(path, _sound):
+    path.write_bytes(gzip.compress(bytes(2**28), 1))
+
+
+def _link_to_itself(path, _sound):
+    path.symlink_to(path)
+
+
+def _link_to_nothing(path, _sound):
+    path.symlink_to("nowhere")
+
+
+def _pipe(path, _sound):
+    os.mkfifo(path)
+
+
+def _unreadable(path, sound):
+    path.write_bytes(sound)
+    path.chmod(0)
+
+
+DAMAGES = (_flipped, _cut, _empty, _folder, _terabyte, _link_to_itself, _link_to_nothing, _pipe, _unreadable)
+# These can be read, and hold no line that is a poll.
+NO_POLLS = (_other_text, _bomb)
+# Root may read everything, unless it gives that up.
+AS_A_USER = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+
+
+def damaged(rig, *damages):
+    """Put one file of each damage among those that wait; give their names."""
+    sound = next((rig.folder / "spool" / "done").rglob("*.capture.ndjson.gz")).read_bytes()
+    names = set()
+    for damage in damages:
+        name = f"20260101T000000000000-1-{damage.__name__[1:]}.capture.ndjson.gz"
+        damage(rig.folder / name, sound)
+        (rig.folder / name).rename(rig.folder / "spool" / "new" / name)
+        names.add(name)
+    return names
+
+
+def test_files_that_are_damaged_while_they_wait_are_set_aside_and_the_rest_goes_on(rig):
+    with collecting(rig, before=AS_A_USER) as collector:
+        collector.live()
+        names, others = damaged(rig, *DAMAGES), damaged(rig, *NO_POLLS)
+        collector.until(lambda: {path.name for path in (rig.folder / "spool" / "bad").iterdir()} == names)
+        collector.until(lambda: collector.said.count("rejected: ") >= len(others))
+        grow(rig)
+        collector.live()
+        assert collector.end() == 0
+    told = collector.cycles
+    assert sum(cycle["not_taken"] for cycle in told) == len(names) + len(others)
+    assert told[-1]["waiting_files"] == 0
+    said = collector.said.splitlines()
+    assert len(said) == len(names) + len(others)
+    for name in names:
+        assert [line for line in said if line.startswith("cannot be read, set aside: ") and f"/bad/{name}: " in line]
+    for name in others:
+        assert [line for line in said if line.startswith("rejected: ") and name in line and len(line) < 1_000]
+    for name in names:
+        path = rig.folder / "spool" / "bad" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in (rig.folder / "spool" / "done").glob("2026-01-01-*"):
+        path.unlink()
+    assert_billed_as_owed(rig, rejected=len(others))
