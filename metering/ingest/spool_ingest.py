@@ -58,13 +58,6 @@ def ingest_waiting(store: Store, spool: Spool, now_s: int) -> SpoolOutcome:
                 _set_aside(spool, paths[0], str(error), outcome)
             else:
                 goes.extendleft([path] for path in reversed(paths))
-        except OSError as error:
-            if len(paths) > 1:
-                goes.extendleft([path] for path in reversed(paths))
-            elif _is_readable(paths[0]):
-                raise
-            else:
-                _set_aside(spool, paths[0], error.strerror or type(error).__name__, outcome)
         except (StoreMemoryError, MemoryError) as error:
             half = len(paths) // 2
             if half:
@@ -105,7 +98,13 @@ def _set_aside(spool: Spool, path: Path, why: str, outcome: SpoolOutcome) -> Non
 
 
 def _take(store: Store, spool: Spool, paths: list[Path], now_s: int, outcome: SpoolOutcome) -> None:
-    taken = ingest(store, paths, now_s=now_s, allow_useless=True)
+    try:
+        taken = ingest(store, paths, now_s=now_s, allow_useless=True)
+    except OSError as error:
+        # A disk that is full, say, is the fault of no file.
+        if all(map(_is_readable, paths)):
+            raise
+        raise InputError(error.strerror or type(error).__name__) from None
     spool.archive(paths)
     outcome.files += len(paths)
     outcome.accepted_polls += taken.polls.accepted
