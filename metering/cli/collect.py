@@ -34,7 +34,7 @@ connect_timeout = 10        # seconds
 request_timeout = 30        # seconds until an answer must be whole
 attempts = 4                # tries of one request in a cycle
 money_every = 3600          # seconds between two looks at subscriptions, balance, discounts, locations; prices: every cycle
-clock_tolerance = 30        # seconds that the clocks may be apart before --check says so
+clock_tolerance = 30        # seconds that the clocks may be apart before it is said
 
 # One table for each location whose API is asked; its name is the location's code.
 [endpoints.ZRH]
@@ -96,8 +96,9 @@ def collect(
             if every_s and every_s * 2 > opened.settings.cycle * 3:
                 message(common, f"polls every {every_s} s leave gaps: the cycle is {opened.settings.cycle} s (in metering.toml)")
             teller = _Teller()
+            tolerance_s = opened.settings.collect.clock_tolerance
             report = opened.collect(
-                every_s=every_s, metrics=metrics, tell_cycle=teller.telling(lambda report: _print_cycle(common, report)),
+                every_s=every_s, metrics=metrics, tell_cycle=teller.telling(lambda report: _print_cycle(common, report, tolerance_s)),
                 tell=teller.telling(lambda text: message(common, one_line(ValueError(text)))),
             )  # fmt: skip
             if teller.trouble:
@@ -155,7 +156,7 @@ def print_error(text: str) -> None:
     typer.echo(f"metering: {text}", err=True)
 
 
-def _print_cycle(common: Common, report: "CycleReport") -> None:
+def _print_cycle(common: Common, report: "CycleReport", tolerance_s: int) -> None:
     import json  # noqa: PLC0415
 
     if common.format is Format.JSON:
@@ -165,6 +166,11 @@ def _print_cycle(common: Common, report: "CycleReport") -> None:
     _print_failures(common, report.failures, "the spool keeps them")
     for flag in report.flags:
         message(common, f"odd: {one_line(ValueError(flag.text))}")
+    for endpoint, skew_s in report.skews.items():
+        if abs(skew_s) > tolerance_s:
+            side = "behind" if skew_s > 0 else "ahead of"
+            said = f"our clock, which dates the polls, is {abs(skew_s)} s {side} the provider's: set it"
+            message(common, f"odd: {endpoint}: {said}")
     if report.store_trouble:
         trouble = one_line(ValueError(report.store_trouble))
         message(common, f"{report.waiting_files} files wait in the spool, none is lost: {trouble}")

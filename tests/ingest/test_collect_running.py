@@ -7,16 +7,19 @@ the exit code. A second of the machine is a cycle of the emulated provider.
 import contextlib
 import gzip
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from collect_help import Rig, assert_nothing_is_lost_or_doubled, collecting
+from faulty_disk import compiled
 from hard_world import assert_bill_is_the_worlds_own
 from sandbox_help import running, small_world, with_snapshots
 
@@ -291,3 +294,47 @@ def test_files_that_are_damaged_while_they_wait_are_set_aside_and_the_rest_goes_
     for path in (rig.folder / "spool" / "done").glob("2026-01-01-*"):
         path.unlink()
     assert_billed_as_owed(rig, rejected=len(others))
+
+
+# --- a clock that jumps ---
+
+
+@pytest.fixture
+def ticking(tmp_path):
+    """A rig whose provider's clock goes as ours does, in another month, and what sets ours."""
+    library = compiled(tmp_path, Path(__file__).parents[1] / "jumping_clock.c")
+    assert library is not None, "it takes a C compiler to make a clock jump"
+    world = small_world(locations=("ZRH", "GVA"))
+    with_snapshots(world, 3)
+    with running(world, speed=1) as served:
+        rig = Rig(tmp_path, served, attempts=1, timeout=3, cycle=2)
+        rig.config.write_text(rig.config.read_text().replace('clock = "provider"', 'clock = "ours"'))
+        right_s = world.now_s - int(time.time())
+        offset = tmp_path / "offset"
+
+        def jump(seconds):
+            with offset.open("r+b" if offset.exists() else "wb") as file:
+                file.write((right_s + seconds).to_bytes(8, sys.byteorder, signed=True))
+
+        jump(0)
+        yield rig, jump, os.environ | {"LD_PRELOAD": str(library), "JUMPING_CLOCK": str(offset)}
+
+
+def test_a_clock_that_jumps_is_told_and_neither_stops_nor_hurries_the_cycles(ticking):
+    rig, jump, environment = ticking
+    begun_ns = time.monotonic_ns()
+    with collecting(rig, "2s", env=environment) as collector:
+        collector.live()
+        assert collector.said == ""
+        for seconds, side in ((2 * 86_400, "ahead of"), (-3_600, "behind")):
+            jump(seconds)
+            told = [rf"odd: {endpoint}: our clock, .* is \d+ s {side} the provider's: set it" for endpoint in ("ZRH", "GVA")]
+            collector.until(lambda told=told: all(re.search(line, collector.said) for line in told))
+        jump(0)
+        collector.live()
+        count = len(collector.said.splitlines())
+        collector.live()
+        assert len(collector.said.splitlines()) == count, "a clock that is right again is no news"
+        assert collector.end() == 0
+    assert len(collector.cycles) <= (time.monotonic_ns() - begun_ns) // (2 * 10**9) + 1
+    assert_nothing_is_lost_or_doubled(rig)
