@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,9 +97,9 @@ def collect(
             if every_s and every_s * 2 > opened.settings.cycle * 3:
                 message(common, f"polls every {every_s} s leave gaps: the cycle is {opened.settings.cycle} s (in metering.toml)")
             teller = _Teller()
-            tolerance_s = opened.settings.collect.clock_tolerance
+            print_cycle = partial(_print_cycle, common, opened.settings.collect.clock_tolerance)
             report = opened.collect(
-                every_s=every_s, metrics=metrics, tell_cycle=teller.telling(lambda report: _print_cycle(common, report, tolerance_s)),
+                every_s=every_s, metrics=metrics, tell_cycle=teller.telling(print_cycle),
                 tell=teller.telling(lambda text: message(common, one_line(ValueError(text)))),
             )  # fmt: skip
             if teller.trouble:
@@ -156,7 +157,7 @@ def print_error(text: str) -> None:
     typer.echo(f"metering: {text}", err=True)
 
 
-def _print_cycle(common: Common, report: "CycleReport", tolerance_s: int) -> None:
+def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> None:
     import json  # noqa: PLC0415
 
     if common.format is Format.JSON:

@@ -338,3 +338,78 @@ def test_a_clock_that_jumps_is_told_and_neither_stops_nor_hurries_the_cycles(tic
         assert collector.end() == 0
     assert len(collector.cycles) <= (time.monotonic_ns() - begun_ns) // (2 * 10**9) + 1
     assert_nothing_is_lost_or_doubled(rig)
+
+
+# --- a disk that cannot be written, for real ---
+
+
+def mount(*words):
+    subprocess.run(["mount", *words], check=True)
+
+
+@contextlib.contextmanager
+def small_disk(folder):
+    """A disk of its own below a folder."""
+    folder.mkdir()
+    mount("-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder))
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextlib.contextmanager
+def filled(disk):
+    """Leave no byte of a disk for as long as the block runs."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4_096))
+    yield
+    filler.unlink()
+
+
+@contextlib.contextmanager
+def read_only(disk):
+    """Let nothing be written to a disk for as long as the block runs."""
+    mount("-o", "remount,ro", str(disk))
+    yield
+    mount("-o", "remount,rw", str(disk))
+
+
+@contextlib.contextmanager
+def taken_away(disk):
+    """Let the store's folder be elsewhere for as long as the block runs."""
+    (disk / "books").rename(disk / "elsewhere")
+    yield
+    (disk / "elsewhere").rename(disk / "books")
+
+
+STORE_TROUBLES = {filled: "the disk is full", read_only: "the disk may only be read", taken_away: "was removed or replaced"}
+
+
+def test_polls_wait_while_the_store_has_no_disk_and_are_delivered_when_it_has(rig, tmp_path, request):
+    if os.geteuid() != 0:
+        # In a namespace of its own anybody may mount.
+        words = ["unshare", "-Urm", sys.executable, "-m", "pytest", f"{__file__}::{request.node.name}"]
+        assert subprocess.run(words, check=False).returncode == 0
+        return
+    with small_disk(tmp_path / "disk") as disk, small_disk(tmp_path / "spool") as spool:
+        (disk / "books").mkdir()
+        rig.config.write_text(rig.config.read_text().replace("/metering.duckdb", "/disk/books/metering.duckdb"))
+        with collecting(rig) as collector:
+            collector.live()
+            for trouble, said in STORE_TROUBLES.items():
+                with trouble(disk):
+                    known = len(collector.said)
+                    collector.until(lambda known=known: "wait in the spool, none is lost" in collector.said[known:])
+                    assert said in collector.said[known:]
+                    grow(rig)
+                collector.until(lambda: collector.cycles[-1]["waiting_files"] == 0)
+            with filled(spool):
+                known = len(collector.cycles)
+                collector.until(lambda: any(cycle["polls"] == 0 for cycle in collector.cycles[known:]))
+            assert f"{spool} cannot be written: No space left on device" in collector.said
+            collector.until(lambda: collector.cycles[-1]["polls"] == 4)
+            assert collector.end() == 0
+        assert_billed_as_owed(rig)
