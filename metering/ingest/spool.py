@@ -13,6 +13,7 @@ between the two loses nothing and doubles nothing. The lease is a lock of the ke
 """
 
 import contextlib
+import errno
 import fcntl
 import gzip
 import json
@@ -61,6 +62,9 @@ class Spool:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.new, self.done, self.bad):
                 folder.mkdir(exist_ok=True)
+            for folder in (self.folder, self.new, self.done, self.bad):
+                if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             lease = (self.folder / "lease").open("a+", encoding="utf-8")
         except OSError as error:
             raise InputError(f"the spool {self.folder} cannot be written: {error.strerror}; name another in [collect]") from None
@@ -122,10 +126,13 @@ class Spool:
         """Give the sealed files that are not in the store yet, oldest first.
 
         Raises:
-            InputError: the folder was removed; the lease went with it, so to go on would let two collect into one spool.
+            InputError: the folder was removed; the lease went with it, so to go on would let two collect into one spool. Or it
+                cannot be read any more.
         """
         try:
             paths = list(self.new.iterdir())
+        except PermissionError as error:
+            raise InputError(f"the spool {self.folder} cannot be read any more: {error.strerror}; what waits in it stays") from None
         except OSError as error:
             raise InputError(
                 f"the spool {self.folder} is gone ({error.strerror}): somebody removed it while it was in use, and what waited "

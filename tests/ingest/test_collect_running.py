@@ -413,3 +413,42 @@ def test_polls_wait_while_the_store_has_no_disk_and_are_delivered_when_it_has(ri
             collector.until(lambda: collector.cycles[-1]["polls"] == 4)
             assert collector.end() == 0
         assert_billed_as_owed(rig)
+
+
+# --- two collectors ---
+
+
+def test_a_second_collector_is_refused_and_the_first_goes_on(rig):
+    words = [sys.executable, "-m", "metering", "collect", "--once", "--config", str(rig.config)]
+    with collecting(rig) as collector:
+        collector.live()
+        second = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (second.returncode, second.stdout) == (1, "")
+        assert second.stderr == (
+            f"metering: process {collector.process.pid} collects into {rig.folder}/spool already: one collector a spool; stop it, or "
+            "name another spool\n"
+        )
+        collector.live()
+        assert collector.end() == 0
+    assert collector.said == ""
+    assert_nothing_is_lost_or_doubled(rig)
+
+
+@pytest.mark.parametrize("part", ["new", "lease"])
+def test_who_has_no_right_to_a_spool_is_told_so_and_changes_nothing(rig, part):
+    """As another user: here, one who has no right to what somebody made for himself only."""
+    rig.collect()
+    rig.sandbox.advance(CYCLE_S)
+    kept = {path: path.read_bytes() for path in rig.folder.rglob("*") if path.is_file()}
+    place = rig.folder / "spool" / part
+    mode = place.stat().st_mode
+    place.chmod(0)
+    try:
+        words = [*AS_A_USER, sys.executable, "-m", "metering", "collect", "--once", "--config", str(rig.config)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    finally:
+        place.chmod(mode)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"the spool {rig.folder}/spool cannot be written: Permission denied; name another in [collect]" in done.stderr
+    assert {path: path.read_bytes() for path in rig.folder.rglob("*") if path.is_file()} == kept
