@@ -146,10 +146,23 @@ class Collector:
         report.polled[source.endpoint] += 1
         report.sampled[source.endpoint] += own
         self._count(report, source, listing)
-        for cause, flag in listing.flags:
+        for cause, flag in listing.flags + self._foreign_only(source, own, shared):
             report.flags.append(Failure(source.endpoint, source.account, SNAPSHOTS, cause, flag, source.account_name))
             note = note_line(source, SNAPSHOTS, listing.answered_us, "flagged", cause, flag)
             await self._keeper.keep("answer", note)
+
+    def _foreign_only(self, source: Source, own: int, shared: int) -> list[tuple[str, str]]:
+        """Tell that a listing shows other accounts' snapshots only, where the one before showed own ones too.
+
+        That is so when the last own one was deleted, or when the provider took the login for somebody else's. Nothing in the
+        listing tells which, so it counts as it is, and somebody may look.
+        """
+        name = _asked(source, f"{SNAPSHOTS}-owned")
+        if own:
+            self._asked_s[name] = self._clock() // 1_000_000
+        elif self._asked_s.pop(name, None) is not None and shared:
+            return [("foreign_only", f"none of its own snapshots is listed any more, only {shared} of other accounts")]
+        return []
 
     async def _keep_answer(
         self, collection: Collection, resource: str, until: float, report: CycleReport, params: dict[str, str] | None = None,
