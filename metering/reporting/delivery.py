@@ -3,8 +3,8 @@
 The request is signed as Standard Webhooks has it, so that a receiver can check it with any library for that: `webhook-id` is the
 alert's key, `webhook-timestamp` the second of the try, `webhook-signature` an HMAC-SHA256 over both and the body. The key is also
 the `Idempotency-Key`. The secret comes from the environment only, and the certificate is verified; no redirect is followed, and
-neither `.netrc` nor a proxy of the environment is heeded. An address may be a secret itself: then it comes from a file, and no error
-repeats it beyond its host.
+neither `.netrc` nor a proxy of the environment is heeded. An address may be a secret itself: then it comes from a file, and no
+error repeats it beyond its host.
 """
 
 import base64
