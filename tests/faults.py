@@ -106,7 +106,7 @@ FAULTS = (
     )),
     Fault("K4", "a full disk", (
         CRASHES + "test_a_full_disk_fails_the_polls_and_tells_so",
-        RUNNING + "test_polls_wait_while_the_store_has_no_disk_and_are_delivered_when_it_has", "store/test_faulty_disk.py::test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_well", SIMULATION,
+        RUNNING + "test_polls_wait_while_the_store_cannot_be_written_and_are_delivered_when_it_can", "store/test_faulty_disk.py::test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_well", SIMULATION,
     )),
     Fault("K5", "committed, and the client did not hear of it", (
         PROCESSES + "test_who_did_not_hear_that_it_was_committed_tries_again_and_adds_nothing", SIMULATION,

@@ -174,7 +174,9 @@ def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> Non
             message(common, f"odd: {endpoint}: {said}")
     if report.store_trouble:
         trouble = one_line(ValueError(report.store_trouble))
-        message(common, f"{report.waiting_files} files wait in the spool, none is lost: {trouble}")
+        # They may be more than could be counted just now.
+        waiting = f"{report.waiting_files} files wait" if report.waiting_files else "what came waits"
+        message(common, f"{waiting} in the spool, none is lost: {trouble}")
 
 
 def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> None:

@@ -73,12 +73,15 @@ async def _cycle(
     polling = asyncio.create_task(collector.cycle(deadline_s, stop))
     while not polling.done():
         await asyncio.wait({polling}, timeout=_INGEST_EVERY_S)
-        if not polling.done() and spool.waiting():
+        if not polling.done():
             await _ingest(service, spool, 0, stop, not_taken)
     report = await polling
     left_s = int(next_begin - asyncio.get_running_loop().time()) - 1
     report.store_trouble = await _ingest(service, spool, max(0, min(service.store_wait_s, left_s)), stop, not_taken)
-    report.waiting_files, report.not_taken = len(spool.waiting()), len(not_taken)
+    report.not_taken = len(not_taken)
+    # If they cannot be counted, they could not be taken either, which is told.
+    with contextlib.suppress(OSError):
+        report.waiting_files = len(spool.waiting())
     try:
         await asyncio.to_thread(spool.compact)
     except OSError as error:

@@ -126,14 +126,12 @@ class Spool:
         """Give the sealed files that are not in the store yet, oldest first.
 
         Raises:
-            InputError: the folder was removed; the lease went with it, so to go on would let two collect into one spool. Or it
-                cannot be read any more.
+            InputError: the folder was removed; the lease went with it, so to go on would let two collect into one spool.
+            OSError: it cannot be read just now.
         """
         try:
             paths = list(self.new.iterdir())
-        except PermissionError as error:
-            raise InputError(f"the spool {self.folder} cannot be read any more: {error.strerror}; what waits in it stays") from None
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"the spool {self.folder} is gone ({error.strerror}): somebody removed it while it was in use, and what waited "
                 "in it; start the collector again, which makes it anew"

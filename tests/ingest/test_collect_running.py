@@ -8,6 +8,7 @@ import contextlib
 import gzip
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -385,10 +386,19 @@ def taken_away(disk):
     (disk / "elsewhere").rename(disk / "books")
 
 
+@contextlib.contextmanager
+def no_more_files(process):
+    """Let a process open no file more for as long as the block runs."""
+    most = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (4, most[1]))
+    yield
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, most)
+
+
 STORE_TROUBLES = {filled: "the disk is full", read_only: "the disk may only be read", taken_away: "was removed or replaced"}
 
 
-def test_polls_wait_while_the_store_has_no_disk_and_are_delivered_when_it_has(rig, tmp_path, request):
+def test_polls_wait_while_the_store_cannot_be_written_and_are_delivered_when_it_can(rig, tmp_path, request):
     if os.geteuid() != 0:
         # In a namespace of its own anybody may mount.
         words = ["unshare", "-Urm", sys.executable, "-m", "pytest", f"{__file__}::{request.node.name}"]
@@ -406,11 +416,15 @@ def test_polls_wait_while_the_store_has_no_disk_and_are_delivered_when_it_has(ri
                     assert said in collector.said[known:]
                     grow(rig)
                 collector.until(lambda: collector.cycles[-1]["waiting_files"] == 0)
-            with filled(spool):
-                known = len(collector.cycles)
-                collector.until(lambda: any(cycle["polls"] == 0 for cycle in collector.cycles[known:]))
-            assert f"{spool} cannot be written: No space left on device" in collector.said
-            collector.until(lambda: collector.cycles[-1]["polls"] == 4)
+            for trouble, said in (
+                (filled(spool), f"{spool} cannot be written: No space left on device"),
+                (no_more_files(collector.process), "Too many open files"),
+            ):
+                with trouble:
+                    known = len(collector.cycles)
+                    collector.until(lambda known=known: any(cycle["polls"] == 0 for cycle in collector.cycles[known:]))
+                assert said in collector.said
+                collector.until(lambda: collector.cycles[-1]["polls"] == 4)
             assert collector.end() == 0
         assert_billed_as_owed(rig)
 
