@@ -94,7 +94,7 @@ NotifyOption = Annotated[
     typer.Option(
         "--notify",
         metavar="URL|@FILE",
-        help="With --check: post what was found there, or to the address in a file, signed. "
+        help="With --check: post what was found, signed, to that address or the one in a file. "
         "[env of the secret: METERING_NOTIFY_SECRET]",
     ),
 ]
