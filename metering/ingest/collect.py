@@ -37,8 +37,6 @@ from metering.model.period import instant_text
 
 # With how many logins an endpoint is asked for what is the same for all accounts, where the first may not.
 _LOGINS_TRIED = 3
-# So many turns of the event loop it takes until who waited for a line to be durable has counted it.
-_TURNS_TO_COUNT = 4
 
 
 class Collector:
@@ -73,6 +71,7 @@ class Collector:
         """
         report = CycleReport(self._clock())
         begun = time.monotonic_ns()
+        self._keeper.begin()
         until = asyncio.get_running_loop().time() + deadline_s
         collections = collections_of(self._targets)
         tasks = [asyncio.create_task(self._collect(collection, until, report)) for collection in collections]
@@ -85,13 +84,10 @@ class Collector:
             await asyncio.wait((stopped, answered), return_when=asyncio.FIRST_COMPLETED)
         finally:
             # What came is made durable first, and whoever waited for that counts it.
-            await self._keeper.flush()
-            for _ in range(_TURNS_TO_COUNT):
-                await asyncio.sleep(0)
+            await self._keeper.end()
             for task in (stopped, answered, *tasks):
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-            await self._keeper.flush()
         # What may go wrong is a failure in the report; anything else is a defect of ours, and must not go by unseen.
         for end in ends:
             if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):

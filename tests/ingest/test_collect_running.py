@@ -54,7 +54,7 @@ def assert_billed_as_owed(rig, *, rejected=0):
 
 def test_a_machine_that_slept_misses_time_and_polls_on_without_catching_up(rig):
     with collecting(rig) as collector:
-        collector.live()
+        collector.live(2)
         collector.process.send_signal(signal.SIGSTOP)
         time.sleep(0.2)
         before, asleep_s = len(collector.cycles), rig.world.now_s
