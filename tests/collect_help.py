@@ -110,6 +110,11 @@ class Collecting:
         """Give what it said on stderr."""
         return (self._rig.folder / "said.txt").read_text(encoding="utf-8")
 
+    @property
+    def complaints(self) -> list[str]:
+        """Give the lines that it said but for requests that failed: on a machine that does much else, some are too slow."""
+        return [line for line in self.said.splitlines() if not line.startswith("failed: ")]
+
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until something is so, while the collector lives."""
         end_ns = time.monotonic_ns() + _PATIENCE_S * 10**9

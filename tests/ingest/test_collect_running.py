@@ -43,10 +43,13 @@ def grow(rig):
 
 
 def assert_billed_as_owed(rig, *, rejected=0):
-    """Nothing is lost or doubled, and a bill from the second poll on (prices come with the first) is what the world owes."""
+    """Nothing is lost or doubled, and a bill from when every price was known on is what the world owes."""
     assert_nothing_is_lost_or_doubled(rig, rejected=rejected)
     rig.sandbox.sandbox.set_speed(0)
-    begun_s = max(times[1] for times in rig.polls().values())
+    ((begun_s,),) = rig.rows(
+        "select max(first_s) from (select min(effective_from_s) as first_s from prices group by location, currency, level "
+        "union all select min(effective_from_s) from burst_levels group by location)"
+    )
     bill = assert_bill_is_the_worlds_own(rig, begun_s, rig.world.now_s)
     assert bill["lines"]
     return bill
@@ -54,26 +57,26 @@ def assert_billed_as_owed(rig, *, rejected=0):
 
 def test_a_machine_that_slept_misses_time_and_polls_on_without_catching_up(rig):
     with collecting(rig) as collector:
-        collector.live(2)
+        collector.live()
         collector.process.send_signal(signal.SIGSTOP)
         time.sleep(0.2)
         before, asleep_s = len(collector.cycles), rig.world.now_s
         grow(rig)
-        time.sleep(3)
+        time.sleep(3.5)
         rig.sandbox.sandbox.catch_up()
         woken_s = rig.world.now_s
+        woken_ns = time.monotonic_ns()
         collector.process.send_signal(signal.SIGCONT)
-        collector.live(2)
-        told = collector.cycles[before:]
+        collector.live()
+        assert len(collector.cycles) - before <= (time.monotonic_ns() - woken_ns) // 10**9 + 2
         assert collector.end() == 0
-        assert len(told) == 2
     assert woken_s - asleep_s >= 3 * CYCLE_S
     for times in rig.polls().values():
         # What was asked for before it slept may have been answered then; nobody polled meanwhile.
         assert not [poll_s for poll_s in times if asleep_s + CYCLE_S < poll_s < woken_s - CYCLE_S]
     bill = assert_billed_as_owed(rig)
     assert {row["missing_seconds"] > 0 for row in bill["usage"]} == {True}
-    assert collector.said == ""
+    assert collector.complaints == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -85,7 +88,7 @@ def test_told_to_end_while_lines_become_durable_it_counts_them_and_ends_with_0(r
         assert collector.end(number) == 0
         told = collector.cycles
     assert sum(cycle["polls"] for cycle in told) == sum(map(len, rig.polls().values()))
-    assert collector.said == ""
+    assert collector.complaints == []
     assert_nothing_is_lost_or_doubled(rig)
 
 
@@ -115,8 +118,8 @@ def test_a_reader_that_goes_away_ends_it_with_everything_in_the_store(rig):
         assert collector.process.stdout.readline()
         collector.process.stdout.close()
         assert collector.process.wait(timeout=30) == 141
-    assert collector.said == ""
-    assert {len(times) for times in rig.polls().values()} == {2}
+    assert collector.complaints == []
+    assert max(map(len, rig.polls().values())) == 2
     assert_nothing_is_lost_or_doubled(rig)
 
 
@@ -283,7 +286,7 @@ def test_files_that_are_damaged_while_they_wait_are_set_aside_and_the_rest_goes_
     told = collector.cycles
     assert sum(cycle["not_taken"] for cycle in told) == len(names) + len(others)
     assert told[-1]["waiting_files"] == 0
-    said = collector.said.splitlines()
+    said = collector.complaints
     assert len(said) == len(names) + len(others)
     for name in names:
         assert [line for line in said if line.startswith("cannot be read, set aside: ") and f"/bad/{name}: " in line]
@@ -326,16 +329,16 @@ def test_a_clock_that_jumps_is_told_and_neither_stops_nor_hurries_the_cycles(tic
     begun_ns = time.monotonic_ns()
     with collecting(rig, "2s", env=environment) as collector:
         collector.live()
-        assert collector.said == ""
+        assert collector.complaints == []
         for seconds, side in ((2 * 86_400, "ahead of"), (-3_600, "behind")):
             jump(seconds)
             told = [rf"odd: {endpoint}: our clock, .* is \d+ s {side} the provider's: set it" for endpoint in ("ZRH", "GVA")]
             collector.until(lambda told=told: all(re.search(line, collector.said) for line in told))
         jump(0)
         collector.live()
-        count = len(collector.said.splitlines())
+        count = len(collector.complaints)
         collector.live()
-        assert len(collector.said.splitlines()) == count, "a clock that is right again is no news"
+        assert len(collector.complaints) == count, "a clock that is right again is no news"
         assert collector.end() == 0
     assert len(collector.cycles) <= (time.monotonic_ns() - begun_ns) // (2 * 10**9) + 1
     assert_nothing_is_lost_or_doubled(rig)
@@ -442,7 +445,7 @@ def test_a_second_collector_is_refused_and_the_first_goes_on(rig):
         assert f"process {collector.process.pid} collects into {rig.folder}/spool already: one collector a spool" in said
         collector.live()
         assert collector.end() == 0
-    assert collector.said == ""
+    assert collector.complaints == []
     assert_nothing_is_lost_or_doubled(rig)
 
 
