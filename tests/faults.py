@@ -94,7 +94,7 @@ FAULTS = (
     Fault("K1", "kill -9 at each write", (
         STORE + "test_an_ingest_that_is_killed_at_any_step_leaves_all_or_nothing_and_can_be_run_again",
         CRASHES + "test_killed_at_any_step_nothing_durable_is_lost_and_nothing_doubled", SIMULATION,
-        RUNNING + "test_told_to_end_while_lines_become_durable_it_counts_them_and_ends_with_0",
+        RUNNING + "test_a_terminal_that_is_closed_while_lines_become_durable_ends_it_with_0_and_they_are_counted",
     )),
     Fault("K2", "a torn or empty store", (
         STORE + "test_a_store_that_was_cut_off_is_refused_in_one_line", STORE + "test_a_file_of_no_bytes_is_refused_and_left_alone",
