@@ -99,7 +99,7 @@ class Meter(Deciding):
         """Poll every configured endpoint and account into the spool, then the store: once, or every so many seconds.
 
         Args:
-            every_s: how often, until SIGTERM or SIGINT; once unless given.
+            every_s: how often, until SIGTERM, SIGINT or SIGHUP; once unless given.
             metrics: a file in Prometheus' text format, written anew after each cycle.
             tell_cycle: called with the report of each cycle.
             tell: called with what a person should know besides, a line each.

@@ -1,14 +1,25 @@
 """A collector set up against a sandbox, for the tests that collect: settings, spool and store in one folder."""
 
+import contextlib
 import gzip
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import stamina
 
 from metering.api import Meter
 from metering.config import load_settings
 from metering.ingest.cycle import CycleReport
+from metering.model.period import instant_seconds
+
+# How long a collector of a test may take to do what is waited for, on a machine that does much else.
+_PATIENCE_S = 60
 
 SETTINGS = """
 store = "{folder}/metering.duckdb"
@@ -80,3 +91,79 @@ class Rig:
 def causes(report: CycleReport) -> set[tuple[str, str]]:
     """Give where a cycle failed, and why."""
     return {(failure.endpoint, failure.cause) for failure in report.failures}
+
+
+class Collecting:
+    """A collector that runs as a program of its own, `metering collect --every`, and what it says."""
+
+    def __init__(self, rig: "Rig", process: "subprocess.Popen[str]") -> None:
+        self._rig, self.process = rig, process
+
+    @property
+    def cycles(self) -> list[dict]:
+        """Give the cycles that it told of; a line that is not whole yet is none."""
+        text = (self._rig.folder / "cycles.ndjson").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    @property
+    def said(self) -> str:
+        """Give what it said on stderr."""
+        return (self._rig.folder / "said.txt").read_text(encoding="utf-8")
+
+    @property
+    def complaints(self) -> list[str]:
+        """Give the lines that it said but for requests that failed: on a machine that does much else, some are too slow."""
+        return [line for line in self.said.splitlines() if not line.startswith("failed: ")]
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait until something is so, while the collector lives."""
+        end_ns = time.monotonic_ns() + _PATIENCE_S * 10**9
+        while not condition():
+            assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.said}"
+            assert time.monotonic_ns() < end_ns, f"{self.cycles[-2:]} {self.said[-1_000:]}"
+            time.sleep(0.02)
+
+    def live(self, cycles: int = 1) -> list[dict]:
+        """Wait until it has told of so many cycles more, one that is under way included; give those."""
+        known = len(self.cycles)
+        self.until(lambda: len(self.cycles) >= known + cycles)
+        return self.cycles[known : known + cycles]
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; give the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=_PATIENCE_S)
+
+
+@contextlib.contextmanager
+def collecting(rig: "Rig", every: str = "1s", *, before: tuple[str, ...] = (), **more: Any) -> "Iterator[Collecting]":
+    """Run a collector for as long as the block runs; `before` is what runs it, and `more` is for the process."""
+    words = [
+        *before,
+        sys.executable,
+        "-m",
+        "metering",
+        "collect",
+        "--every",
+        every,
+        "--format",
+        "json",
+        "--config",
+        str(rig.config),
+    ]
+    with (rig.folder / "cycles.ndjson").open("w") as out, (rig.folder / "said.txt").open("w") as err:
+        process = subprocess.Popen(words, **({"stdout": out, "stderr": err, "text": True} | more))
+    try:
+        yield Collecting(rig, process)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def assert_nothing_is_lost_or_doubled(rig: "Rig", *, rejected: int = 0) -> None:
+    """What was made durable is in the store, once, and nothing waits or was put aside; so many lines were rejected."""
+    durable = sorted((line["endpoint"], line["account"], instant_seconds(line["poll_time"])) for line in rig.spooled("capture"))
+    assert sorted((*collection, poll_s) for collection, times in rig.polls().items() for poll_s in times) == durable
+    assert len(durable) == len(set(durable))
+    assert [path for name in ("new", "bad") for path in (rig.folder / "spool" / name).iterdir()] == []
+    assert rig.rows("select (select count(*) from rejections), (select count(*) from conflicting_samples)") == [(rejected, 0)]

@@ -17,6 +17,7 @@ class Fault(NamedTuple):
 COLLECT = "ingest/test_collect_faults.py::"
 CRASHES = "ingest/test_collect_crashes.py::"
 AROUND = "ingest/test_collect_surroundings.py::"
+RUNNING = "ingest/test_collect_running.py::"
 STAGING = "ingest/test_staging.py::"
 SMALL = "ingest/test_small_tables.py::"
 FORMATS = "ingest/test_formats.py::"
@@ -49,6 +50,7 @@ FAULTS = (
     )),
     Fault("C5", "one location hangs", (
         COLLECT + "test_a_location_that_hangs_ends_with_the_cycle_and_delays_no_other",
+        RUNNING + "test_a_server_that_never_comes_to_an_end_costs_its_own_polls_only",
         CLOSING + "test_missing_time_is_tolerated_up_to_just_the_tolerance",
     )),
     Fault("C6", "an answer is lost, and asked for again", (AROUND + "test_an_answer_that_got_lost_is_asked_for_again_and_is_one_poll",)),
@@ -57,6 +59,7 @@ FAULTS = (
     Fault("C9", "a shared snapshot", (
         COLLECT + "test_a_snapshot_that_is_shared_with_a_second_polled_account_is_billed_once_to_its_owner",
         AUDIT + "test_a_shared_snapshot_whose_owner_nobody_polls",
+        COLLECT + "test_a_listing_of_other_accounts_only_where_own_ones_were_is_odd_and_counts_as_it_says",
     )),
     Fault("C10", "401 and 403", (NO_LISTING, COLLECT + "test_a_401_is_not_tried_again")),
     Fault("C11", "a storm of 429 and 503", (
@@ -65,7 +68,11 @@ FAULTS = (
     )),
     Fault("C12", "snapshots in the making, size 0", (CASES, STAGING + "test_what_is_just_within_the_bounds_is_taken")),
     Fault("C13", "JSON that lax parsers take", (NO_LISTING, SMALL + "test_json_that_is_no_fact_is_rejected_and_never_an_accident")),
-    Fault("C14", "two collectors", (CRASHES + "test_two_collectors_never_run_on_one_spool",)),
+    Fault("C14", "two collectors", (
+        CRASHES + "test_two_collectors_never_run_on_one_spool",
+        RUNNING + "test_a_second_collector_is_refused_and_the_first_goes_on",
+        RUNNING + "test_who_has_no_right_to_a_spool_is_told_so_and_changes_nothing",
+    )),
     # --- I: ingest, files ---
     Fault("I1", "the same file twice, renamed", (FORMATS + "test_the_same_facts_twice_and_under_another_name_change_nothing",)),
     Fault("I2", "the same key, another size", (STAGING + "test_the_same_poll_with_other_content_is_kept_aside_and_reported_once",)),
@@ -87,6 +94,7 @@ FAULTS = (
     Fault("K1", "kill -9 at each write", (
         STORE + "test_an_ingest_that_is_killed_at_any_step_leaves_all_or_nothing_and_can_be_run_again",
         CRASHES + "test_killed_at_any_step_nothing_durable_is_lost_and_nothing_doubled", SIMULATION,
+        RUNNING + "test_a_terminal_that_is_closed_while_lines_become_durable_ends_it_with_0_and_they_are_counted",
     )),
     Fault("K2", "a torn or empty store", (
         STORE + "test_a_store_that_was_cut_off_is_refused_in_one_line", STORE + "test_a_file_of_no_bytes_is_refused_and_left_alone",
@@ -94,9 +102,11 @@ FAULTS = (
     Fault("K3", "a flipped bit", (
         STORE + "test_bits_that_flipped_are_found_before_anything_is_billed",
         VERIFY + "test_any_byte_of_the_file_that_is_changed_is_found_or_says_nothing_else",
+        RUNNING + "test_files_that_are_damaged_while_they_wait_are_set_aside_and_the_rest_goes_on",
     )),
     Fault("K4", "a full disk", (
-        CRASHES + "test_a_full_disk_fails_the_polls_and_tells_so", "store/test_faulty_disk.py::test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_well", SIMULATION,
+        CRASHES + "test_a_full_disk_fails_the_polls_and_tells_so",
+        RUNNING + "test_polls_wait_while_the_store_cannot_be_written_and_are_delivered_when_it_can", "store/test_faulty_disk.py::test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_well", SIMULATION,
     )),
     Fault("K5", "committed, and the client did not hear of it", (
         PROCESSES + "test_who_did_not_hear_that_it_was_committed_tries_again_and_adds_nothing", SIMULATION,
@@ -123,6 +133,8 @@ FAULTS = (
     Fault("T5", "clocks that step and differ", (
         STORE + "test_a_clock_that_was_set_back_never_puts_an_ingest_before_the_last", AUDIT + "test_clocks_that_differ",
         AROUND + "test_clocks_that_are_apart_are_told_by_endpoint_and_the_polls_are_taken", SIMULATION,
+        RUNNING + "test_a_clock_that_jumps_is_told_and_neither_stops_nor_hurries_the_cycles",
+        "ingest/test_collect_manners.py::test_an_answer_from_before_the_machine_slept_is_none_of_now",
     )),
     Fault("T6", "one instant in several precisions", (STAGING + "test_fractions_of_one_second_are_one_poll",)),
     Fault("T7", "late samples, in any order", (
@@ -134,7 +146,7 @@ FAULTS = (
     )),
     # --- A: aggregation ---
     Fault("A1", "more than 2^63 byte-seconds", (CASES, "properties/test_worlds_equal_oracle.py::test_every_field_of_a_bill_is_what_the_oracle_says")),
-    Fault("A2", "missed polls", (CASES, PROPERTIES + "test_each_second_is_in_one_state_and_no_row_is_lost")),
+    Fault("A2", "missed polls", (CASES, RUNNING + "test_a_machine_that_slept_misses_time_and_polls_on_without_catching_up", PROPERTIES + "test_each_second_is_in_one_state_and_no_row_is_lost")),
     Fault("A3", "a snapshot that vanishes and returns", (CASES, AUDIT + "test_a_size_that_falls_to_nothing_and_comes_back")),
     Fault("A4", "all snapshots deleted in mid-month", (CASES,)),
     Fault("A5", "no sample inside the window, one before it", (CASES,)),
@@ -222,6 +234,7 @@ FAULTS = (
     )),
     Fault("Z5", "a secret in an argument, a file that others may read", (
         "fuzz/test_fuzz_words.py::test_no_command_takes_a_secret_as_an_argument",
+        "reporting/test_alerts.py::test_an_address_that_is_a_secret_is_read_from_a_file_and_stands_in_no_argument",
         "cli/test_collect_command.py::test_a_password_file_that_others_may_read_is_refused_and_the_others_are_polled",
     )),
     Fault("Z6", "bombs of gzip and of nesting", (NO_LISTING, "ingest/test_memory_of_lines.py::test_a_small_compressed_file_is_read_within_little_memory",

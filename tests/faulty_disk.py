@@ -10,13 +10,13 @@ SOURCE = Path(__file__).with_name("faulty_disk.c")
 WAYS = ("kill", "torn", "eio", "enospc")
 
 
-def compiled(folder: Path) -> Path | None:
-    """Compile the disk, None where there is no C compiler."""
+def compiled(folder: Path, source: Path = SOURCE) -> Path | None:
+    """Compile the disk, or another library that takes the place of calls; None where there is no C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or not sys.platform.startswith("linux"):
         return None
-    library = folder / "faulty_disk.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
+    library = folder / f"{source.stem}.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     return library
 
 

@@ -116,6 +116,8 @@ _CAUSES = {
     "spool": "the spool could not be written: make room on its disk",
     "total_count": "the listing's total_count was too small beside what it listed; the listing was taken",
     "listed_twice": "the listing named objects twice, alike; each was counted once",
+    "foreign_only": "the listing named other accounts' snapshots only, where own ones were before, and counts as it says: were "
+    "they deleted, or did the provider take the login for another's?",
 }
 
 

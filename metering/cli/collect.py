@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +35,7 @@ connect_timeout = 10        # seconds
 request_timeout = 30        # seconds until an answer must be whole
 attempts = 4                # tries of one request in a cycle
 money_every = 3600          # seconds between two looks at subscriptions, balance, discounts, locations; prices: every cycle
-clock_tolerance = 30        # seconds that the clocks may be apart before --check says so
+clock_tolerance = 30        # seconds that the clocks may be apart before it is said
 
 # One table for each location whose API is asked; its name is the location's code.
 [endpoints.ZRH]
@@ -79,7 +80,7 @@ def collect(
 
     Every configured endpoint and account. A listing is taken complete or not at all; what fails is reported with its cause,
     and kept as missing time. Answers are durable in the spool before anything else: a crash, a full disk or a busy store
-    loses none. Exits 1 if anything failed.
+    loses none. Exits 1 if anything failed, or something that was collected could not be taken into the store.
     """
     if sum(map(bool, (once, every, backfill, check, init))) > 1:
         raise typer.BadParameter("--once, --every, --backfill, --check and --init exclude each other")
@@ -96,14 +97,15 @@ def collect(
             if every_s and every_s * 2 > opened.settings.cycle * 3:
                 message(common, f"polls every {every_s} s leave gaps: the cycle is {opened.settings.cycle} s (in metering.toml)")
             teller = _Teller()
+            print_cycle = partial(_print_cycle, common, opened.settings.collect.clock_tolerance)
             report = opened.collect(
-                every_s=every_s, metrics=metrics, tell_cycle=teller.telling(lambda report: _print_cycle(common, report)),
+                every_s=every_s, metrics=metrics, tell_cycle=teller.telling(print_cycle),
                 tell=teller.telling(lambda text: message(common, one_line(ValueError(text)))),
             )  # fmt: skip
             if teller.trouble:
                 print_error(f"what was collected is kept, but the output cannot be written: {teller.trouble.strerror}")
                 raise typer.Exit(EXIT_FAILED)
-            if every_s is None and (report.failures or report.store_trouble):
+            if every_s is None and (report.failures or report.store_trouble or report.not_taken):
                 raise typer.Exit(EXIT_FAILED)
 
 
@@ -155,7 +157,7 @@ def print_error(text: str) -> None:
     typer.echo(f"metering: {text}", err=True)
 
 
-def _print_cycle(common: Common, report: "CycleReport") -> None:
+def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> None:
     import json  # noqa: PLC0415
 
     if common.format is Format.JSON:
@@ -165,9 +167,16 @@ def _print_cycle(common: Common, report: "CycleReport") -> None:
     _print_failures(common, report.failures, "the spool keeps them")
     for flag in report.flags:
         message(common, f"odd: {one_line(ValueError(flag.text))}")
+    for endpoint, skew_s in report.skews.items():
+        if abs(skew_s) > tolerance_s:
+            side = "behind" if skew_s > 0 else "ahead of"
+            said = f"our clock, which dates the polls, is {abs(skew_s)} s {side} the provider's: set it"
+            message(common, f"odd: {endpoint}: {said}")
     if report.store_trouble:
         trouble = one_line(ValueError(report.store_trouble))
-        message(common, f"{report.waiting_files} files wait in the spool, none is lost: {trouble}")
+        # They may be more than could be counted just now.
+        waiting = f"{report.waiting_files} files wait" if report.waiting_files else "what came waits"
+        message(common, f"{waiting} in the spool, none is lost: {trouble}")
 
 
 def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> None:
@@ -191,6 +200,7 @@ def _cycle_document(report: "CycleReport") -> dict[str, Any]:
         "failures": [{name: getattr(failure, name) for name in names} for failure in report.failures],
         "flags": [{name: getattr(flag, name) for name in names} for flag in report.flags],
         "milliseconds": report.elapsed_ms, "waiting_files": report.waiting_files,
+        "not_taken": report.not_taken,
     }  # fmt: skip
 
 

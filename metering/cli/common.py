@@ -93,8 +93,9 @@ NotifyOption = Annotated[
     str | None,
     typer.Option(
         "--notify",
-        metavar="URL",
-        help="With --check: post what was found there, signed. [env of the secret: METERING_NOTIFY_SECRET]",
+        metavar="URL|@FILE",
+        help="With --check: post what was found, signed, to that address or the one in a file. "
+        "[env of the secret: METERING_NOTIFY_SECRET]",
     ),
 ]
 AccountOption = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]

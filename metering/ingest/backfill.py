@@ -92,7 +92,7 @@ def backfill(targets: Targets, service: Service, period: Period, cycle_s: int) -
 
 
 def _told(service: Service, outcome: SpoolOutcome) -> None:
-    for text in (*outcome.set_aside, *outcome.too_large, *outcome.rejected):
+    for text in (*outcome.set_aside, *outcome.left, *outcome.rejected):
         service.tell(f"not taken: {text}")
 
 

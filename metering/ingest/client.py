@@ -141,6 +141,7 @@ class EndpointClient:
         return True if error.after_s is None else timedelta(seconds=pause_s, milliseconds=random.randrange(100, 1_000))  # noqa: S311
 
     async def _ask(self, path: str, auth: httpx.BasicAuth, params: Params | None) -> Answer:
+        asked_us = self._clock()
         try:
             async with (
                 asyncio.timeout(self._collect.request_timeout),
@@ -169,6 +170,8 @@ class EndpointClient:
             if date_s is None:
                 raise RequestFailure("malformed", "the answer has no Date header, and the clock is to be the provider's")
             answered_us = date_s * 1_000_000
+        else:
+            self._assert_dated_by_now(asked_us, answered_us)
         return Answer(text, document, answered_us, date_s, received)
 
     def _assert_fresh(self, response: httpx.Response) -> None:
@@ -179,6 +182,13 @@ class EndpointClient:
                 "malformed", f"the answer is {age[:_MOST_DIGITS]} s old: a cache stands before {self._host}; take it away",
                 again=True,
             )  # fmt: skip
+
+    def _assert_dated_by_now(self, asked_us: int, answered_us: int) -> None:
+        """Refuse what was answered at nobody knows which second, such as before this machine slept: timeouts sleep with it."""
+        went_on_s = (answered_us - asked_us) // 1_000_000
+        if went_on_s > self._collect.request_timeout + self._collect.clock_tolerance:
+            said = f"the clock went on by {went_on_s} s during the request: this machine slept, or its clock was set"
+            raise RequestFailure("timeout", said, again=True)
 
     def _dated(self, response: httpx.Response) -> tuple[int, int | None]:
         """Tell when an answer came: by our clock in microseconds, and by the provider's in whole seconds, if it says so."""

@@ -37,8 +37,6 @@ from metering.model.period import instant_text
 
 # With how many logins an endpoint is asked for what is the same for all accounts, where the first may not.
 _LOGINS_TRIED = 3
-# So many turns of the event loop it takes until who waited for a line to be durable has counted it.
-_TURNS_TO_COUNT = 4
 
 
 class Collector:
@@ -73,6 +71,7 @@ class Collector:
         """
         report = CycleReport(self._clock())
         begun = time.monotonic_ns()
+        self._keeper.begin()
         until = asyncio.get_running_loop().time() + deadline_s
         collections = collections_of(self._targets)
         tasks = [asyncio.create_task(self._collect(collection, until, report)) for collection in collections]
@@ -85,13 +84,10 @@ class Collector:
             await asyncio.wait((stopped, answered), return_when=asyncio.FIRST_COMPLETED)
         finally:
             # What came is made durable first, and whoever waited for that counts it.
-            await self._keeper.flush()
-            for _ in range(_TURNS_TO_COUNT):
-                await asyncio.sleep(0)
+            await self._keeper.end()
             for task in (stopped, answered, *tasks):
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-            await self._keeper.flush()
         # What may go wrong is a failure in the report; anything else is a defect of ours, and must not go by unseen.
         for end in ends:
             if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
@@ -146,10 +142,23 @@ class Collector:
         report.polled[source.endpoint] += 1
         report.sampled[source.endpoint] += own
         self._count(report, source, listing)
-        for cause, flag in listing.flags:
+        for cause, flag in listing.flags + self._foreign_only(source, own, shared):
             report.flags.append(Failure(source.endpoint, source.account, SNAPSHOTS, cause, flag, source.account_name))
             note = note_line(source, SNAPSHOTS, listing.answered_us, "flagged", cause, flag)
             await self._keeper.keep("answer", note)
+
+    def _foreign_only(self, source: Source, own: int, shared: int) -> list[tuple[str, str]]:
+        """Tell that a listing shows other accounts' snapshots only, where the one before showed own ones too.
+
+        That is so when the last own one was deleted, or when the provider took the login for somebody else's. Nothing in the
+        listing tells which, so it counts as it is, and somebody may look.
+        """
+        name = _asked(source, f"{SNAPSHOTS}-owned")
+        if own:
+            self._asked_s[name] = self._clock() // 1_000_000
+        elif self._asked_s.pop(name, None) is not None and shared:
+            return [("foreign_only", f"none of its own snapshots is listed any more, only {shared} of other accounts")]
+        return []
 
     async def _keep_answer(
         self, collection: Collection, resource: str, until: float, report: CycleReport, params: dict[str, str] | None = None,

@@ -35,7 +35,7 @@ def find_login(name: str, account: AccountSettings) -> Login:
     if password := os.environ.get(variable):
         return Login(account.username, password)
     if account.password_file is not None:
-        return Login(account.username, _from_file(name, account.password_file.expanduser()))
+        return Login(account.username, secret_in_file(account.password_file, f"[accounts.{name}]", "password"))
     if account.keyring is not None:
         return Login(account.username, _from_keyring(name, account.keyring, account.username))
     raise InputError(
@@ -43,29 +43,37 @@ def find_login(name: str, account: AccountSettings) -> Login:
     )
 
 
-def _from_file(name: str, path: Path) -> str:
+def secret_in_file(path: Path, whose: str, kind: str) -> str:
+    """Read a secret that is the only line of a file; messages begin with whose it is, and call it by its kind.
+
+    Raises:
+        InputError: the file cannot be read, may be read by others, or holds something else; no error shows any of it.
+    """
     try:
+        path = path.expanduser()
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:  # noqa: PTH123 -- what is checked is what is read, not what its name says by then
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise InputError(f"[accounts.{name}] {path} is no file")
+                raise InputError(f"{whose} {path} is no file")
             if status.st_uid not in (os.getuid(), 0):
-                raise InputError(f"[accounts.{name}] {path} belongs to somebody else: make a file of your own")
+                raise InputError(f"{whose} {path} belongs to somebody else: make a file of your own")
             if status.st_mode & 0o077:
-                raise InputError(f"[accounts.{name}] {path} may be read by others: chmod 600 {path}, and change the password")
+                raise InputError(f"{whose} {path} may be read by others: chmod 600 {path}, and change the {kind}")
             content = file.read(_MAX_BYTES + 1)
+    except RuntimeError:
+        raise InputError(f"{whose} {path} is in the home of somebody who has none") from None
     except OSError as error:
-        raise InputError(f"[accounts.{name}] {path} cannot be read: {error.strerror}") from None
+        raise InputError(f"{whose} {path} cannot be read: {error.strerror}") from None
     if len(content) > _MAX_BYTES:
-        raise InputError(f"[accounts.{name}] {path} is longer than any password")
+        raise InputError(f"{whose} {path} is longer than any {kind}")
     try:
-        password = content.decode("utf-8").rstrip("\r\n")
+        secret = content.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise InputError(f"[accounts.{name}] {path} is no UTF-8 text") from None
-    if not password or "\n" in password:
-        raise InputError(f"[accounts.{name}] {path} must hold the password as its only line")
-    return password
+        raise InputError(f"{whose} {path} is no UTF-8 text") from None
+    if not secret or "\n" in secret:
+        raise InputError(f"{whose} {path} must hold the {kind} as its only line")
+    return secret
 
 
 def _from_keyring(name: str, service: str, username: str) -> str:

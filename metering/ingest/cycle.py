@@ -77,6 +77,8 @@ class CycleReport:
     # Why what is durable is not in the store yet; None where it is.
     store_trouble: str | None = None
     waiting_files: int = 0
+    # Files of the spool that were set aside, and lines that were rejected: evidence that nobody is billed for.
+    not_taken: int = 0
 
     @property
     def seconds_text(self) -> str:

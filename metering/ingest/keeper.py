@@ -25,6 +25,7 @@ class Keeper:
         self._durable: asyncio.Future[OSError | None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._waiting_bytes = 0
+        self._has_ended = False
         self._has_room = asyncio.Event()
         self._has_room.set()
 
@@ -37,7 +38,10 @@ class Keeper:
 
         Raises:
             RequestFailure: the spool cannot be written, such as for a full disk; the line is not kept.
+            CancelledError: it comes after the end; the line is not kept, as if its answer had not come any more.
         """
+        if self._has_ended:
+            raise asyncio.CancelledError
         self._wait_for(len(line))
         try:
             await self._keep(kind, line)
@@ -74,6 +78,18 @@ class Keeper:
         """Make durable what was written so far."""
         async with self._lock:
             await self._seal()
+
+    def begin(self) -> None:
+        """Take lines, again if there was an end."""
+        self._has_ended = False
+
+    async def end(self) -> None:
+        """Take no line any more, and wait until whoever gave one knows what came of it."""
+        self._has_ended = True
+        # A line that came while others were made durable is in a batch of its own.
+        while self._waiting_bytes:
+            await self.flush()
+            await asyncio.sleep(0)
 
     def _open(self) -> "asyncio.Future[OSError | None]":
         if self._durable is None or self._batch is None:

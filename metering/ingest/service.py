@@ -32,7 +32,7 @@ class Service:
 
 
 def collect(targets: Targets, service: Service, *, every_s: int, once: bool) -> CycleReport:
-    """Collect until SIGTERM or SIGINT, or once; gives the last cycle's report.
+    """Collect until SIGTERM, SIGINT or SIGHUP, or once; gives the last cycle's report.
 
     Raises:
         MisuseError: the settings name nothing to collect.
@@ -69,15 +69,19 @@ async def _run(targets: Targets, service: Service, spool: Spool, every_s: int, *
 async def _cycle(
     collector: Collector, service: Service, spool: Spool, deadline_s: int, next_begin: float, stop: asyncio.Event
 ) -> CycleReport:
+    not_taken: list[str] = []
     polling = asyncio.create_task(collector.cycle(deadline_s, stop))
     while not polling.done():
         await asyncio.wait({polling}, timeout=_INGEST_EVERY_S)
-        if not polling.done() and spool.waiting():
-            await _ingest(service, spool, 0, stop)
+        if not polling.done():
+            await _ingest(service, spool, 0, stop, not_taken)
     report = await polling
     left_s = int(next_begin - asyncio.get_running_loop().time()) - 1
-    report.store_trouble = await _ingest(service, spool, max(0, min(service.store_wait_s, left_s)), stop)
-    report.waiting_files = len(spool.waiting())
+    report.store_trouble = await _ingest(service, spool, max(0, min(service.store_wait_s, left_s)), stop, not_taken)
+    report.not_taken = len(not_taken)
+    # If they cannot be counted, they could not be taken either, which is told.
+    with contextlib.suppress(OSError):
+        report.waiting_files = len(spool.waiting())
     try:
         await asyncio.to_thread(spool.compact)
     except OSError as error:
@@ -85,8 +89,11 @@ async def _cycle(
     return report
 
 
-async def _ingest(service: Service, spool: Spool, wait_s: int, stop: asyncio.Event) -> str | None:
-    """Take what waits into the store, waiting for others to let go of it as long as there is time; say why it did not work."""
+async def _ingest(service: Service, spool: Spool, wait_s: int, stop: asyncio.Event, not_taken: list[str]) -> str | None:
+    """Take what waits into the store, waiting for others to let go of it as long as there is time; say why it did not work.
+
+    What can never be taken is told, and added to `not_taken`.
+    """
     until = asyncio.get_running_loop().time() + wait_s
     while True:
         try:
@@ -96,12 +103,13 @@ async def _ingest(service: Service, spool: Spool, wait_s: int, stop: asyncio.Eve
         except (OSError, MemoryError, Engine.Error) as error:
             trouble = trouble_of_machine(error) or str(error).strip().splitlines()[0]
         else:
+            not_taken += outcome.set_aside + outcome.rejected
             _tell(service, outcome)
-            if not outcome.too_large:
+            if not outcome.left:
                 return None
             # The same again would need as much: they are tried after the next cycle, and others went before them.
-            more = f", and {len(outcome.too_large) - 1} more" if len(outcome.too_large) > 1 else ""
-            return f"{outcome.too_large[0]}{more}"
+            more = f", and {len(outcome.left) - 1} more" if len(outcome.left) > 1 else ""
+            return f"{outcome.left[0]}{more}"
         if stop.is_set() or asyncio.get_running_loop().time() >= until:
             return trouble
         with contextlib.suppress(TimeoutError):
@@ -120,9 +128,12 @@ def _tell(service: Service, outcome: SpoolOutcome) -> None:
 
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Stop cleanly on SIGTERM and SIGINT; a second one ends the program at once."""
+    """Stop cleanly on SIGTERM, SIGINT and SIGHUP; a second one ends the program at once."""
     loop = asyncio.get_running_loop()
-    names = (signal.SIGTERM, signal.SIGINT)
+    names = [signal.SIGTERM, signal.SIGINT]
+    # Who started it with `nohup` wants it to outlive the terminal.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        names.append(signal.SIGHUP)
 
     def told() -> None:
         stop.set()

@@ -13,6 +13,7 @@ between the two loses nothing and doubles nothing. The lease is a lock of the ke
 """
 
 import contextlib
+import errno
 import fcntl
 import gzip
 import json
@@ -61,6 +62,9 @@ class Spool:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.new, self.done, self.bad):
                 folder.mkdir(exist_ok=True)
+            for folder in (self.folder, self.new, self.done, self.bad):
+                if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             lease = (self.folder / "lease").open("a+", encoding="utf-8")
         except OSError as error:
             raise InputError(f"the spool {self.folder} cannot be written: {error.strerror}; name another in [collect]") from None
@@ -123,10 +127,11 @@ class Spool:
 
         Raises:
             InputError: the folder was removed; the lease went with it, so to go on would let two collect into one spool.
+            OSError: it cannot be read just now.
         """
         try:
             paths = list(self.new.iterdir())
-        except OSError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise InputError(
                 f"the spool {self.folder} is gone ({error.strerror}): somebody removed it while it was in use, and what waited "
                 "in it; start the collector again, which makes it anew"

@@ -2,8 +2,9 @@
 
 The request is signed as Standard Webhooks has it, so that a receiver can check it with any library for that: `webhook-id` is the
 alert's key, `webhook-timestamp` the second of the try, `webhook-signature` an HMAC-SHA256 over both and the body. The key is also
-the `Idempotency-Key`. The secret comes from the environment only, the certificate is verified, no redirect is followed, and neither
-`.netrc` nor a proxy of the environment is heeded. No error repeats the address, which may be a secret itself, beyond its host.
+the `Idempotency-Key`. The secret comes from the environment only, and the certificate is verified; no redirect is followed, and
+neither `.netrc` nor a proxy of the environment is heeded. An address may be a secret itself: then it comes from a file, and no
+error repeats it beyond its host.
 """
 
 import base64
@@ -17,11 +18,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 import stamina
 
+from metering.ingest.credentials import secret_in_file
 from metering.model.errors import MeteringError, MisuseError
 from metering.reporting.alerts import Alert
 
@@ -127,11 +130,15 @@ def _unlogged() -> Iterator[None]:
 
 
 def mailbox(url: str) -> Mailbox:
-    """Give the mailbox at an address, with the secret of the environment.
+    """Give the mailbox at an address, or at the one that `@FILE` holds, with the secret of the environment.
 
     Raises:
         MisuseError: the address is none that may be posted to, or there is no secret that is one.
+        InputError: the file cannot be read, or others may read it.
     """
+    # Arguments are for everybody to see who lists processes.
+    if url.startswith("@"):
+        url = secret_in_file(Path(url[1:]), "--notify:", "address")
     _address(url)
     return Mailbox(url, find_secret())
 

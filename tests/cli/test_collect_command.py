@@ -1,5 +1,6 @@
 """`metering collect` as a user meets it: settings, passwords, what it prints, and how it exits."""
 
+import gzip
 import json
 import os
 import signal
@@ -128,6 +129,23 @@ def test_a_log_that_is_full_stops_no_collector(rig):
             assert process.wait(timeout=30) == 1
         finally:
             process.kill()
+
+
+NOT_TAKEN = {"set aside": b"torn", "rejected": gzip.compress(b"no poll\n")}
+
+
+@pytest.mark.parametrize("told", NOT_TAKEN)
+def test_evidence_that_cannot_be_taken_is_a_failure_although_all_was_polled(rig, told):
+    run("collect", "--config", rig.config)
+    (rig.folder / "spool" / "new" / "20260101T000000000000-1-000001.capture.ndjson.gz").write_bytes(NOT_TAKEN[told])
+    rig.sandbox.advance(300)
+    done = run("collect", "--format", "json", "--config", rig.config)
+    assert done.exit_code == 1
+    document = json.loads(done.stdout)
+    assert (document["polls"], document["failures"], document["waiting_files"], document["not_taken"]) == (4, [], 0, 1)
+    assert (told in done.stderr, len(done.stderr.splitlines())) == (True, 1)
+    rig.sandbox.advance(300)
+    assert run("collect", "--config", rig.config).exit_code == 0, "what was told once is over"
 
 
 def test_metrics_that_cannot_be_written_stop_nothing(rig, tmp_path):

@@ -197,6 +197,31 @@ def test_a_snapshot_that_is_shared_with_a_second_polled_account_is_billed_once_t
     assert rig.rows("select owner, snapshot from shared_objects") == [(snapshot.owner, snapshot.uuid)]
 
 
+def test_a_listing_of_other_accounts_only_where_own_ones_were_is_odd_and_counts_as_it_says(rig, monkeypatch):
+    """It may be true, if the last own one was deleted and others are shared; or the provider took the login for another's."""
+
+    def odd():
+        rig.sandbox.advance(300)
+        report = rig.collect()
+        assert (report.polls, report.failures) == (6, [])
+        return [(flag.endpoint, flag.account_name, flag.cause) for flag in report.flags]
+
+    listing, (first, second) = rig.world.listing, rig.world.accounts.values()
+    assert odd() == []
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.world, "listing", lambda account, place: listing(second if account is first else first, place))
+        # At ZRH Ben has none: a list of none is what it is, and a list of Ann's shows him no less than before.
+        assert sorted(odd()) == [("GVA", "Ann AG", "foreign_only"), ("GVA", "Ben Inc", "foreign_only")]
+        assert odd() == [], "it is told once"
+    assert odd() == []
+    assert notes(rig) == {("GVA", "flagged", "foreign_only")}
+    assert [levels(rig)["GVA", name][0] for name in ("Ann AG", "Ben Inc")] == [2, 2], "of four polls, two listed their one snapshot"
+    with rig.meter() as meter:
+        said = [finding.message for finding in meter.bill("2026-10").findings if finding.check == "odd_listings"]
+    assert len(said) == 2
+    assert all("where own ones were before" in message for message in said)
+
+
 def test_a_snapshot_whose_drive_is_gone_is_kept_with_the_drive_it_was_of(rig):
     rig.sandbox.faults.add("drive_null")
     assert rig.collect().failures == []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import itertools
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import stamina
 from collect_help import Rig, causes
 from sandbox_help import running, small_world, with_snapshots
 
-from metering.ingest.client import EndpointClient, tls_context
+from metering.ingest.client import EndpointClient, now_us, tls_context
 from metering.ingest.credentials import Login
 from metering.ingest.failure import RequestFailure
 from metering.ingest.targets import CollectSettings, EndpointSettings
@@ -61,13 +62,13 @@ class Endpoint:
 
 
 @contextlib.asynccontextmanager
-async def asking(*refusals, limits=None, **settings):
+async def asking(*refusals, limits=None, clock=now_us, **settings):
     """Run an endpoint that refuses the first requests so, and a client of it."""
     endpoint = Endpoint(list(refusals))
     server = await asyncio.start_server(endpoint.serve, "127.0.0.1", 0)
     endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/2.0/"
     named = EndpointSettings(url=endpoint.url, requests_per_minute=limits)
-    client = EndpointClient(named, CollectSettings(**settings), ReadingLimits(), tls_context([named]))
+    client = EndpointClient(named, CollectSettings(**settings), ReadingLimits(), tls_context([named]), clock=clock)
     try:
         yield endpoint, client
     finally:
@@ -161,6 +162,26 @@ def test_all_who_were_refused_at_once_do_not_come_back_at_once(refusal):
     again_ns = asyncio.run(run())
     assert len(again_ns) == 12
     assert again_ns[-1] - again_ns[0] > 150_000_000
+
+
+def test_an_answer_from_before_the_machine_slept_is_none_of_now():
+    """What counts the seconds until a timeout stands still while a machine sleeps; the clock that dates a poll does not."""
+    night_us = 8 * 3_600 * 1_000_000
+    clock = itertools.chain((0,), itertools.count(night_us))
+
+    async def run():
+        async with asking(clock=lambda: next(clock)) as (endpoint, client):
+            endpoint.answer_when.set()
+            return endpoint, await client.get("remotesnapshots/", LOGIN)
+
+    with stamina.set_testing(True, attempts=2, cap=True):
+        endpoint, answer = asyncio.run(run())
+    assert len(endpoint.heads) == 2
+    assert answer.answered_us > night_us
+    clock = itertools.cycle((0, night_us))
+    with stamina.set_testing(True, attempts=1, cap=True), pytest.raises(RequestFailure, match="clock went on by 28800 s") as failed:
+        asyncio.run(run())
+    assert failed.value.cause == "timeout"
 
 
 def test_nobody_waits_a_day_because_a_server_says_so():

@@ -1,5 +1,6 @@
 """The spool: lines are durable together, days become one file of each kind, and a crash between any two steps loses no line."""
 
+import asyncio
 import contextlib
 import gzip
 import itertools
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from metering.ingest.keeper import Keeper
 from metering.ingest.spool import KINDS, Spool
 from metering.model.errors import InputError
 
@@ -56,6 +58,38 @@ def test_what_is_not_sealed_does_not_exist(tmp_path, clock):
     after = Spool(tmp_path / "spool", clock=clock)
     with after.held():
         assert list(after.new.iterdir()) == []
+
+
+def test_whoever_gave_a_line_before_the_end_hears_that_it_is_durable_and_nobody_gives_one_after(spool):
+    heard = []
+
+    async def run():
+        keeper = Keeper(spool)
+
+        async def give(line):
+            await keeper.keep("capture", line)
+            heard.append(line)
+
+        first = asyncio.create_task(give("a"))
+        await asyncio.sleep(0)
+        sealing = asyncio.create_task(keeper.flush())
+        await asyncio.sleep(0)
+        # It waits until the first one's batch is sealed, and opens another.
+        second = asyncio.create_task(give("b"))
+        await asyncio.sleep(0)
+        await keeper.end()
+        assert heard == ["a", "b"]
+        late = asyncio.create_task(give("c"))
+        await asyncio.wait({first, second, sealing, late})
+        assert late.cancelled()
+        keeper.begin()
+        again = asyncio.create_task(give("d"))
+        await asyncio.sleep(0)
+        await keeper.end()
+        await again
+
+    asyncio.run(run())
+    assert heard == lines_in(spool) == ["a", "b", "d"]
 
 
 def test_raw_answers_are_for_their_owner_only(spool):

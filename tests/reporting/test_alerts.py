@@ -263,6 +263,36 @@ def test_another_secret_or_another_body_is_found_out():
         Webhook(SECRET).verify(body.replace(b"audit", b"adjut"), told)
 
 
+def test_an_address_that_is_a_secret_is_read_from_a_file_and_stands_in_no_argument(month, tmp_path):
+    place = tmp_path / "address"
+    place.touch(mode=0o600)
+    words = ("audit", "--period", OCTOBER, "--check", "--notify", f"@{place}")
+    with receiving(204) as server:
+        place.write_text(f"{server.url}\n")
+        done = run(month.settings.store, *words)
+        assert (done.returncode, done.stderr.count("told 127.0.0.1:")) == (3, 1)
+        assert [path for path, _, _ in server.came] == ["/hook?token=of-the-address"]
+        place.chmod(0o644)
+        refused = run(month.settings.store, *words)
+        assert len(server.came) == 1
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"metering: --notify: {place} may be read by others: chmod 600 {place}, and change the address\n"
+    place.chmod(0o600)
+    for content, code in (
+        ("", 1),
+        ("https://example.com/a\nhttps://example.com/b\n", 1),
+        ("http://example.com/?token=c4nary\n", 2),
+    ):
+        place.write_text(content)
+        done = run(month.settings.store, *words)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (code, "", 1)
+        assert "example.com" not in done.stderr
+    place.unlink()
+    assert "cannot be read: No such file" in run(month.settings.store, *words).stderr
+    done = run(month.settings.store, *words[:-1], "@~nobody-of-this-name/address")
+    assert (done.returncode, "somebody who has none" in done.stderr) == (1, True)
+
+
 def test_what_is_asked_wrongly_is_misuse_before_anything_is_computed(month):
     store = month.settings.store
     url = "https://example.com/hook"
