@@ -151,8 +151,13 @@ def collecting(rig: "Rig", every: str = "1s", *, before: tuple[str, ...] = (), *
         "--config",
         str(rig.config),
     ]
-    with (rig.folder / "cycles.ndjson").open("w") as out, (rig.folder / "said.txt").open("w") as err:
-        process = subprocess.Popen(words, **({"stdout": out, "stderr": err, "text": True} | more))
+    # Whoever runs the tests by `nohup` means the tests to stay, and not what they start.
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with (rig.folder / "cycles.ndjson").open("w") as out, (rig.folder / "said.txt").open("w") as err:
+            process = subprocess.Popen(words, **({"stdout": out, "stderr": err, "text": True} | more))
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
     try:
         yield Collecting(rig, process)
     finally:

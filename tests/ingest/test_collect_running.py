@@ -36,8 +36,12 @@ def rig(tmp_path):
 
 
 def grow(rig):
-    """Let the newest snapshot grow, whose drive is written to."""
+    """Let the newest snapshot grow, whose drive is written to, in a second in which nobody was answered before."""
     with rig.world.lock:
+        answered_s = rig.world.now_s
+        while rig.world.now_s <= answered_s:
+            time.sleep(0.005)
+            rig.sandbox.sandbox.catch_up()
         drive = list(rig.world.drives.values())[-1]
         rig.world.write(drive, range(40, 50))
 
