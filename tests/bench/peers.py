@@ -21,7 +21,8 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
-from generate import CYCLE_SECONDS, generate
+from generate import CYCLE_SECONDS
+from measure import made
 
 STEPS = """
     with levels as (
@@ -192,7 +193,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="metering-bench-") as folder:
         facts = options.facts or Path(folder) / "facts"
         if options.facts is None:
-            generate(facts, days=options.days)
+            made(facts, f"--days={options.days}")
         period = f"2026-10-01..2026-10-{options.days + 1:02d}"
         until = ("--as-of", f"2026-10-{options.days + 1:02d}")
         store = f"{folder}/store.duckdb"
@@ -204,7 +205,7 @@ def main() -> None:
         if "pandas" in options.only:
             few = Path(folder) / "few"
             share = max(1, options.days // 30)
-            generate(few, days=share)
+            made(few, f"--days={share}")
             want = measured("duckdb", few)
             got = measured("pandas", few)
             if want and got:
