@@ -16,7 +16,7 @@ from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
 from metering.ingest.folds import are_told_once, count_folds, drop_folds, fold, read_together
-from metering.ingest.sources import FOLD_COLUMNS, listed, parquet_source, text_source
+from metering.ingest.sources import FOLD_COLUMNS, parquet_source, spooled, text_source
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
 from metering.model.clock import Clock
@@ -165,9 +165,9 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
         if file.format != "parquet":
             parsed.append(text_source(engine, file, number, spool, _checked))
             yield file.shown
-    spooled = [f"(from read_parquet({listed(parsed)}))"] if parsed else []
+    told_by_text = [f"({spooled(parsed)})"] if parsed else []
     for view, sources in (("judged_samples", in_place), ("folded_samples", folded)):
-        judged = " union all by name ".join([f"({_checked(*sources)})", *spooled])
+        judged = " union all by name ".join([f"({_checked(*sources)})", *told_by_text])
         engine.connection.execute(f"create or replace temp view {view} as {judged}")
     part_count = 1 + count_folds(engine) // FOLDS_AT_ONCE
     told_once = len(folds) == len(files) and are_told_once(engine, folds)

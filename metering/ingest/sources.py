@@ -4,8 +4,10 @@ A raw row is text as it came, with the file and row it came from; nothing is jud
 line that is no JSON, an identifier that is a number). Text formats are parsed once, into a temporary Parquet file, because
 staging reads the rows more than once; Parquet is read where it lies.
 
-DuckDB parses sound text in bulk. What it refuses is read again line by line in Python, which tells the damaged lines from the
-others: slower, but nothing else in the file is lost. Row numbers count a file's rows; negative ones name a line.
+DuckDB parses sound text in bulk, on all cores: rows are not numbered while they are read, which only one core can do, but by the
+place where they lie in the temporary file, which keeps their order. What DuckDB refuses is read again line by line in Python,
+which tells the damaged lines from the others: slower, but nothing else in the file is lost. Row numbers count a file's rows;
+negative ones name a line.
 """
 
 import csv
@@ -28,6 +30,8 @@ IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status",
 # A sign that stands in no text, so that a line is one column.
 _NO_DELIMITER = "\U0010ffff"
 _CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='none'"""
+# A row that gets the number of its place, see `spooled`.
+_UNNUMBERED = {"row_number": "cast(null as bigint)"}
 # Types whose every value is a BIGINT; what may be larger is judged as text.
 WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
@@ -35,9 +39,9 @@ _LISTINGS_PER_FILE = 2**40
 
 
 def text_source(engine: Engine, file: FactFile, number: int, spool: Path, checked: Callable[[str], str]) -> Path:
-    """Parse and check a text file into `spool`, in one go, and give the SQL that selects its checked rows.
+    """Parse and check a text file into a Parquet file in `spool`, in one go, and give its path; `spooled` reads it.
 
-    `checked` makes of the SQL of raw rows that of checked ones.
+    `checked` makes of the SQL of raw rows that of checked ones, one for one and in their order.
 
     Raises:
         InputError: the file cannot be read at all, or changed while it was read.
@@ -56,6 +60,12 @@ def text_source(engine: Engine, file: FactFile, number: int, spool: Path, checke
         plain.unlink()
     file.assert_unchanged()
     return target
+
+
+def spooled(paths: Iterable[Path]) -> str:
+    """Give the SQL that selects the checked rows of parsed text files; rows without a number get that of their place."""
+    source = f"read_parquet({listed(paths)}, file_row_number=true)"
+    return f"select * exclude (file_row_number) replace (coalesce(row_number, file_row_number + 1) as row_number) from {source}"
 
 
 def listed(paths: Iterable[Path]) -> str:
@@ -156,7 +166,7 @@ def _csv(file: FactFile, number: int, plain: Path) -> str:
         f"read_csv([{quoted(glob_escaped(plain))}], {_CSV}, skip={file.skipped:d}, delim={quoted(file.delimiter)}, "
         f"columns={_typed(columns, 'VARCHAR')})"
     )
-    return raw_rows(number, values, f"(select row_number() over () as row_number, * from {source})")
+    return raw_rows(number, values | _UNNUMBERED, source)
 
 
 def _ndjson(file: FactFile, number: int, plain: Path) -> str:
@@ -172,7 +182,7 @@ def _ndjson(file: FactFile, number: int, plain: Path) -> str:
         f"read_json([{quoted(glob_escaped(plain))}], format='newline_delimited', compression='none', "
         f"maximum_object_size={file.limits.line_bytes:d}, columns={_typed(columns, 'JSON')})"
     )
-    return raw_rows(number, values, f"(select row_number() over () as row_number, * from {source})")
+    return raw_rows(number, values | _UNNUMBERED, source)
 
 
 def _line_by_line(file: FactFile, number: int, rows: Path, mended: Path) -> str:

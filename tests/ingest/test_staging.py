@@ -202,6 +202,26 @@ def test_a_null_character_in_an_identifier_is_refused_and_in_a_name_kept(tmp_pat
     assert outcome.rejections[0].field == "snapshot"
 
 
+@pytest.mark.parametrize(("ending", "name_length"), [("csv", 500), ("ndjson", 2_000)])
+def test_a_rejected_row_is_told_by_its_line_in_files_that_several_cores_read_at_once(tmp_path, ending, name_length):
+    # Names so long that the first file is read in several parts: each core takes 8 MiB of CSV or 32 MiB of NDJSON.
+    files = {
+        tmp_path / f"many.{ending}": (40_000, (3, 20_001, 30_333, 39_999)),
+        tmp_path / f"more.{ending}": (400, (0, 399)),
+    }
+    for file, (many, wrong) in files.items():
+        rows = [
+            sample(at(i // 100), "wrong" if i in wrong else i, f"snapshot-{i % 100}", file.stem, name=f"{i % 7}" * name_length)
+            for i in range(many)
+        ]
+        file.write_bytes(csv_bytes(rows) if ending == "csv" else ndjson_bytes(rows))
+    with metering.open(":memory:") as meter:
+        outcome = meter.ingest(list(files))
+    told = sorted((item.file, item.line, item.value) for item in outcome.rejections if item.field == "allocated_size")
+    assert told == [(str(file), i + 1 + (ending == "csv"), "wrong") for file, (_, wrong) in files.items() for i in wrong]
+    assert counts(outcome) == (40_400 - 600, 0, 0, 600, 0)
+
+
 def test_a_rejected_row_takes_its_poll_with_it_and_no_other(tmp_path):
     rows = [
         sample(at(0), 5, "s1"), sample(at(0), -5, "s2"), sample(at(0), 6, "s3"),
