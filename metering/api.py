@@ -14,23 +14,15 @@ from metering.books.bills import bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
 from metering.engine.duckdb import Engine
-from metering.ingest.ingest import IngestOutcome, ingest
 from metering.model.errors import InputError, MisuseError
-from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import parse_period
 from metering.model.progress import Progress, silent
-from metering.model.reconciliation import Reconciliation
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table
-from metering.planning.quote import Quote
-from metering.planning.quote_request import QuoteRequest, make_quotes
-from metering.reporting.audit_books import audit
-from metering.reporting.explaining import explain
 from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
-from metering.reporting.reconcile.asking import ReconcileRequest, obtain, reconcile_request
 from metering.reporting.reports import BY, By, make_report, parse_by, statement
 from metering.store import Store, ingest_known_at
 
@@ -40,7 +32,11 @@ if TYPE_CHECKING:
     from metering.ingest.backfill import Backfilled
     from metering.ingest.check import CheckRow
     from metering.ingest.cycle import CycleReport
+    from metering.ingest.ingest import IngestOutcome
     from metering.ingest.service import Service
+    from metering.model.explanation import ExplainedAdjustment, Explanation
+    from metering.model.reconciliation import Reconciliation
+    from metering.planning.quote import Quote
 
 PathLike = str | Path
 
@@ -80,8 +76,10 @@ class Meter(Deciding):
         strict: bool = False,
         supersede: bool = False,
         progress: Progress = silent,
-    ) -> IngestOutcome:
+    ) -> "IngestOutcome":
         """Take facts into the store: facts directories and files, all read together, in one transaction."""
+        from metering.ingest.ingest import ingest  # noqa: PLC0415 -- a bill does not wait for what reads facts
+
         places = [paths] if isinstance(paths, (str, Path)) else paths
         return ingest(
             self._store, [Path(place) for place in places], strict=strict, supersede=supersede, now_s=self._clock(),
@@ -185,7 +183,7 @@ class Meter(Deciding):
         as_of: str | None = None,
         known_at: str | int | None = None,
         progress: Progress = silent,
-    ) -> Explanation | ExplainedAdjustment:
+    ) -> "Explanation | ExplainedAdjustment":
         """Explain one charge, down to the samples, and say whether they give the same amount as the bill has.
 
         Args:
@@ -196,6 +194,8 @@ class Meter(Deciding):
             known_at: use only facts ingested by then, as in `bill`.
             progress: called with each stage, how many are done and how many there are.
         """
+        from metering.reporting.explaining import explain  # noqa: PLC0415 -- a bill does not wait for it
+
         with self._store.reading() as engine:
             return explain(
                 engine, charge_id, None if period is None else parse_period(period),
@@ -214,6 +214,8 @@ class Meter(Deciding):
 
         Takes as_of, known_at and progress as `bill` does. Sorted by check, account and location.
         """
+        from metering.reporting.audit_books import audit  # noqa: PLC0415 -- a bill does not wait for it
+
         named = self.last_full_month()[0] if period is None else period
         with self._store.reading() as engine:
             terms = self.terms(engine, named, as_of, known_at)
@@ -224,24 +226,32 @@ class Meter(Deciding):
     def reconcile(
         self, period: str, *, as_of: str | None = None, known_at: str | int | None = None, progress: Progress = silent,
         **asked: Any,
-    ) -> Reconciliation:  # fmt: skip
+    ) -> "Reconciliation":  # fmt: skip
         """Hold our figures of a period against the provider's own, row by row; nothing is written.
 
         Takes the fields of `ReconcileRequest`: one of the files `ledger`, `usage`, `dailyburst`, or `live`, which names one of
         these lists; `account`, `location`, `tolerance`, `jitter`.
         """
+        from metering.reporting.reconcile.asking import (  # noqa: PLC0415 -- a bill does not wait for it
+            ReconcileRequest,
+            obtain,
+            reconcile_request,
+        )
+
         request = ReconcileRequest(**asked)
         obtained = obtain(request, parse_period(period), self.settings.targets)
         options: dict[str, Any] = {"as_of": as_of, "known_at": known_at, "account": request.account, "progress": progress}
         with self.computed(period, **options) as (engine, computation):
             return reconcile_request(engine, computation, request, obtained)
 
-    def quote(self, **asked: Any) -> list[Quote]:
+    def quote(self, **asked: Any) -> "list[Quote]":
         """Quote a subscription and what follows it; nothing is bought and nothing is written.
 
         Takes the fields of `QuoteRequest`: `amount` with any of `start`, `end`, `period`, or `extend`; `location`, and `price` with
         `unit`, or `currency` or `account` for the price in the store; `times`, `now`.
         """
+        from metering.planning.quote_request import QuoteRequest, make_quotes  # noqa: PLC0415 -- a bill does not wait for it
+
         request = QuoteRequest(**asked)
         now_s = self._clock() if request.now is None else read_instant(request.now, "--now")
         with self._store.reading() if request.needs_store else contextlib.nullcontext() as engine:

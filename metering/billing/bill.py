@@ -9,8 +9,8 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from metering.billing import findings
-from metering.billing.money import AMOUNT_PLACES, amount_due, charge_amount, ratio, round_ratio, total
-from metering.billing.rates import RateBook
+from metering.billing.money import AMOUNT_PLACES, Price, amount_due, charge_amount, ratio, round_ratio, total
+from metering.billing.rates import Rate, RateBook
 from metering.billing.usage import Computation
 from metering.engine.interface import QueryEngine
 from metering.model.period import date_text
@@ -47,31 +47,42 @@ def usage_rows(engine: QueryEngine) -> list[UsageRow]:
 def charge_lines(engine: QueryEngine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:
     """Price burst by account, location, UTC date and rate."""
     lines: list[ChargeLine] = []
+    alike: dict[tuple[int, str | None], tuple[dict[str, Any], Price | None, tuple[Any, ...]]] = {}
     for row in engine.rows("billing/burst_lines"):
-        rate = book.rates[row["rate_key"]]
-        currency = accounts[row["account"]]["currency"] if row["account"] in accounts else None
+        account, location, date_s, rate_key = row["account"], row["location"], row["date_s"], row["rate_key"]
+        currency = accounts[account]["currency"] if account in accounts else None
+        if (rate_key, currency) not in alike:
+            alike[rate_key, currency] = _said_alike(book.rates[rate_key], currency)
+        said, price, key = alike[rate_key, currency]
         byte_seconds = int(row["burst_byte_seconds"])
-        price = rate.price
-        lines.append(ChargeLine(
-            charge_id=charge_id(
-                "burst", row["account"], row["location"], row["date_s"], rate.level, currency,
-                *((str(price.per_byte_second), price.unit) if price else ("", "")),
-            ),
-            kind="burst",
-            account=row["account"],
-            location=row["location"],
-            date=row["date_s"],
-            level=rate.level,
-            currency=currency,
-            price=price.text if price else None,
-            unit=price.unit if price else None,
-            multiplier=price.multiplier if price else None,
-            burst_byte_seconds=byte_seconds,
-            burst_seconds=int(row["burst_seconds"]),
-            peak_burst_bytes=int(row["peak_burst_bytes"]),
-            amount=charge_amount(byte_seconds, price) if price else None,
-        ))  # fmt: skip
+        lines.append(
+            ChargeLine(
+                charge_id=charge_id("burst", account, location, date_s, *key),
+                account=account,
+                location=location,
+                date=date_s,
+                burst_byte_seconds=byte_seconds,
+                burst_seconds=row["burst_seconds"],
+                peak_burst_bytes=int(row["peak_burst_bytes"]),
+                amount=charge_amount(byte_seconds, price) if price else None,
+                **said,
+            )
+        )
     return sorted(lines, key=line_order)
+
+
+def _said_alike(rate: Rate, currency: str | None) -> tuple[dict[str, Any], Price | None, tuple[Any, ...]]:
+    """Give what all lines of a rate and currency say alike, their price, and what of them is part of a charge's name."""
+    price = rate.price
+    said = {
+        "kind": "burst",
+        "level": rate.level,
+        "currency": currency,
+        "price": price.text if price else None,
+        "unit": price.unit if price else None,
+        "multiplier": price.multiplier if price else None,
+    }
+    return said, price, (rate.level, currency, *((str(price.per_byte_second), price.unit) if price else ("", "")))
 
 
 def line_order(line: ChargeLine) -> tuple[Any, ...]:
@@ -83,8 +94,9 @@ def line_order(line: ChargeLine) -> tuple[Any, ...]:
 
 def charge_id(kind: str, account: str, location: str, date_s: int, level: int, currency: str | None, *price: str) -> str:
     """Name a charge by what it is for, the same in every computation: its date and a digest of its key."""
-    key = "\x1f".join((kind, account, location, date_text(date_s), str(level), currency or "", *price))
-    return f"{date_text(date_s)}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    date = date_text(date_s)
+    key = "\x1f".join((kind, account, location, date, str(level), currency or "", *price))
+    return f"{date}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def episodes(engine: QueryEngine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[Episode]:
@@ -100,7 +112,7 @@ def episodes(engine: QueryEngine, book: RateBook, accounts: dict[str, dict[str, 
                 location=first["location"],
                 start=min(part["starts_at_s"] for part in parts),
                 end=max(part["ends_at_s"] for part in parts),
-                peak_burst_bytes=int(max(part["peak_burst_bytes"] for part in parts)),
+                peak_burst_bytes=max(int(part["peak_burst_bytes"]) for part in parts),
                 burst_byte_seconds=sum(int(part["burst_byte_seconds"]) for part in parts),
                 currency=account["currency"] if account else None,
                 amount=parts_amount(parts, book),

@@ -105,7 +105,7 @@ def show_bill(common: Common, made: "Bill") -> None:
     from metering.cli.render import print_json, print_table  # noqa: PLC0415
 
     if common.format is Format.JSON:
-        print_json(made.document())
+        print_json(made)
     elif common.format is Format.CSV:
         from metering.reporting.reports import statement  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from metering.model.period import date_text, instant_seconds, instant_text
 
@@ -24,6 +24,15 @@ Instant = Annotated[int, PlainSerializer(instant_text, return_type=str), _read(i
 Date = Annotated[int, PlainSerializer(date_text, return_type=str), _read(instant_seconds)]
 State = Literal["measured", "held", "partial", "missing"]
 Severity = Literal["error", "warning", "info"]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _unsaid() -> Any:
+    """Give the default of a field that is not named where it says nothing."""
+    return Field(default=None, exclude_if=_is_none)
 
 
 class Row(BaseModel):
@@ -80,7 +89,7 @@ class ChargeLine(Row):
     burst_seconds: int
     peak_burst_bytes: BigInteger
     amount: Money | None
-    adjusts: str | None = None
+    adjusts: str | None = _unsaid()
 
 
 class Episode(Row):
@@ -124,13 +133,12 @@ class Finding(Row):
     account: str | None = None
     location: str | None = None
     message: str
-    count: int | None = None
-    seconds: int | None = None
+    count: int | None = _unsaid()
+    seconds: int | None = _unsaid()
 
     def document(self) -> dict[str, Any]:
         """Give the JSON object; one without count or seconds does not name them."""
-        document = self.model_dump(mode="json")
-        return {name: value for name, value in document.items() if value is not None or name not in ("count", "seconds")}
+        return self.model_dump(mode="json")
 
 
 def called(names: Mapping[str, str | None]) -> dict[str, str]:
@@ -171,8 +179,4 @@ class Bill(Row):
 
     def document(self) -> dict[str, Any]:
         """Give the JSON document; a line that adjusts nothing does not name what."""
-        document = self.model_dump(mode="json") | {"findings": [finding.document() for finding in self.findings]}
-        for line in document["lines"]:
-            if line["adjusts"] is None:
-                del line["adjusts"]
-        return document
+        return self.model_dump(mode="json")

@@ -39,8 +39,8 @@ select
     rate_key,
     min(starts_at_s) as starts_at_s,
     max(ends_at_s) as ends_at_s,
-    max(peak_burst_bytes) as peak_burst_bytes,
-    sum(burst_byte_seconds) as burst_byte_seconds
+    cast(max(peak_burst_bytes) as varchar) as peak_burst_bytes,
+    cast(sum(burst_byte_seconds) as varchar) as burst_byte_seconds
 from numbered
 group by unit_key, episode_number, account, location, rate_key
 order by unit_key, episode_number, rate_key

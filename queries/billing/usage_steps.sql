@@ -4,6 +4,8 @@
 -- params stop_s, first_midnight_s
 -- why    The one table that everything is summed from. Burst is the positive part of occupied - entitled here, at every
 --        instant, before anything is added up. Time before the first poll of the first collection is in no state, so not here.
+--        A running sum takes as long as all the rest, so how many collections are known, held and missing is one number:
+--        2^21 for each that is held, 2^42 for each that is missing.
 with
 
 changes as (
@@ -12,9 +14,7 @@ changes as (
         starts_at_s,
         occupied_bytes,
         cast(0 as decimal(38, 0)) as entitled_bytes,
-        known_count,
-        held_count,
-        missing_count,
+        known_count + 2097152 * held_count + 4398046511104 * missing_count as state_counts,
         0 as rate_count
     from occupied_changes
     union all
@@ -23,9 +23,7 @@ changes as (
         starts_at_s,
         cast(0 as decimal(38, 0)) as occupied_bytes,
         entitled_bytes,
-        0 as known_count,
-        0 as held_count,
-        0 as missing_count,
+        cast(0 as bigint) as state_counts,
         0 as rate_count
     from entitled_changes
     union all
@@ -34,9 +32,7 @@ changes as (
         r.starts_at_s,
         cast(0 as decimal(38, 0)) as occupied_bytes,
         cast(0 as decimal(38, 0)) as entitled_bytes,
-        0 as known_count,
-        0 as held_count,
-        0 as missing_count,
+        cast(0 as bigint) as state_counts,
         1 as rate_count
     from units as u
     inner join rate_steps as r
@@ -48,9 +44,7 @@ changes as (
         d.midnight_s as starts_at_s,
         cast(0 as decimal(38, 0)) as occupied_bytes,
         cast(0 as decimal(38, 0)) as entitled_bytes,
-        0 as known_count,
-        0 as held_count,
-        0 as missing_count,
+        cast(0 as bigint) as state_counts,
         0 as rate_count
     from units as u
     cross join (select unnest(generate_series($first_midnight_s, $stop_s - 1, 86400)) as midnight_s) as d
@@ -62,9 +56,7 @@ instants as (
         starts_at_s,
         sum(occupied_bytes) as occupied_bytes,
         sum(entitled_bytes) as entitled_bytes,
-        sum(known_count) as known_count,
-        sum(held_count) as held_count,
-        sum(missing_count) as missing_count,
+        cast(sum(state_counts) as bigint) as state_counts,
         sum(rate_count) as rate_count
     from changes
     group by unit_key, starts_at_s
@@ -77,9 +69,7 @@ levels as (
         lead(starts_at_s, 1, $stop_s) over (partition by unit_key order by starts_at_s) as ends_at_s,
         sum(occupied_bytes) over (partition by unit_key order by starts_at_s rows unbounded preceding) as occupied_bytes,
         sum(entitled_bytes) over (partition by unit_key order by starts_at_s rows unbounded preceding) as entitled_bytes,
-        sum(known_count) over (partition by unit_key order by starts_at_s rows unbounded preceding) as known_count,
-        sum(held_count) over (partition by unit_key order by starts_at_s rows unbounded preceding) as held_count,
-        sum(missing_count) over (partition by unit_key order by starts_at_s rows unbounded preceding) as missing_count,
+        sum(state_counts) over (partition by unit_key order by starts_at_s rows unbounded preceding) as state_counts,
         sum(rate_count) over (partition by unit_key order by starts_at_s rows unbounded preceding) as rate_ordinal
     from instants
 )
@@ -96,9 +86,9 @@ select
     greatest(l.occupied_bytes - l.entitled_bytes, 0) as burst_bytes,
     greatest(l.entitled_bytes - l.occupied_bytes, 0) as unused_bytes,
     case
-        when l.missing_count = l.known_count then 'missing'
-        when l.missing_count > 0 then 'partial'
-        when l.held_count > 0 then 'held'
+        when l.state_counts // 4398046511104 = l.state_counts % 2097152 then 'missing'
+        when l.state_counts >= 4398046511104 then 'partial'
+        when l.state_counts >= 2097152 then 'held'
         else 'measured'
     end as state,
     r.rate_key
@@ -109,4 +99,4 @@ inner join rate_steps as r
     on u.currency = r.currency
     and u.location = r.location
     and l.rate_ordinal = r.ordinal
-where l.known_count > 0
+where l.state_counts > 0
