@@ -204,27 +204,31 @@ def _polls_of(polls: str, text: str) -> str:
     It does where the polls of a collection have one time in their slots, one to a slot, and are numbered on: slots and numbers
     are told by their bits, and that they follow each other alike by the sum of their products, which no other order reaches.
     """
-    slot, number = "(poll_s % 14400) // 300", "poll_key % 4294967296"
+    slot, number = "greatest((poll_s % 14400) // 300, 0)", "poll_key % 4294967296"
+    block_s = "case when poll_s >= 0 then poll_s - poll_s % 14400 else -1 end"
     blocks = (
-        "select ingest_seq, collection_key, poll_s - poll_s % 14400 as block_s, count(*) as poll_count, "
-        "min(poll_key) as first_key, max(poll_key) as last_key, min(poll_s % 300) as phase_s, max(poll_s % 300) as last_phase_s, "
+        f"select ingest_seq, collection_key, {block_s} as block_s, count(*) as poll_count, "
+        "min(poll_key) as first_key, max(poll_key) as last_key, min(poll_s) as first_s, max(poll_s) as last_s, "
+        "min(poll_s % 300) as phase_s, max(poll_s % 300) as last_phase_s, "
         "min(file_number) as file_number, max(file_number) as last_file_number, "
         f"bit_or(cast(1 as bigint) << cast({slot} as integer)) as slots, "
-        f"bit_or(cast(1 as bigint) << cast(poll_key % 62 as integer)) as numbers, sum(({number}) * ({slot})) as order_sum "
-        f"from {polls} as p where poll_s >= 0 and poll_key >= 0 and ingest_seq in "
-        f"(select ingest_seq from {polls} as q group by ingest_seq having max(poll_s)::hugeint - min(poll_s) >= 14400) group by all"
+        "bit_or(cast(1 as bigint) << cast(greatest(poll_key % 62, 0) as integer)) as numbers, "
+        f"sum(({number}) * ({slot})) as order_sum from {polls} as p group by all"
     )
     is_regular = (
-        "poll_count = bit_count(slots) and poll_count = bit_count(numbers) and poll_count - 1 = last_key - first_key "
+        "block_s >= 0 and first_key >= 0 and poll_count = bit_count(slots) and poll_count = bit_count(numbers) "
+        "and poll_count - 1 = last_key - first_key "
         "and first_key // 4294967296 = collection_key and last_key // 4294967296 = collection_key "
-        "and phase_s = last_phase_s and file_number = last_file_number"
+        "and phase_s = last_phase_s and file_number = last_file_number and ingest_seq in "
+        "(select ingest_seq from blocks group by ingest_seq having max(last_s)::hugeint - min(first_s) >= 14400)"
     )
     block = "concat_ws('|', 'block', collection_key, block_s, phase_s, slots, first_key, order_sum, file_number)"
     return (
-        f"with blocks as materialized (select * from ({blocks}) where {is_regular}) "
-        f"select ingest_seq, poll_count, {block} from blocks union all "
-        f"select ingest_seq, 1, {text} from {polls} as p anti join blocks as b on p.ingest_seq = b.ingest_seq "
-        "and p.collection_key = b.collection_key and p.poll_s - p.poll_s % 14400 = b.block_s"
+        f"with blocks as materialized ({blocks}), "
+        f"told as materialized (select *, coalesce({is_regular}, false) as is_regular from blocks) "
+        f"select ingest_seq, poll_count, {block} from told where is_regular union all "
+        f"select ingest_seq, 1, {text} from {polls} as p semi join (select * from told where not is_regular) as b "
+        f"on p.ingest_seq = b.ingest_seq and p.collection_key = b.collection_key and {block_s} = b.block_s"
     )
 
 

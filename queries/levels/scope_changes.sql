@@ -1,20 +1,21 @@
 -- name   scope_changes
 -- grain  one row a feed and an instant at which something of it changes, before the scope begins included
--- reads  scope_polls, scope_pieces, scope_feeds
+-- reads  scope_stretches, scope_pieces, scope_feeds
 -- params cycle_s, max_hold_s
 -- why    Levels and states as their changes, which are few and can be added. Each poll holds until the next: measured where
 --        that comes within 1.5 cycles, else measured for one cycle, held up to max_hold, then missing. A feed is in one state at
 --        a time, so bytes and state are added as one number: 10^36 more where it is held, 2 x 10^36 more where it is missing.
+--        When a poll was is told by its place in its stretch, or by the poll itself where it has one of its own.
 with
 
 gaps as (
     select
         collection_key,
-        poll_s + $cycle_s as measured_until_s,
-        least(next_s, poll_s + $max_hold_s) as held_until_s,
+        last_s + $cycle_s as measured_until_s,
+        least(next_s, last_s + $max_hold_s) as held_until_s,
         next_s
-    from scope_polls
-    where 2 * (next_s - poll_s) > 3 * $cycle_s
+    from scope_stretches
+    where 2 * (next_s - last_s) > 3 * $cycle_s
 ),
 
 states as (
@@ -54,19 +55,38 @@ state_changes as (
 
 select
     c.feed_key,
-    p.poll_s as changes_at_s,
+    s.first_s + (c.first_poll_key - s.first_poll_key) * $cycle_s as changes_at_s,
     cast(c.allocated_size as decimal(38, 0)) as level_change
 from scope_pieces as c
-inner join scope_polls as p
-    on c.first_poll_key = p.poll_key
+inner join scope_stretches as s
+    on c.first_poll_key // 64 = s.block
 union all
 select
     c.feed_key,
-    p.next_s as changes_at_s,
+    s.first_s as changes_at_s,
+    cast(c.allocated_size as decimal(38, 0)) as level_change
+from scope_pieces as c
+inner join (select * from scope_stretches where block is null) as s
+    on c.first_poll_key = s.first_poll_key
+union all
+select
+    c.feed_key,
+    case
+        when c.last_poll_key < s.last_poll_key then s.first_s + (c.last_poll_key + 1 - s.first_poll_key) * $cycle_s
+        else s.next_s
+    end as changes_at_s,
     cast(-c.allocated_size as decimal(38, 0)) as level_change
 from scope_pieces as c
-inner join scope_polls as p
-    on c.last_poll_key = p.poll_key
+inner join scope_stretches as s
+    on c.last_poll_key // 64 = s.block
+union all
+select
+    c.feed_key,
+    s.next_s as changes_at_s,
+    cast(-c.allocated_size as decimal(38, 0)) as level_change
+from scope_pieces as c
+inner join (select * from scope_stretches where block is null) as s
+    on c.last_poll_key = s.last_poll_key
 union all
 select
     f.feed_key,

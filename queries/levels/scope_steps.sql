@@ -1,6 +1,6 @@
 -- name   scope_steps
 -- grain  one row a feed and interval [starts_at_s, ends_at_s), within one UTC day, in which its level and its state are constant
--- reads  scope_changes, scope_polls, scope_feeds, level_scope
+-- reads  scope_changes, scope_stretches, scope_feeds, level_scope
 -- params none
 -- why    What each feed says, from its collection's first poll on. Missing time counts nothing. Bytes and state are one running
 --        sum (scope_changes): each more takes as long as all the rest.
@@ -9,13 +9,13 @@ with
 begins as (
     select
         f.feed_key,
-        greatest(min(p.poll_s), max(w.from_s)) as begins_at_s,
+        greatest(min(s.first_s), max(w.from_s)) as begins_at_s,
         max(w.until_s) as until_s
-    from scope_polls as p
+    from scope_stretches as s
     inner join level_scope as w
-        on p.collection_key = w.collection_key
+        on s.collection_key = w.collection_key
     inner join scope_feeds as f
-        on p.collection_key = f.collection_key
+        on s.collection_key = f.collection_key
     group by f.feed_key
 ),
 

@@ -24,7 +24,7 @@ filled as (
         coalesce(drive, '') as drive,
         coalesce(status, '') as status,
         coalesce(name, '') as name,
-        coalesce(owner, account, '') as owner,
+        owner,
         drive_size,
         problem,
         problem_value,
@@ -40,7 +40,7 @@ shaped as (
     select
         *,
         poll_s is null and regexp_matches(poll_time, '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,18})?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$') as is_instant,
-        owner <> account and problem is null as is_shared
+        coalesce(owner <> account, false) and problem is null as is_shared
     from filled
 ),
 
@@ -123,7 +123,7 @@ select
     case when snapshot = '' then '' else status end as status,
     case when snapshot = '' then '' else name end as name,
     is_shared,
-    owner,
+    coalesce(owner, account) as owner,
     drive_size,
     poll_problem is null as is_poll_known,
     coalesce(problem, poll_problem, sample_problem) as problem,
