@@ -1,7 +1,7 @@
 """Levels: what each collection says of each location it feeds, as steps, computed from polls and runs of samples.
 
-    scope_stretches ─> scope_segments ─> scope_pieces ─┐
-                  └────────────────────────────────────┴─> scope_changes ─> scope_steps ─> day_levels
+    scope_blocks ─> scope_stretches ─┬─> scope_segments ─> scope_pieces ─┐
+                                     └───────────────────────────────────┴─> scope_changes ─> scope_steps ─> day_levels
 
 Ingest keeps the levels of every whole UTC day, so that a bill reads days, not polls; a late poll costs the days that it touches
 of its own collection. A day is whole where no later poll can change it: where the collection was polled in a later one, or its
@@ -16,7 +16,7 @@ from metering.engine.interface import QueryEngine
 from metering.model.clock import Clock
 
 _STAGES = (
-    "levels/scope_stretches", "levels/scope_segments", "levels/scope_pieces", "levels/scope_changes", "levels/scope_steps",
+    "levels/scope_blocks", "levels/scope_stretches", "levels/scope_segments", "levels/scope_pieces", "levels/scope_changes", "levels/scope_steps",
 )  # fmt: skip
 _STEP_COLUMNS = {
     "feed_key": "bigint", "starts_at_s": "bigint", "ends_at_s": "bigint", "occupied_bytes": "decimal(38, 0)",

@@ -5,7 +5,6 @@
 -- why    Levels and states as their changes, which are few and can be added. Each poll holds until the next: measured where
 --        that comes within 1.5 cycles, else measured for one cycle, held up to max_hold, then missing. A feed is in one state at
 --        a time, so bytes and state are added as one number: 10^36 more where it is held, 2 x 10^36 more where it is missing.
---        When a poll was is told by its place in its stretch, or by the poll itself where it has one of its own.
 with
 
 gaps as (
@@ -54,39 +53,16 @@ state_changes as (
 )
 
 select
-    c.feed_key,
-    s.first_s + (c.first_poll_key - s.first_poll_key) * $cycle_s as changes_at_s,
-    cast(c.allocated_size as decimal(38, 0)) as level_change
-from scope_pieces as c
-inner join scope_stretches as s
-    on c.first_poll_key // 64 = s.block
+    feed_key,
+    starts_at_s as changes_at_s,
+    cast(allocated_size as decimal(38, 0)) as level_change
+from scope_pieces
 union all
 select
-    c.feed_key,
-    s.first_s as changes_at_s,
-    cast(c.allocated_size as decimal(38, 0)) as level_change
-from scope_pieces as c
-inner join (select * from scope_stretches where block is null) as s
-    on c.first_poll_key = s.first_poll_key
-union all
-select
-    c.feed_key,
-    case
-        when c.last_poll_key < s.last_poll_key then s.first_s + (c.last_poll_key + 1 - s.first_poll_key) * $cycle_s
-        else s.next_s
-    end as changes_at_s,
-    cast(-c.allocated_size as decimal(38, 0)) as level_change
-from scope_pieces as c
-inner join scope_stretches as s
-    on c.last_poll_key // 64 = s.block
-union all
-select
-    c.feed_key,
-    s.next_s as changes_at_s,
-    cast(-c.allocated_size as decimal(38, 0)) as level_change
-from scope_pieces as c
-inner join (select * from scope_stretches where block is null) as s
-    on c.last_poll_key = s.last_poll_key
+    feed_key,
+    ends_at_s as changes_at_s,
+    cast(-allocated_size as decimal(38, 0)) as level_change
+from scope_pieces
 union all
 select
     f.feed_key,
