@@ -27,7 +27,7 @@ BOOKS = (
 TESTS = ("tests/cases", "tests/billing", "tests/model", "tests/properties/test_worlds_equal_oracle.py")
 # Which worked cases look at a file first, so that most bugs are found in seconds.
 FIRST = {
-    "scope_changes": "time", "scope_stretches": "time", "scope_blocks": "time", "scope_pieces": "who_pays", "kept_scope": "facts", "usage_steps": "time",
+    "scope_changes": "time", "kept_scope": "facts", "usage_steps": "time",
     "usage": "time", "usage_parts": "time", "fed_units": "who_pays", "collections_in_doubt": "facts", "unit_days": "charges",
     "staged_blocks": "facts", "ignored_series": "who_pays", "checked_samples": "who_pays",
     "entitled_changes": "entitlement", "terms": "entitlement",
@@ -44,6 +44,10 @@ SOUGHT_BY = {
     "discounts": ("tests/planning/test_discounts.py",),
     "readings": ("tests/ingest/test_readings.py", "tests/ingest/test_provider_lists.py"),
     "new_runs": ("tests/cases", "tests/ingest/test_staging.py"),
+    **dict.fromkeys(
+        ("scope_blocks", "scope_stretches", "scope_pieces"),
+        ("tests/properties/test_stretches_equal_oracle.py", "tests/cases", "tests/properties/test_worlds_equal_oracle.py"),
+    ),
     "recovered_lists": ("tests/ingest/test_readings.py",),
     "unread_lists": ("tests/ingest/test_readings.py",),
     "withdrawals": ("tests/ingest/test_readings.py", "tests/ingest/test_provider_lists.py", "tests/planning/test_discounts.py"),
@@ -73,7 +77,6 @@ MUTANTS = (
     _sql("measured one second too long", "levels/scope_changes", "last_s + $cycle_s as", "last_s + $cycle_s + 1 as"),
     _sql("no carry-in", "levels/scope_stretches", "    next_s > from_s\n", "    first_s >= from_s\n"),
     _sql("a late poll does not break a run", "levels/scope_stretches", "coalesce(before_key, -1) <> first_poll_key - 1", "before_key is null"),
-    _sql("a stretch may leave a number out", "levels/scope_blocks", "poll_count = last_poll_key - first_poll_key + 1", "poll_count > 0"),
     _sql("polls of a stretch come at any time", "levels/scope_blocks", "least_phase_s = greatest_phase_s", "least_phase_s <= greatest_phase_s"),
     _sql("a stretch goes on over a poll that came late", "levels/scope_blocks", "max(last_s) over (", "max(first_s) over ("),
     _sql("a stretch goes on over the polls after it", "levels/scope_blocks", "lead(first_s) over", "lead(last_s) over"),

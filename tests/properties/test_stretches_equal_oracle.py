@@ -1,0 +1,101 @@
+"""Days of regular polls with everything that takes a stretch apart, billed by the product and by the oracle: the same rows.
+
+Levels look at 64 polls at once where nothing is amiss among them (queries/levels/scope_blocks.sql). Here something is: polls that
+are left out and come later, come in between, a little early or late, or replace others; in several commands, so that what is
+looked at begins and ends anywhere.
+"""
+
+import tempfile
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judge import differences, oracle_bill, product_bills
+from worlds import DAY, FAR, World, written
+
+CYCLE = 300
+START = 1_790_812_800  # 2026-10-01
+FEW = {
+    "accounts": [{"account": "A", "name": "", "currency": "CHF"}],
+    "prices": [{
+        "resource": "backup", "currency": "CHF", "level": "1", "price": "0.28", "unit": "GB/month",
+        "multiplier": str(2**30 * 30 * DAY), "effective_from": "2026-01-01", "location": "",
+    }],
+    "subscriptions": [{
+        "id": "1", "account": "A", "location": "ZRH", "resource": "backup", "amount": str(50 * 2**30),
+        "start_time": "2026-10-01T07:11:00Z", "end_time": "2026-10-31", "price": "", "status": "active",
+    }],
+}  # fmt: skip
+
+
+def world_of(seed: int) -> World:
+    """Make a world of one or two collections, each polled for a day or more."""
+    random = Random(seed)
+    commands = [defaultdict(list) for _ in range(random.randint(1, 4))]
+    supersede = frozenset(number for number in range(1, len(commands)) if random.random() < 0.5)
+    for table, rows in FEW.items():
+        commands[0][table] = rows
+    for location in random.sample(["ZRH", "GVA"], random.choice([1, 1, 2])):
+        _poll(random, commands, supersede, location)
+    start = START + random.choice([0, 0, CYCLE * random.randint(1, 200)])
+    period = f"{written(start)}..{written(start + random.choice([3_600, DAY, 2 * DAY, 3 * DAY]))}"
+    as_of = random.choice([FAR, START + random.randint(1, 2 * DAY)])
+    full = tuple(dict(command) for command in commands if command)
+    return World(seed, full, period, max(as_of, start + 1), CYCLE, 900, supersede)
+
+
+def _poll(random: Random, commands: list, supersede: frozenset[int], location: str) -> None:
+    count = random.randint(60, 420)
+    first = START - random.choice([0, 150, 3_600, DAY])
+    cuts = sorted(random.sample(range(1, count), len(commands) - 1))
+    number, size = 0, 10 * 2**30
+    for i in range(count):
+        number += number < len(cuts) and i == cuts[number]
+        size += random.choice([0] * 20 + [2**30, 7 * 2**30 + 1, -(2**29)])
+        what = random.random()
+        second = first + i * CYCLE
+        if what < 0.01:  # it came late, or never
+            later = random.choice([None, *range(number, len(commands))])
+            if later is not None:
+                _list(commands[later], second, location, size)
+        elif what < 0.015:  # another one comes in between, then or later
+            _list(commands[number], second, location, size)
+            _list(commands[random.randrange(number, len(commands))], second + random.randint(1, 299), location, size + 1)
+        elif what < 0.02:
+            _list(commands[number], second + random.choice([-40, -1, 1, 2, 130]), location, size)
+        elif what < 0.03 and any(later in supersede for later in range(number + 1, len(commands))):
+            _list(commands[number], second, location, size)
+            _list(commands[random.choice([n for n in supersede if n > number])], second, location, size + 5 * 2**30)
+        else:
+            _list(commands[number], second, location, size)
+
+
+def _list(command: dict, second: int, location: str, size: int) -> None:
+    listed = {"s1": size, "s2": 2**31} if second // (20 * CYCLE) % 3 else {"s1": size}
+    command["samples"] += [
+        {"poll_time": written(second), "account": "A", "location": location, "snapshot": name, "allocated_size": str(bytes_)}
+        for name, bytes_ in listed.items()
+    ]
+
+
+@given(seed=st.integers(min_value=0, max_value=2**40))
+@settings(max_examples=2 * settings.default.max_examples)
+def test_every_field_of_a_bill_is_what_the_oracle_says(seed):
+    _judge(seed)
+
+
+def test_these_worlds_are_billed_as_the_oracle_says():
+    for seed in range(12):
+        _judge(seed)
+
+
+def _judge(seed: int) -> None:
+    world = world_of(seed)
+    questions = [world, *world.asked(1), replace(world, known_at=1)]
+    with tempfile.TemporaryDirectory() as directory:
+        bills = product_bills(world, questions, Path(directory))
+    for question, document in zip(questions, bills, strict=True):
+        assert differences(oracle_bill(question), document) == [], (seed, question.period)
