@@ -16,7 +16,8 @@ from metering.engine.interface import QueryEngine
 from metering.model.clock import Clock
 
 _STAGES = (
-    "levels/scope_blocks", "levels/scope_stretches", "levels/scope_segments", "levels/scope_pieces", "levels/scope_changes", "levels/scope_steps",
+    "levels/scope_blocks", "levels/scope_stretches", "levels/scope_segments", "levels/scope_pieces", "levels/scope_changes",
+    "levels/scope_steps",
 )  # fmt: skip
 _STEP_COLUMNS = {
     "feed_key": "bigint", "starts_at_s": "bigint", "ends_at_s": "bigint", "occupied_bytes": "decimal(38, 0)",
