@@ -95,7 +95,7 @@ MUTANTS = (
     _sql("a run goes on over another size", "staging/new_runs", "        or before_size <> allocated_size\n", ""),
     _sql("a block that is known is taken unseen", "staging/staged_blocks", "        or k.block_s is not null\n", ""),
     _sql("two polls in a slot are one", "staging/staged_blocks", "        or coalesce(p.poll_count, bit_count(b.slots)) <> bit_count(b.slots)\n", ""),
-    _sql("no partial time", "billing/usage_steps", "l.missing_count = l.known_count", "l.missing_count > 0"),
+    _sql("no partial time", "billing/usage_steps", "l.state_counts // 4398046511104 = l.state_counts % 2097152", "l.state_counts // 4398046511104 > 0"),
     _sql("partial time is held", "billing/usage_steps", "then 'partial'", "then 'held'"),
     _sql("held time is measured", "billing/usage_steps", "then 'held'", "then 'measured'"),
     _sql("time before the first poll is missing", "billing/usage_steps", "where l.state_counts > 0", "where l.state_counts >= 0"),

@@ -3,8 +3,8 @@
 -- reads  polls, superseded_polls, level_scope
 -- params known_seq, as_of_s, cycle_s
 -- why    The polls that levels rest on, many at a time: known by then, before the clock, not superseded by then. A block is even
---        where its polls are numbered on and come a cycle apart, and no other poll of the collection comes in between. (A number is
---        left out where another poll replaced it, which comes in between; the count holds against a store that was damaged.)
+--        where its polls are numbered on and come a cycle apart, and no other poll of the collection comes in between. A number is
+--        left out where another poll replaced it, which comes in between; the count holds against a store that was damaged.
 with
 
 blocks as (
