@@ -92,10 +92,22 @@ def test_these_worlds_are_billed_as_the_oracle_says():
         _judge(seed)
 
 
+def test_a_poll_at_the_clock_decides_nothing_where_polls_are_no_cycle_apart():
+    command = defaultdict(list, FEW)
+    for second in (0, 250, 650):
+        _list(command, START + second, "ZRH", 60 * 2**30)
+    period = f"{written(START)}..{written(START + DAY)}"
+    _assert_as_the_oracle_says(World(0, (dict(command),), period, START + 650, CYCLE, 900), [])
+
+
 def _judge(seed: int) -> None:
     world = world_of(seed)
-    questions = [world, *world.asked(1), replace(world, known_at=1)]
+    _assert_as_the_oracle_says(world, [*world.asked(1), replace(world, known_at=1)])
+
+
+def _assert_as_the_oracle_says(world: World, more: list[World]) -> None:
+    questions = [world, *more]
     with tempfile.TemporaryDirectory() as directory:
         bills = product_bills(world, questions, Path(directory))
     for question, document in zip(questions, bills, strict=True):
-        assert differences(oracle_bill(question), document) == [], (seed, question.period)
+        assert differences(oracle_bill(question), document) == [], (question.seed, question.period)
