@@ -82,7 +82,7 @@ def _said_alike(rate: Rate, currency: str | None) -> tuple[dict[str, Any], Price
         "unit": price.unit if price else None,
         "multiplier": price.multiplier if price else None,
     }
-    return said, price, (rate.level, currency, *((str(price.per_byte_second), price.unit) if price else ("", "")))
+    return said, price, (rate.level, currency, *price_key(price))
 
 
 def line_order(line: ChargeLine) -> tuple[Any, ...]:
@@ -97,6 +97,11 @@ def charge_id(kind: str, account: str, location: str, date_s: int, level: int, c
     date = date_text(date_s)
     key = "\x1f".join((kind, account, location, date, str(level), currency or "", *price))
     return f"{date}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def price_key(price: Price | None) -> tuple[str, str]:
+    """Give what the name of a charge says of its price: the exact price of a byte-second and its unit, empty where it has none."""
+    return (str(price.per_byte_second), price.unit) if price else ("", "")
 
 
 def episodes(engine: QueryEngine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[Episode]:

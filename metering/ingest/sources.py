@@ -30,8 +30,8 @@ IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status",
 # A sign that stands in no text, so that a line is one column.
 _NO_DELIMITER = "\U0010ffff"
 _CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='none'"""
-# A row that gets the number of its place, see `spooled`.
-_UNNUMBERED = {"row_number": "cast(null as bigint)"}
+# Of a fold, which is many rows, and of a row that gets the number of its place, see `spooled`.
+UNNUMBERED = {"row_number": "cast(null as bigint)"}
 # Types whose every value is a BIGINT; what may be larger is judged as text.
 WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
@@ -166,7 +166,7 @@ def _csv(file: FactFile, number: int, plain: Path) -> str:
         f"read_csv([{quoted(glob_escaped(plain))}], {_CSV}, skip={file.skipped:d}, delim={quoted(file.delimiter)}, "
         f"columns={_typed(columns, 'VARCHAR')})"
     )
-    return raw_rows(number, values | _UNNUMBERED, source)
+    return raw_rows(number, values | UNNUMBERED, source)
 
 
 def _ndjson(file: FactFile, number: int, plain: Path) -> str:
@@ -182,7 +182,7 @@ def _ndjson(file: FactFile, number: int, plain: Path) -> str:
         f"read_json([{quoted(glob_escaped(plain))}], format='newline_delimited', compression='none', "
         f"maximum_object_size={file.limits.line_bytes:d}, columns={_typed(columns, 'JSON')})"
     )
-    return raw_rows(number, values | _UNNUMBERED, source)
+    return raw_rows(number, values | UNNUMBERED, source)
 
 
 def _line_by_line(file: FactFile, number: int, rows: Path, mended: Path) -> str:

@@ -4,7 +4,7 @@ Money is exact to 20 decimals and adds up: `difference` is theirs − ours every
 positive, and it is the sum of what the causes explain and of the mismatches.
 """
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from metering.model.records import BilledPeriod, Instant, Money, Row, Severity
 
@@ -111,7 +111,3 @@ class Reconciliation(Row):
     def is_clean(self) -> bool:
         """Whether nothing was found that is more than information."""
         return all(finding.severity == "info" for finding in self.findings)
-
-    def document(self) -> dict[str, Any]:
-        """Give the JSON document."""
-        return self.model_dump(mode="json")

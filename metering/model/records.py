@@ -40,6 +40,10 @@ class Row(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    def document(self) -> dict[str, Any]:
+        """Give the row as JSON has it; a field that is left out where it says nothing (`_unsaid`) is not named then."""
+        return self.model_dump(mode="json")
+
 
 class BilledPeriod(Row):
     """The interval `[start, end)` that was billed, and the clock of the computation."""
@@ -136,10 +140,6 @@ class Finding(Row):
     count: int | None = _unsaid()
     seconds: int | None = _unsaid()
 
-    def document(self) -> dict[str, Any]:
-        """Give the JSON object; one without count or seconds does not name them."""
-        return self.model_dump(mode="json")
-
 
 def called(names: Mapping[str, str | None]) -> dict[str, str]:
     """Say what to call each account: its name, unless it has none or two have the same."""
@@ -176,7 +176,3 @@ class Bill(Row):
         """Keep one account's rows."""
         parts = ("usage", "lines", "episodes", "statements", "findings")
         return self.model_copy(update={part: [row for row in getattr(self, part) if row.account == account] for part in parts})
-
-    def document(self) -> dict[str, Any]:
-        """Give the JSON document; a line that adjusts nothing does not name what."""
-        return self.model_dump(mode="json")

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from metering.billing.bill import charge_id, charge_lines
+from metering.billing.bill import charge_id, charge_lines, price_key
 from metering.billing.money import AMOUNT_PLACES, charge_amount, from_units, total
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -59,7 +59,7 @@ def _ledger_line(own: UnitSteps, piece: Step, cycle_s: int, balance: Decimal) ->
     day_s = piece.start_s - piece.start_s % SECONDS_PER_DAY
     charge = charge_id(
         "burst", unit.account, unit.location, day_s, rate.level if rate else 0, unit.currency or None,
-        *((str(price.per_byte_second), price.unit) if price else ("", "")),
+        *price_key(price),
     )  # fmt: skip
     time = moment(piece.start_s).isoformat()
     return {
