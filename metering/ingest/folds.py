@@ -11,7 +11,8 @@ from collections import defaultdict
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
 from metering.ingest.files import FactFile
-from metering.ingest.sources import UNNUMBERED, listed, parquet_values, raw_rows
+from metering.ingest.raw_rows import UNNUMBERED, listed, of_file, raw_rows
+from metering.ingest.sources import parquet_values
 
 # Below this, folding costs as much as it saves.
 FOLDED_FROM_ROWS = 100_000
@@ -62,7 +63,7 @@ def fold(engine: Engine, file: FactFile, number: int) -> str | None:
         f"from (select {alike}, {polled} as read_s from {source}) group by {alike}, read_s - read_s % 14400"
     )
     told = {name: name for name in ("poll_s", "row_count", "slots", "last_poll_s", "least_phase_s", "greatest_phase_s")}
-    return raw_rows(number, values | told | UNNUMBERED, table)
+    return raw_rows(values | told | of_file(number) | UNNUMBERED, table)
 
 
 def are_told_once(engine: Engine, files: dict[int, FactFile]) -> bool:

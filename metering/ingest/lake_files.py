@@ -25,8 +25,8 @@ from metering.ingest.files import (
     table_of,
 )
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
-from metering.ingest.samples import RAW_COLUMNS
-from metering.ingest.sources import IDENTIFIERS, WHOLE_NUMBERS
+from metering.ingest.raw_rows import IDENTIFIERS, RAW_COLUMNS
+from metering.ingest.sources import WHOLE_NUMBERS
 from metering.ingest.text import Record
 from metering.model.errors import InputError
 from metering.model.limits import ReadingLimits

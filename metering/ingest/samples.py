@@ -16,7 +16,8 @@ from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
 from metering.ingest.folds import are_told_once, count_folds, drop_folds, fold, read_together
-from metering.ingest.sources import FOLD_COLUMNS, parquet_source, spooled, text_source
+from metering.ingest.raw_rows import RAW_COLUMNS
+from metering.ingest.sources import parquet_source, spooled, text_sources
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
 from metering.model.clock import Clock
@@ -65,19 +66,6 @@ REASONS = {
     "poll.rejected": "its poll is rejected: another row of it cannot be a sample",
 }
 
-# What every format gives of a row, before anything is judged.
-RAW_COLUMNS = {
-    "file_number": "integer",
-    **dict.fromkeys(("row_number", "listing", "poll_s", "answered_s"), "bigint"),
-    **dict.fromkeys(
-        (
-            "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
-            "drive_size", "problem", "problem_value",
-        ),
-        "varchar",
-    ),
-    **dict.fromkeys(("size_bytes", "row_count", *FOLD_COLUMNS), "bigint"),
-}  # fmt: skip
 _NO_ROW = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in RAW_COLUMNS.items())
 
 _REJECTED_COLUMNS = {
@@ -161,10 +149,10 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
             folds[number] = file
         folded.append(told or in_place[-1])
         yield from (file.shown for file in group.values())
-    for number, file in numbered.items():
-        if file.format != "parquet":
-            parsed.append(text_source(engine, file, number, spool, _checked))
-            yield file.shown
+    texts = {number: file for number, file in numbered.items() if file.format != "parquet"}
+    for place, held in text_sources(engine, texts, spool, _checked):
+        parsed.append(place)
+        yield from (file.shown for file in held)
     told_by_text = [f"({spooled(parsed)})"] if parsed else []
     for view, sources in (("judged_samples", in_place), ("folded_samples", folded)):
         judged = " union all by name ".join([f"({_checked(*sources)})", *told_by_text])

@@ -1,4 +1,4 @@
-"""How fast each format is ingested, what the main job takes on 10 million samples, one five-minute cycle, and start-up.
+"""How fast each format is ingested, what the main job takes on 10 million samples, one five-minute cycle, many files, start-up.
 
     python tests/bench/formats.py                  10 million samples from Parquet, 2 million from each text format
     python tests/bench/formats.py --days 0.3       a tenth of it
@@ -10,10 +10,13 @@ is a scan and a sum.
 import argparse
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 
 from measure import floor, made, measured, metering
 
+FILES = 1_000
+ROWS_A_FILE = 200
 TEXT_FORMS = (("csv", ""), ("csv", "gz"), ("ndjson", ""), ("ndjson", "zst"))
 
 
@@ -44,6 +47,26 @@ def main() -> None:
                 f"metering ingest, from {ending}", metering(str(folder / f"{ending}.duckdb"), "ingest", str(place)), samples
             )
             print(f"{'':34} {took.busy / least.busy:.1f} times the floor")
+        for form in ("csv", "ndjson"):
+            place = folder / f"many-{form}"
+            samples = in_small_files(folder / form / f"samples.{form}", place)
+            least = measured(f"floor, {samples:,} from {FILES} {form} files", floor(form, place / f"*.{form}"), samples)
+            ours = metering(str(folder / f"{place.name}.duckdb"), "ingest", str(place))
+            took = measured(f"metering ingest, from {FILES} files", ours, samples)
+            print(f"{'':34} {took.busy / least.busy:.1f} times the floor, {1_000 * took.busy / FILES:.1f} ms a file")
+
+
+def in_small_files(source: Path, folder: Path) -> int:
+    """Cut the first rows of a text file into small files, as a job that writes one a cycle leaves them; give how many rows."""
+    folder.mkdir()
+    rows = 0
+    with source.open(encoding="utf-8") as lines:
+        header = next(lines) if source.suffix == ".csv" else ""
+        for number in range(FILES):
+            part = list(islice(lines, ROWS_A_FILE))
+            (folder / f"samples-{number:05}{source.suffix}").write_text(header + "".join(part), encoding="utf-8")
+            rows += len(part)
+    return rows
 
 
 if __name__ == "__main__":
