@@ -59,9 +59,10 @@ class _Facts:
 
 def seal_ingest(engine: Engine, ingest_seq: int) -> None:
     """Seal what an ingest wrote, inside its transaction, while `new_runs` and `accepted_blocks` still tell it."""
-    sources: dict[str, str] = {}
+    news: dict[str, str] = {}
     last_keys: dict[str, int] = {}
-    for facts in _fact_tables(engine):
+    fact_tables = _fact_tables(engine)
+    for facts in fact_tables:
         name = quoted_name(facts.name)
         if facts.by == "ingest_seq":
             where = f"ingest_seq = {ingest_seq:d}"
@@ -70,11 +71,18 @@ def seal_ingest(engine: Engine, ingest_seq: int) -> None:
         else:
             where = f"{facts.by} > {_last_sealed_key(engine, facts):d}"
             last_keys[facts.name] = int(engine.scalar(f"select coalesce(max({facts.by}), 0) from {name}"))
-        if facts.name == _POLLS:
-            sources[_POLLS] = _polls_of(f"(from polls where {where})", facts.text)
-        else:
-            sources[facts.name] = facts.lines(f"{ingest_seq:d}", f"{name} where {where}")
-    if engine.scalar("select count(*) from polls where ingest_seq = $ingest_seq", {"ingest_seq": ingest_seq}):
+        news[facts.name] = f"{name} where {where}"
+    # A cycle brings rows into four tables of twenty; to write out what none has takes longer than to look.
+    looks = " union all ".join(f"(select {quoted(name)} from {new} limit 1)" for name, new in news.items())
+    brought = {name for (name,) in engine.sql(looks)}
+    sources = {
+        facts.name: facts.lines(f"{ingest_seq:d}", news[facts.name])
+        for facts in fact_tables
+        if facts.name in brought and facts.name != _POLLS
+    }
+    if _POLLS in brought:
+        (polls,) = (facts for facts in fact_tables if facts.name == _POLLS)
+        sources[_POLLS] = _polls_of(f"(from {news[_POLLS]})", polls.text)
         # The polls of an ingest have the numbers from its first one on, however late they came; and a run that reaches its
         # collection's tail has not ended.
         runs = (
@@ -252,15 +260,18 @@ def _last_sealed_key(engine: Engine, facts: _Facts) -> int:
 
 def _fact_tables(engine: Engine) -> list[_Facts]:
     """Give every table of facts but the runs: a new one is sealed without being named here."""
-    rows = engine.sql(
-        "select c.table_name, c.column_name, c.data_type, c.is_nullable from duckdb_columns() as c inner join duckdb_tables() as t "
-        "on c.table_oid = t.table_oid and c.database_oid = t.database_oid where t.database_name = current_database() "
-        "and t.schema_name = 'main' and not t.temporary order by c.table_name, c.column_index"
+    stored = (
+        "select table_name from duckdb_tables() where database_name = current_database() and schema_name = 'main' and not temporary"
+    )
+    names = sorted({name for (name,) in engine.sql(stored)} - _NO_FACTS - _RUNS - _KEPT)
+    # Asked for table by table: to list all columns there are, DuckDB would look into what each temporary view reads.
+    told = (
+        f'select {quoted(name)} as table_name, name, type, not "notnull", cid from pragma_table_info({quoted(f"main.{name}")})'
+        for name in names
     )
     tables: dict[str, dict[str, str]] = {}
-    for table, column, kind, is_nullable in rows:
-        if table not in _NO_FACTS | _RUNS | _KEPT:
-            tables.setdefault(table, {})[column] = _written(column, kind, is_nullable=is_nullable)
+    for table, column, kind, is_nullable, _ in engine.sql(f"{' union all '.join(told)} order by table_name, cid"):
+        tables.setdefault(table, {})[column] = _written(column, kind, is_nullable=is_nullable)
     return [
         _Facts(
             name=table,

@@ -32,6 +32,7 @@ class Engine:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        self._views: set[str] = set()
 
     def sql(self, text: str, parameters: Parameters | Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
         """Run SQL with bound values and give its rows as Python values: integers of any size, Decimals, text."""
@@ -61,6 +62,7 @@ class Engine:
         Where it is known to come out empty (`is_wanted` is false), only its columns are made, and nothing is read.
         """
         loaded = load_query(query)
+        self._views.discard(loaded.name)
         sql = loaded.sql if is_wanted else f"(from ({loaded.sql}) limit 0)"
         self.connection.execute(
             f"create or replace temp table {quoted_name(loaded.name)} as {sql}", _chosen(parameters, loaded.params)
@@ -69,11 +71,16 @@ class Engine:
     def define(self, query: str, *, name: str | None = None) -> None:
         """Make a temporary view of a query without parameters: it is computed where it is read, and never kept."""
         loaded = load_query(query)
-        self.connection.execute(f"create or replace temp view {quoted_name(name or loaded.name)} as {loaded.sql}")
+        self.view(name or loaded.name, loaded.sql)
 
     def alias(self, name: str, table: str) -> None:
         """Give a table or view a second name."""
-        self.connection.execute(f"create or replace temp view {quoted_name(name)} as from {quoted_name(table)}")
+        self.view(name, f"from {quoted_name(table)}")
+
+    def view(self, name: str, text: str) -> None:
+        """Make a temporary view of SQL without parameters."""
+        self._views.add(name)
+        self.connection.execute(f"create or replace temp view {quoted_name(name)} as {text}")
 
     def insert(self, table: str, query: str, parameters: Parameters | None = None) -> int:
         """Append a query's rows to a stored table, by column name; give their number."""
@@ -86,6 +93,7 @@ class Engine:
         import json  # noqa: PLC0415 -- small tables only
 
         names = list(columns)
+        self._views.discard(table)
         self.connection.execute(
             f"create or replace temp table {quoted_name(table)} "
             f"({', '.join(f'{quoted_name(name)} {columns[name]}' for name in names)})"
@@ -108,17 +116,12 @@ class Engine:
             connection.close()
 
     def drop(self, *tables: str) -> None:
-        """Drop temporary tables and views that are no longer needed, to give their memory back."""
-        kinds = {
-            name: "view" if is_view else "table"
-            for name, is_view in self.sql(
-                "select view_name, true from duckdb_views() where temporary and not internal "
-                "union all select table_name, false from duckdb_tables() where temporary and not internal"
-            )
-        }
+        """Drop temporary tables and views that are no longer needed, to give their memory back; some may not be there."""
         for name in tables:
-            if name in kinds:
-                self.connection.execute(f"drop {kinds[name]} temp.main.{quoted_name(name)}")
+            # Which it is is remembered: to ask the catalog takes longer than all drops.
+            kind = "view" if name in self._views else "table"
+            self.connection.execute(f"drop {kind} if exists temp.main.{quoted_name(name)}")
+            self._views.discard(name)
 
 
 def _chosen(parameters: Parameters | None, names: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ for. Whoever needs single rows, to name one that is rejected, reads the file.
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterable
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
 from metering.ingest.files import FactFile
@@ -95,16 +96,11 @@ def _said(file: FactFile, values: dict[str, str]) -> list[tuple[str, str]]:
     return [each for each in columns if each[0] in values or (each[0] == "allocated_size" and "size_bytes" in values)]
 
 
-def count_folds(engine: Engine) -> int:
-    """Give the number of folds of all files."""
-    like = _TABLE.format("%").replace("_", "!_")
-    tables = engine.sql(
-        "select table_name from duckdb_tables() where temporary and table_name like $like escape '!'", {"like": like}
-    )
-    # What DuckDB estimates of a table does not know what this transaction put into it.
-    return sum(int(engine.scalar(f"select count(*) from {quoted_name(name)}")) for (name,) in tables)
+def count_folds(engine: Engine, numbers: Iterable[int]) -> int:
+    """Give the number of folds of the files of these numbers."""
+    return sum(int(engine.scalar(f"select count(*) from {quoted_name(_TABLE.format(number))}")) for number in numbers)
 
 
-def drop_folds(engine: Engine, count: int) -> None:
-    """Give the memory of the folds of `count` files back."""
-    engine.drop("folded_samples", *(_TABLE.format(number) for number in range(1, count + 1)))
+def drop_folds(engine: Engine, numbers: Iterable[int]) -> None:
+    """Give the memory of the folds of the files of these numbers back."""
+    engine.drop("folded_samples", *(_TABLE.format(number) for number in numbers))

@@ -156,14 +156,14 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     told_by_text = [f"({spooled(parsed)})"] if parsed else []
     for view, sources in (("judged_samples", in_place), ("folded_samples", folded)):
         judged = " union all by name ".join([f"({_checked(*sources)})", *told_by_text])
-        engine.connection.execute(f"create or replace temp view {view} as {judged}")
-    part_count = 1 + count_folds(engine) // FOLDS_AT_ONCE
+        engine.view(view, judged)
+    part_count = 1 + count_folds(engine, folds) // FOLDS_AT_ONCE
     told_once = len(folds) == len(files) and are_told_once(engine, folds)
     are_captures = any(file.table == "captures" for file in files)
     steps = decide_polls(engine, are_captures=are_captures, supersede=supersede, part_count=part_count, are_told_once=told_once)
     for step in steps:
         if step == "runs":
-            drop_folds(engine, len(files))
+            drop_folds(engine, folds)
         yield step
 
 
@@ -219,11 +219,17 @@ def _make_runs(engine: QueryEngine, part_count: int, *, are_told_once: bool) -> 
 
 
 def _find_rejected(engine: QueryEngine) -> None:
-    """Make `rejected_rows`; where every row has become part of a run, none is, and text is not checked again to tell so."""
-    if _are_all_in_runs(engine):
-        engine.load("rejected_rows", _REJECTED_COLUMNS, [])
-    else:
+    """Make `rejected_rows`; where every row has become part of a run, none is, and text is not checked again to tell so.
+
+    `left_rows` tells how many have not: those that are rejected, and those that are somebody else's.
+    """
+    in_runs = int(engine.scalar("select coalesce(sum(row_count), 0) from staged_runs"))
+    left = int(engine.scalar("select count(*) from checked_samples")) - in_runs
+    engine.load("left_rows", {"row_count": "bigint"}, [(left,)])
+    if left:
         engine.create("staging/rejected_rows")
+    else:
+        engine.load("rejected_rows", _REJECTED_COLUMNS, [])
 
 
 def find_repeated(engine: QueryEngine) -> None:
@@ -234,12 +240,6 @@ def find_repeated(engine: QueryEngine) -> None:
     engine.create("staging/known_blocks", is_wanted=is_wanted)
     is_wanted = is_wanted and bool(engine.sql("select 1 from known_blocks limit 1"))
     engine.create("staging/repeated_blocks", is_wanted=is_wanted)
-
-
-def _are_all_in_runs(engine: QueryEngine) -> bool:
-    """Tell whether every row of the batch became part of a run, so that none is rejected and none is somebody else's."""
-    in_runs = engine.scalar("select coalesce(sum(row_count), 0) from staged_runs")
-    return bool(engine.scalar("select count(*) from checked_samples") == in_runs)
 
 
 def _checked(*sources: str) -> str:
@@ -261,14 +261,13 @@ def sample_outcome(engine: QueryEngine, files: list[FactFile]) -> SampleOutcome:
             f"more than {most} rows are no samples: nothing was taken; is it the right file? Mend it, or {raised_by('rejections')}"
         )
     rejected = engine.table("rejected_rows")
+    outcome.rows.ignored = int(engine.scalar("select row_count from left_rows")) - len(rejected)
     if rejected:
         rejected += engine.rows("staging/rejected_companions")
         outcome.rejections = _rejections(files, rejected)
     outcome.rows.rejected = len(rejected)
     known = {(row["endpoint"], row["account"], row["poll_s"]) for row in rejected if row["is_poll_known"]}
     outcome.polls.rejected = len(known)
-    if not _are_all_in_runs(engine):
-        outcome.rows.ignored = int(engine.scalar("select count(*) from checked_samples where is_shared and problem is null"))
     return outcome
 
 
@@ -327,7 +326,7 @@ def _keep_runs(engine: Engine) -> None:
 def drop_staging(engine: QueryEngine) -> None:
     """Give the memory of staging back."""
     engine.drop(
-        "rejected_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "placed_folds",
+        "rejected_rows", "left_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "placed_folds",
         "jittering_blocks",
         "staged_phases", "rejected_blocks", "collections_reaching_back", "known_blocks", "repeated_blocks", "staged_blocks",
         "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings", "staged_polls",

@@ -84,11 +84,11 @@ def test_a_name_that_is_no_text_is_told_in_one_line(filled, tmp_path):
 def test_a_bound_of_the_system_is_survived_or_told_in_one_line(filled, bound):
     store = f"bound{bound.replace(' ', '')}.duckdb"
     # Either it is enough, or one line says what was not; then the same again without the bound brings everything.
-    ran(
-        filled,
-        f"(ulimit {bound}; metering ingest facts --store {store} -q >out 2>err); test $? -le 1",
-    )
-    assert len((filled / "err").read_text().splitlines()) <= 1
+    code, _ = ran(filled, f"(ulimit {bound}; metering ingest facts --store {store} -q >out 2>err); echo $?")
+    said = (filled / "err").read_text()
+    assert len(said.splitlines()) <= 1
+    # Where there is no room for what a thread calls its own, the C library ends the process, and no handler of ours is asked.
+    assert int(code) <= 1 or said == "cannot allocate memory for thread-local data: ABORT\n"
     ran(filled, f"metering ingest facts --store {store} -q")
     bills = [json.loads(ran(filled, f"metering bill {HOUR} --store {name} --format json")[0]) for name in ("s.duckdb", store)]
     assert bills[0] == bills[1]
