@@ -153,10 +153,11 @@ def stage_samples(engine: Engine, files: list[FactFile], spool: Path, *, superse
     for place, held in text_sources(engine, texts, spool, _checked):
         parsed.append(place)
         yield from (file.shown for file in held)
-    told_by_text = [f"({spooled(parsed)})"] if parsed else []
+    # What was parsed is checked already; to plan the checks takes ten milliseconds each time that a statement reads the view.
+    told_by_text = [spooled(parsed)] if parsed else []
     for view, sources in (("judged_samples", in_place), ("folded_samples", folded)):
-        judged = " union all by name ".join([f"({_checked(*sources)})", *told_by_text])
-        engine.view(view, judged)
+        judged = [*([_checked(*sources)] if sources else []), *told_by_text]
+        engine.view(view, " union all by name ".join(f"({each})" for each in judged))
     part_count = 1 + count_folds(engine, folds) // FOLDS_AT_ONCE
     told_once = len(folds) == len(files) and are_told_once(engine, folds)
     are_captures = any(file.table == "captures" for file in files)
