@@ -38,6 +38,7 @@ FIRST = {
 # Who looks at what a bill does not show, or not by itself.
 SOUGHT_BY = {
     "folds": ("tests/properties/test_folds_equal_rows.py",),
+    **dict.fromkeys(("raw_rows", "sources"), ("tests/ingest/test_many_files.py",)),
     "known_blocks": ("tests/properties/test_repeats_equal_looked_into.py",),
     "repeated_blocks": ("tests/properties/test_repeats_equal_looked_into.py",),
     "told_keys": ("tests/test_hostile_names.py", "tests/ingest/test_staging.py"),
@@ -210,6 +211,9 @@ MUTANTS = (
     _sql("what is missing counts on while others are there", "levels/scope_steps", "when l.level >= s.missing then 0 when", "when l.level >= s.missing then l.level - s.missing when"),
     _sql("a location that appears later feeds nothing", "levels/new_feeds", "where k.feed_key is null", "where k.feed_key is null and f.location = (select endpoint from collections as c where c.collection_key = f.collection_key)"),
     _sql("a run goes on over polls that do not list it", "staging/loose_runs", "poll_key - row_number() over", "poll_key - poll_key + 0 * row_number() over"),
+    _python("rows of small files have no place in them", "ingest/raw_rows", "row_number() over () as row_number", "1 as row_number"),
+    _python("files of as many columns are read alike", "ingest/sources", "((file.columns, file.delimiter", "((len(file.columns), file.delimiter"),
+    _python("what is parsed together has one file", "ingest/raw_rows", "cast({number:d} as integer) as file_number, row_number()", "cast({min(sources):d} as integer) as file_number, row_number()"),
     _python("a fold ends with its first poll", "ingest/folds", "max(read_s) as last_poll_s", "min(read_s) as last_poll_s"),
     _python("folds of all blocks are one", "ingest/folds", "group by {alike}, read_s - read_s % 14400", "group by {alike}"),
     _python("polls of a fold have one phase", "ingest/folds", "max(read_s % 300) as greatest", "min(read_s % 300) as greatest"),

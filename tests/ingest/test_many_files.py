@@ -82,7 +82,8 @@ def in_text_files(folder, ending, damaged):
             rows[wrong] |= {"allocated_size": "1.5"}
         accepted += [row["allocated_size"] for row in rows if row["allocated_size"] != "1.5"]
         if ending == "csv":
-            content = csv_bytes(rows, end=rng.choice(["\n", "\r\n"]), bom=rng.random() < 0.3)
+            columns = sorted(rows[0], reverse=rng.random() < 0.5)
+            content = csv_bytes(rows, columns, end=rng.choice(["\n", "\r\n"]), bom=rng.random() < 0.3)
             blanks = 0
         elif ending == "ndjson":
             content = b"\n" * blanks + ndjson_bytes(rows, end=rng.choice(["\n", "\r\n"]))
