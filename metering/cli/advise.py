@@ -73,7 +73,8 @@ def advise(
 
 def _print(common: Common, period: str, advised: "Advised") -> None:
     # `--help` must not wait for these.
-    from metering.cli.render import console, print_json, print_table, print_titled, said  # noqa: PLC0415
+    from metering.cli.documents import print_json  # noqa: PLC0415
+    from metering.cli.render import console, print_table, print_titled, said  # noqa: PLC0415
     from metering.reporting.advice import advice_table, sentence, unadvised_table  # noqa: PLC0415
 
     if common.format is Format.JSON:

@@ -70,7 +70,8 @@ def audit(
 
 def _print(common: Common, found: "list[Finding]", names: dict[str, str]) -> None:
     from metering.cli.bill_view import print_findings  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.render import console, print_json, print_table  # noqa: PLC0415
+    from metering.cli.documents import print_json  # noqa: PLC0415
+    from metering.cli.render import console, print_table  # noqa: PLC0415
     from metering.model.records import Finding  # noqa: PLC0415
     from metering.model.tables import table_of  # noqa: PLC0415
     from metering.reporting.checks import CHECKS  # noqa: PLC0415

@@ -101,16 +101,18 @@ def bill(
 
 def show_bill(common: Common, made: "Bill") -> None:
     """Print a bill in the format asked for."""
-    from metering.cli.bill_view import print_bill  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.render import print_json, print_table  # noqa: PLC0415
-
     if common.format is Format.JSON:
+        from metering.cli.documents import print_json  # noqa: PLC0415 -- each is waited for where it is used
+
         print_json(made)
     elif common.format is Format.CSV:
+        from metering.cli.render import print_table  # noqa: PLC0415
         from metering.reporting.reports import statement  # noqa: PLC0415
 
         print_table(common, statement(made))
     else:
+        from metering.cli.bill_view import print_bill  # noqa: PLC0415
+
         print_bill(common, made)
 
 

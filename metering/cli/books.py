@@ -83,7 +83,8 @@ def _tell(common: Common, closed: "Closed") -> None:
 
 
 def _show_refusal(common: Common, error: "RefusedError") -> None:
-    from metering.cli.render import print_json, print_table  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.documents import print_json  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.render import print_table  # noqa: PLC0415
     from metering.model.tables import Table, columns_of  # noqa: PLC0415
 
     if common.format is Format.JSON:
@@ -96,7 +97,8 @@ def _show_refusal(common: Common, error: "RefusedError") -> None:
 
 def _show_verification(common: Common, found: "Verification") -> None:
     from metering.books.verification import name_of  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.render import print_json, print_table  # noqa: PLC0415
+    from metering.cli.documents import print_json  # noqa: PLC0415
+    from metering.cli.render import print_table  # noqa: PLC0415
     from metering.model.tables import Table, columns_of  # noqa: PLC0415
 
     columns = columns_of(

@@ -62,7 +62,8 @@ def explain(
 
 def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
     # `--help` must not wait for these.
-    from metering.cli.render import print_json, print_steps, print_table, print_titled  # noqa: PLC0415
+    from metering.cli.documents import print_json  # noqa: PLC0415
+    from metering.cli.render import print_steps, print_table, print_titled  # noqa: PLC0415
     from metering.model.explanation import Explanation  # noqa: PLC0415
     from metering.reporting import explained, explained_adjustment  # noqa: PLC0415
 

@@ -40,11 +40,13 @@ def ingest(
         outcome = opened.ingest(paths, strict=strict, supersede=supersede, progress=show)
         where = opened.settings.store
     tell(common, outcome)
-    from metering.cli.render import print_json, print_table  # noqa: PLC0415 -- `--help` must not wait for them
-
     if common.format is Format.JSON:
+        from metering.cli.documents import print_json  # noqa: PLC0415 -- each is waited for where it is used
+
         print_json(document(outcome))
     else:
+        from metering.cli.render import print_table  # noqa: PLC0415
+
         print_table(common, outcome_table(outcome))
     if outcome.ingest_seq is None:
         message(common, f"nothing new: {where} is as it was")

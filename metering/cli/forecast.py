@@ -52,7 +52,8 @@ def forecast(
 
 def _print(common: Common, found: "Forecast") -> None:
     # `--help` must not wait for these.
-    from metering.cli.render import console, print_json, print_table, print_titled, said  # noqa: PLC0415
+    from metering.cli.documents import print_json  # noqa: PLC0415
+    from metering.cli.render import console, print_table, print_titled, said  # noqa: PLC0415
     from metering.reporting.ahead import days_table, outlook_sentence, outlook_table, runs_out_table  # noqa: PLC0415
 
     if common.format is Format.JSON:

@@ -42,7 +42,8 @@ def quote(
             amount=amount, location=location, start=start, end=end, period=period, price=price, unit=unit, currency=currency,
             account=account, extend=extend, times=times, now=now,
         )  # fmt: skip
-    from metering.cli.render import print_json, print_steps, print_table  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.documents import print_json  # noqa: PLC0415 -- `--help` must not wait for them
+    from metering.cli.render import print_steps, print_table  # noqa: PLC0415
     from metering.model.tables import table_of  # noqa: PLC0415
     from metering.planning.quote import Quote  # noqa: PLC0415
 

@@ -93,7 +93,8 @@ def reconcile(
 
 def _print(common: Common, made: "Reconciliation") -> None:
     # `--help` must not wait for these.
-    from metering.cli.render import print_json, print_steps, print_table, print_titled  # noqa: PLC0415
+    from metering.cli.documents import print_json  # noqa: PLC0415
+    from metering.cli.render import print_steps, print_table, print_titled  # noqa: PLC0415
     from metering.reporting.reconcile.tables import finding_table, heading, tables, verdict  # noqa: PLC0415
 
     if common.format is Format.JSON:

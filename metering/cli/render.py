@@ -7,12 +7,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from pydantic_core import to_json
 from rich.console import Console
 from rich.text import Text
 
 from metering.billing.money import round_ratio
 from metering.cli.common import Common, Format
+from metering.cli.documents import print_json
 from metering.cli.layout import Field, Sheet, draw
 from metering.model.period import instant_text
 from metering.model.tables import Column, Kind, Table, plain_text
@@ -37,12 +37,6 @@ _PROSE = ("name", "message", "what", "reason", "why_this_level", "charged")
 # An amount of more decimals than these is shown rounded where there is no room for the exact one.
 _SHOWN_PLACES = 6
 EXACT_HINT = "exact figures: a wider terminal, -v, --format csv or --format json"
-
-
-def print_json(document: Any) -> None:
-    """Print a JSON document, or what has one; a large one is written as it is, without becoming a document first."""
-    # The standard library's writer takes a Python call a value as soon as it indents; a bill has millions.
-    sys.stdout.write(to_json(document, indent=1).decode() + "\n")
 
 
 def print_table(common: Common, table: Table) -> None:
