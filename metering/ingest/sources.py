@@ -75,7 +75,7 @@ def _read_together(files: dict[int, FactFile], spool: Path) -> Iterator[list[_Te
             continue
         # NDJSON names its columns in each line.
         alike = (file.table, file.format, *((file.columns, file.delimiter, file.skipped) if file.format == "csv" else ()))
-        if sizes[alike] + size > _TOGETHER_BYTES or len(waiting[alike]) == _FILES_TOGETHER:
+        if waiting[alike] and (sizes[alike] + size > _TOGETHER_BYTES or len(waiting[alike]) == _FILES_TOGETHER):
             yield waiting.pop(alike)
             del sizes[alike]
         waiting[alike].append(text)

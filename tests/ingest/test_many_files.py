@@ -134,8 +134,9 @@ def test_small_text_files_are_parsed_together_and_each_line_is_told_by_its_own(t
 def test_what_is_parsed_together_is_bounded(tmp_path, monkeypatch):
     in_text_files(tmp_path / "facts", "ndjson", ())
     told_together = told(ingested(tmp_path / "facts"))
-    monkeypatch.setattr(sources, "_TOGETHER_BYTES", 4_000)
-    assert told(ingested(tmp_path / "facts")) == told_together
+    for most in (4_000, 1):
+        monkeypatch.setattr(sources, "_TOGETHER_BYTES", most)
+        assert told(ingested(tmp_path / "facts")) == told_together
     monkeypatch.setattr(sources, "_SMALL_BYTES", 0)
     assert told(ingested(tmp_path / "facts")) == told_together
     monkeypatch.undo()
