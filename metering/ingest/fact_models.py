@@ -30,7 +30,8 @@ def _identifier(value: Any) -> Any:
         raise ValueError("is no text; identifiers are text, never numbers")  # noqa: TRY004 -- pydantic wants ValueError
     if len(value) > MAX_IDENTIFIER_LENGTH:
         raise ValueError(f"is longer than {MAX_IDENTIFIER_LENGTH} characters")
-    if any(unicodedata.category(character) in _UNSEEN for character in value):
+    # What is printable has none of them, and is told at once.
+    if not value.isprintable() and any(unicodedata.category(character) in _UNSEEN for character in value):
         raise ValueError("holds a character that cannot be seen")
     return str(value)
 
