@@ -76,13 +76,13 @@ def seal_ingest(engine: Engine, ingest_seq: int) -> None:
     looks = " union all ".join(f"(select {quoted(name)} from {new} limit 1)" for name, new in news.items())
     brought = {name for (name,) in engine.sql(looks)}
     sources = {
-        facts.name: facts.lines(f"{ingest_seq:d}", news[facts.name])
+        facts.name: _polls_of(f"(from {news[_POLLS]})", facts.text)
+        if facts.name == _POLLS
+        else facts.lines(f"{ingest_seq:d}", news[facts.name])
         for facts in fact_tables
-        if facts.name in brought and facts.name != _POLLS
+        if facts.name in brought
     }
     if _POLLS in brought:
-        (polls,) = (facts for facts in fact_tables if facts.name == _POLLS)
-        sources[_POLLS] = _polls_of(f"(from {news[_POLLS]})", polls.text)
         # The polls of an ingest have the numbers from its first one on, however late they came; and a run that reaches its
         # collection's tail has not ended.
         runs = (

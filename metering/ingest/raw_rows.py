@@ -22,19 +22,19 @@ RAW_COLUMNS = {
 }
 IDENTIFIERS = ("endpoint", "account", "location", "snapshot", "drive", "status", "name")
 # Of a fold, which is many rows, and of a row that gets the number of its place, see `spooled`.
-UNNUMBERED = {"row_number": "cast(null as bigint)"}
+UNNUMBERED = {"row_number": "null"}
 
 
 def raw_rows(values: dict[str, str], source: str) -> str:
     """Give the SQL that selects all raw columns from `source`: as `values` tell them, all others but the row number empty."""
-    untold = {name: f"cast(null as {kind})" for name, kind in RAW_COLUMNS.items()}
-    columns = untold | {"row_number": "row_number", "listing": "cast(0 as bigint)", "row_count": "cast(1 as bigint)"} | values
-    return f"select {', '.join(f'{value} as {name}' for name, value in columns.items())} from {source}"
+    told = {"row_number": "row_number", "listing": "0", "row_count": "1"} | values
+    picks = (f"cast({told.get(column, 'null')} as {kind}) as {column}" for column, kind in RAW_COLUMNS.items())
+    return f"select {', '.join(picks)} from {source}"
 
 
 def of_file(number: int) -> dict[str, str]:
     """Give the SQL of the number of the file that all rows come from."""
-    return {"file_number": f"cast({number:d} as integer)"}
+    return {"file_number": f"{number:d}"}
 
 
 def numbered(sources: dict[int, str]) -> str:

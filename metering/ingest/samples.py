@@ -16,7 +16,6 @@ from metering.engine.interface import QueryEngine
 from metering.engine.queries import load_query
 from metering.ingest.files import FactFile, records
 from metering.ingest.folds import are_told_once, count_folds, drop_folds, fold, read_together
-from metering.ingest.raw_rows import RAW_COLUMNS
 from metering.ingest.sources import parquet_source, spooled, text_sources
 from metering.ingest.text import LINE_PROBLEMS
 from metering.levels import keep_levels
@@ -66,7 +65,6 @@ REASONS = {
     "poll.rejected": "its poll is rejected: another row of it cannot be a sample",
 }
 
-_NO_ROW = ", ".join(f"cast(null as {kind}) as {column}" for column, kind in RAW_COLUMNS.items())
 
 _REJECTED_COLUMNS = {
     "file_number": "integer", "row_number": "bigint", "endpoint": "varchar", "account": "varchar", "poll_s": "bigint",
@@ -245,7 +243,7 @@ def find_repeated(engine: QueryEngine) -> None:
 
 def _checked(*sources: str) -> str:
     """Give the SQL that checks raw rows; all that it needs is in it, so that any connection may run it."""
-    raw = " union all by name ".join([f"(select {_NO_ROW} where false)", *(f"({source})" for source in sources)])
+    raw = " union all by name ".join(f"({source})" for source in sources)
     return f"with raw_samples as ({raw}) from ({load_query('staging/checked_samples').sql})"
 
 

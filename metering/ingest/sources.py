@@ -139,7 +139,7 @@ def parquet_source(files: dict[int, FactFile]) -> str:
     values = parquet_values(files[first]) | {"row_number": "file_row_number + 1"}
     values |= of_file(first)
     if others:
-        values["file_number"] = f"cast({list(files)}[cast(file_index as bigint) + 1] as integer)"
+        values["file_number"] = f"{list(files)}[cast(file_index as bigint) + 1]"
     source = f"read_parquet({listed(file.path for file in files.values())}, file_row_number=true)"
     return raw_rows(values, source)
 
@@ -222,7 +222,7 @@ def _line_by_line(text: _Text, spool: Path) -> str:
         f"read_csv([{quoted(glob_escaped(rows))}], {_CSV}, delim=',', columns={_typed(columns, 'VARCHAR')}, "
         f"max_line_size={8 * file.limits.line_bytes:d}, buffer_size={32 * file.limits.line_bytes:d})"
     )
-    values = {name: name for name in columns} | {"row_number": "cast(row_number as bigint)"} | of_file(number)
+    values = {name: name for name in columns} | of_file(number)
     return f"{sound}{raw_rows(values, source)}"
 
 
