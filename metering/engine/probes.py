@@ -7,7 +7,7 @@ bigints in silence; so every engine that Spark's protocol reaches is asked befor
 from dataclasses import dataclass
 from typing import Any
 
-from metering.engine.spark import SparkEngine
+from metering.engine.spark import SparkEngine, reason_of
 from metering.model.errors import EngineError
 
 _MOST = 2**63 - 1
@@ -66,7 +66,7 @@ def assert_trusted(engine: SparkEngine, shown: str) -> None:
             found = engine.scalar(probe.sql)
         except Exception as error:  # noqa: BLE001 -- whatever an engine raises: that it does is what is asked
             if probe.answer is not None or not _is_overflow(error):
-                raise _refused(shown, f"it cannot tell {probe.words} ({_first_line(error)})") from None
+                raise _refused(shown, f"it cannot tell {probe.words} ({reason_of(error)})") from None
             continue
         if probe.answer is None:
             raise _refused(shown, f"{probe.words} is {found} there, where it must fail for its overflow")
@@ -81,7 +81,3 @@ def _is_overflow(error: Exception) -> bool:
 
 def _refused(shown: str, reason: str) -> EngineError:
     return EngineError(f"{shown} is no engine to bill with: {reason}; use Apache Spark, or --engine duckdb")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from metering.engine.probes import assert_trusted
-from metering.engine.spark import SparkEngine, quietly
+from metering.engine.spark import SparkEngine, quietly, reason_of
 from metering.model.errors import EngineError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def spark_engine(master: str, conf: Mapping[str, str]) -> Iterator[SparkEngine]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _OF_SPARK:
             raise
-        raise EngineError(f"Spark at {master} failed ({_first_line(str(error))}); nothing was written: run again") from error
+        raise EngineError(f"Spark at {master} failed ({reason_of(error)}); nothing was written: run again") from error
     finally:
         with contextlib.suppress(Exception):  # a server that is gone cannot be told
             session.stop()
@@ -121,9 +121,9 @@ def _connected(builder: Any, master: str) -> "SparkSession":
             session: SparkSession = builder.remote(master).create()
             session.version  # noqa: B018 -- the first question that the server itself answers
     except ImportError as error:
-        raise EngineError(f"Spark Connect needs more than is installed ({_first_line(str(error))}): {_PYSPARK_HINT}") from None
+        raise EngineError(f"Spark Connect needs more than is installed ({reason_of(error)}): {_PYSPARK_HINT}") from None
     except Exception as error:  # noqa: BLE001 -- grpc raises its own
-        raise EngineError(f"the Spark Connect server at {master} cannot be used ({_first_line(str(error))})") from None
+        raise EngineError(f"the Spark Connect server at {master} cannot be used ({reason_of(error)})") from None
     return session
 
 
@@ -162,7 +162,8 @@ def _assert_java() -> None:
     done = subprocess.run([program, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 -- as Spark runs it
     version = re.search(r'version "(\d+)', done.stderr + done.stdout)
     if version is None or int(version[1]) < _LEAST_JAVA:
-        found = f"is Java {version[1]}" if version else f"tells no version ({_first_line(done.stderr + done.stdout)})"
+        said = (done.stderr + done.stdout).strip().splitlines() or ["it says nothing"]
+        found = f"is Java {version[1]}" if version else f"tells no version ({said[0][:200]})"
         raise EngineError(f"Spark needs Java {_LEAST_JAVA} or later, and {program} {found}: {_JAVA_HINT}")
 
 
@@ -186,8 +187,4 @@ def _stderr_aside() -> "Iterator[Any]":
 
 def _reason(error: Exception, said: str) -> str:
     told = [line for line in said.splitlines() if "rror" in line or "xception" in line]
-    return _first_line(told[-1] if told else str(error))
-
-
-def _first_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it says nothing"])[0][:200]
+    return told[-1].strip()[:300] if told else reason_of(error)

@@ -143,6 +143,14 @@ def _readers() -> Counter[str]:
     return Counter(table for name in names for table in load_query(name).reads)
 
 
+def reason_of(error: Exception) -> str:
+    """Say in one line what Spark says of an error: what was at the bottom of it, of all that the JVM tells with its stack traces."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    causes = [line.partition("Caused by: ")[2] for line in lines if line.startswith("Caused by: ")]
+    thrown = [line.removeprefix(": ") for line in lines if line.startswith(": ")]
+    return [*lines[:1], *thrown[:1], *causes][-1][:300]
+
+
 @contextmanager
 def quietly() -> Iterator[None]:
     """Keep what pyspark says about the versions of libraries that are not used here to itself."""

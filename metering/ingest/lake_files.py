@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from metering.engine.duckdb import Engine as DuckDB
 from metering.engine.duckdb import connect
-from metering.engine.spark import SparkEngine
+from metering.engine.spark import SparkEngine, reason_of
 from metering.ingest.files import (
     FACTS_HINT,
     OPTIONAL_COLUMNS,
@@ -141,9 +141,7 @@ def _read(shown: str, read: Any) -> Any:
         return read()
     except Exception as error:  # noqa: BLE001 -- the JVM's, py4j's, grpc's: all say that it cannot be read
         text = str(error)
-        missing = "PATH_NOT_FOUND" in text
-        lines = [line for line in text.splitlines() if line.startswith(": ")] or text.strip().splitlines() or [type(error).__name__]
-        reason = "it is not there" if missing else lines[0].removeprefix(": ")[:300]
+        reason = "it is not there" if "PATH_NOT_FOUND" in text else reason_of(error)
         raise InputError(f"{shown} cannot be read by Spark ({reason}): {_hint(shown, text)}") from None
 
 

@@ -40,7 +40,7 @@ from metering.cluster import ClusterMeter, open_cluster
 from metering.config import Settings
 from metering.engine.probes import PROBES, assert_trusted
 from metering.engine.sessions import open_session
-from metering.engine.spark import SparkEngine
+from metering.engine.spark import SparkEngine, reason_of
 from metering.engine.translate import to_spark
 from metering.ingest.lake_files import find_lake_files, raw_samples
 from metering.model.errors import EngineError, InputError
@@ -290,6 +290,21 @@ def test_an_object_store_without_its_connector_gets_one_clear_line(engine):
         with pytest.raises(InputError, match=said) as error:
             find_lake_files(engine, [f"{scheme}://b/x"], SETTINGS.limits)
         assert "\n" not in str(error.value)
+
+
+def test_of_what_fails_on_a_machine_of_sparks_the_bottom_is_told_in_one_line(engine, tmp_path):
+    place = tmp_path / "samples.parquet"
+    write_parquet(place, [sample(at(0), 7, "a", "acme")])
+    frame = engine.session.read.parquet(str(place))
+    place.write_bytes(b"PAR1" + bytes(place.stat().st_size - 8) + b"PAR1")
+    with pytest.raises(Exception, match="An error occurred while calling|FAILED_READ_FILE") as raised:
+        frame.collect()
+    said = reason_of(raised.value)
+    assert "\n" not in said
+    assert "An error occurred" not in said
+    assert "Exception: " in said
+    assert reason_of(RuntimeError("")) == "RuntimeError"
+    assert reason_of(RuntimeError("one\ntwo")) == "one"
 
 
 def test_sums_are_of_38_digits_and_overflow_whatever_the_properties_say(engine):
