@@ -88,10 +88,8 @@ def _write(path: Path, rows: list[Row], random: Random | None) -> None:
     if random is not None:
         random.shuffle(columns)
     if path.suffix == ".parquet":
-        frame = pl.DataFrame({column: _column(rows, column) for column in columns})
-        if random is not None and random.random() < 0.7 and (times := _instants(rows)):
-            frame = frame.with_columns(pl.Series("poll_time", times, dtype=pl.Datetime("us", "UTC")))
-        frame.write_parquet(path)
+        is_timed = random is not None and random.random() < 0.7 and bool(instants(rows))
+        _write_parquet(path, rows, columns, is_timed=is_timed)
     elif ".csv" in path.suffixes:
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator=random.choice(["\n", "\r\n"]) if random else "\n")
@@ -102,6 +100,19 @@ def _write(path: Path, rows: list[Row], random: Random | None) -> None:
         _write_text(path, "".join(_json_line(row, random) for row in rows))
 
 
+def write_timed(path: Path, rows: list[Row]) -> None:
+    """Write rows as a Parquet file whose poll times are instants, not text; each must be one (`instants`)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_parquet(path, rows, list(dict.fromkeys(column for row in rows for column in row)), is_timed=True)
+
+
+def _write_parquet(path: Path, rows: list[Row], columns: list[str], *, is_timed: bool) -> None:
+    frame = pl.DataFrame({column: _column(rows, column) for column in columns})
+    if is_timed:
+        frame = frame.with_columns(pl.Series("poll_time", instants(rows), dtype=pl.Datetime("us", "UTC")))
+    frame.write_parquet(path)
+
+
 def _column(rows: list[Row], column: str) -> pl.Series:
     """Give a Parquet column: whole numbers as Int64 where every value is one, text otherwise."""
     values = [row.get(column) for row in rows]
@@ -110,7 +121,7 @@ def _column(rows: list[Row], column: str) -> pl.Series:
     return pl.Series(column, values, dtype=pl.String)
 
 
-def _instants(rows: list[Row]) -> list[datetime] | None:
+def instants(rows: list[Row]) -> list[datetime] | None:
     """Read poll times as a typed column would hold them; None where one of them cannot stand in such a column."""
     texts = [row.get("poll_time") for row in rows]
     if not all(text and re.fullmatch(r"[0-9-]{10}[T ][0-9:]{8}(\.[0-9]{1,6})?(Z|[+-][0-9:]{5})", text) for text in texts):

@@ -1,4 +1,4 @@
-"""Servers of Spark's own, as processes on loopback: a Connect server, or the master and worker of a cluster; and `metering run` against them."""
+"""Servers of Spark's own, as processes on loopback: for Connect, or the master and worker of a cluster; and what asks them."""
 
 import os
 import socket

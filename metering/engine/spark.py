@@ -144,7 +144,7 @@ def _readers() -> Counter[str]:
 
 
 def reason_of(error: Exception) -> str:
-    """Say in one line what Spark says of an error: what was at the bottom of it, of all that the JVM tells with its stack traces."""
+    """Say in one line what Spark says of an error: of all that the JVM tells with its stack traces, what was at the bottom."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     causes = [line.partition("Caused by: ")[2] for line in lines if line.startswith("Caused by: ")]
     thrown = [line.removeprefix(": ") for line in lines if line.startswith(": ")]

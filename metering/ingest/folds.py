@@ -12,12 +12,14 @@ from collections.abc import Iterable
 
 from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
 from metering.ingest.files import FactFile
-from metering.ingest.raw_rows import UNNUMBERED, listed, of_file, raw_rows
+from metering.ingest.raw_rows import FOLD_COLUMNS, UNNUMBERED, listed, of_file, raw_rows
 from metering.ingest.sources import parquet_values
 
 # Below this, folding costs as much as it saves.
 FOLDED_FROM_ROWS = 100_000
 _TABLE = "folded_rows_{}"
+# The raw columns that a fold tells otherwise than a row.
+TOLD_BY_FOLDS = {name: name for name in ("poll_s", "row_count", *FOLD_COLUMNS)} | UNNUMBERED
 # By what staging tells series and labels (queries/staging/staged_key_numbers.sql).
 _KEYS = frozenset({"endpoint", "account", "location", "snapshot", "drive", "status", "name"})
 
@@ -54,17 +56,21 @@ def fold(engine: Engine, file: FactFile, number: int) -> str | None:
     if "poll_s" not in values or int(engine.scalar(f"select count(*) from {source}")) < FOLDED_FROM_ROWS:
         return None
     polled = values.pop("poll_s")
-    alike = ", ".join(quoted_name(column) for column, _ in _said(file, values))
+    alike = ", ".join(quoted_name(column) for column, _ in said_columns(file, values))
     table = quoted_name(_TABLE.format(number))
-    engine.sql(
-        f"create or replace temp table {table} as "
+    folds = folded(alike, f"(select {alike}, {polled} as read_s from {source}) as r")
+    engine.sql(f"create or replace temp table {table} as {folds}")
+    return raw_rows(values | TOLD_BY_FOLDS | of_file(number), table)
+
+
+def folded(alike: str, source: str) -> str:
+    """Give the SQL, which any engine runs, of the folds of rows with columns that may be `alike`, and `read_s`, their poll."""
+    return (
         f"select {alike}, count(*) as row_count, min(read_s) as poll_s, max(read_s) as last_poll_s, "
         "min(read_s % 300) as least_phase_s, max(read_s % 300) as greatest_phase_s, "
         "bit_or(cast(1 as bigint) << cast(greatest((read_s % 14400) // 300, 0) as integer)) as slots "
-        f"from (select {alike}, {polled} as read_s from {source}) group by {alike}, read_s - read_s % 14400"
+        f"from {source} group by {alike}, read_s - read_s % 14400"
     )
-    told = {name: name for name in ("poll_s", "row_count", "slots", "last_poll_s", "least_phase_s", "greatest_phase_s")}
-    return raw_rows(values | told | of_file(number) | UNNUMBERED, table)
 
 
 def are_told_once(engine: Engine, files: dict[int, FactFile]) -> bool:
@@ -76,7 +82,7 @@ def are_told_once(engine: Engine, files: dict[int, FactFile]) -> bool:
     spans = []
     for number, file in files.items():
         values = parquet_values(file)
-        said = _said(file, values)
+        said = said_columns(file, values)
         kinds = {column: kind for column, kind in said if column != "allocated_size"}
         if "size_bytes" not in values or not kinds.keys() <= _KEYS or not set(kinds.values()) <= {"VARCHAR", "UUID"}:
             return False
@@ -90,7 +96,7 @@ def are_told_once(engine: Engine, files: dict[int, FactFile]) -> bool:
     return not any(is_empty for *_, is_empty in spans) and all(one[1] < other[0] for one, other in itertools.pairwise(spans))
 
 
-def _said(file: FactFile, values: dict[str, str]) -> list[tuple[str, str]]:
+def said_columns(file: FactFile, values: dict[str, str]) -> list[tuple[str, str]]:
     """Give the columns, with their types, that tell what a row says; the size only where it is a number."""
     columns = zip(file.columns, file.types, strict=True)
     return [each for each in columns if each[0] in values or (each[0] == "allocated_size" and "size_bytes" in values)]

@@ -1,10 +1,11 @@
 """Facts in Parquet, taken in where Spark reads them: the same staging as of a store, over a directory or any URL of Spark's.
 
-    Parquet ─> judged_samples ─> (staging, poll by poll) ─> polls, runs ─> the facts of the session
+    Parquet ─> judged_samples, folded_samples ─> (staging, poll by poll) ─> polls, runs ─> the facts of the session
 
 Nothing is kept: the facts live as long as the session, and every run reads them anew.
 """
 
+from metering.engine.queries import load_query
 from metering.engine.spark import SparkEngine
 from metering.ingest.fact_models import ALL_MODELS, MODELS
 from metering.ingest.facts import FactOutcome, compare_facts
@@ -44,9 +45,14 @@ def ingest_lake(
     done = 0
     samples = SampleOutcome()
     if sample_files:
-        raw_samples(engine, sample_files)
+        is_folded = raw_samples(engine, sample_files)
         engine.define("staging/checked_samples", name="judged_samples")
-        engine.alias("folded_samples", "judged_samples")
+        engine.alias("raw_samples", "raw_folds")
+        if is_folded:
+            # They are few and read twice, and their checks take longer than keeping them.
+            engine.replace("folded_samples", load_query("staging/checked_samples").sql)
+        else:
+            engine.define("staging/checked_samples", name="folded_samples")
         for step in decide_polls(engine, are_captures=False, supersede=supersede):
             progress(step, done := done + 1, _STEPS)
         samples = sample_outcome(engine, sample_files)

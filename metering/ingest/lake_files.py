@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from metering.engine.duckdb import Engine as DuckDB
-from metering.engine.duckdb import connect
+from metering.engine.duckdb import connect, quoted_name
 from metering.engine.spark import SparkEngine, reason_of
 from metering.ingest.files import (
     FACTS_HINT,
@@ -24,6 +24,7 @@ from metering.ingest.files import (
     find_files,
     table_of,
 )
+from metering.ingest.folds import TOLD_BY_FOLDS, folded, said_columns
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
 from metering.ingest.raw_rows import IDENTIFIERS, RAW_COLUMNS
 from metering.ingest.sources import WHOLE_NUMBERS
@@ -216,8 +217,11 @@ def _text(column: str, kind: str) -> str:
     return _UUID.format(name=name) if kind == "UUID" else f"cast({name} as string)"
 
 
-def raw_samples(engine: SparkEngine, files: list[FactFile]) -> None:
-    """Make the view `raw_samples` of the rows of sample files where they lie; files of the same columns are read together.
+def raw_samples(engine: SparkEngine, files: list[FactFile]) -> bool:
+    """Make the view `raw_samples` of the rows of sample files where they lie, and `raw_folds` of their folds (folds.py).
+
+    Files of the same columns are read together. Rows whose times are text, which has to be read before it tells a block, are not
+    folded; whether there are none is told.
 
     Raises:
         InputError: an identifier is a number, or of another type that is no text; or a file cannot be read.
@@ -225,27 +229,49 @@ def raw_samples(engine: SparkEngine, files: list[FactFile]) -> None:
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, FactFile]]] = {}
     for number, file in enumerate(files, start=1):
         groups.setdefault((file.columns, file.types), []).append((number, file))
-    frames = [_raw_frame(engine, group) for group in groups.values()]
-    together = frames[0]
-    for frame in frames[1:]:
-        together = together.unionAll(frame)
-    together.createOrReplaceTempView("raw_samples")
+    read = [(group[0][1], *_raw_frame(engine, group)) for group in groups.values()]
+    rows = [_picked(frame, values) for _, frame, values in read]
+    folds = [
+        _folded(engine, f"read_samples_{number}", *each) if "poll_s" in each[2] else row
+        for number, (each, row) in enumerate(zip(read, rows, strict=True))
+    ]
+    for view, frames in (("raw_samples", rows), ("raw_folds", folds)):
+        together = frames[0]
+        for frame in frames[1:]:
+            together = together.unionAll(frame)
+        together.createOrReplaceTempView(view)
+    return all("poll_s" in values for _, _, values in read)
 
 
-def _raw_frame(engine: SparkEngine, files: list[tuple[int, FactFile]]) -> "DataFrame":
+def _raw_frame(engine: SparkEngine, files: list[tuple[int, FactFile]]) -> "tuple[DataFrame, dict[str, str]]":
+    """Give the rows of files whose columns are alike, and what is selected from them for each raw column."""
     first = files[0][1]
     frame: DataFrame = _read(first.shown, lambda: _opened(engine, [file for _, file in files]))
     values = _raw_values(first)
     if len(files) == 1:
-        values["file_number"] = str(files[0][0])
-    else:
-        numbers = _numbers_by_place(frame.inputFiles(), files)
-        engine.load("sample_places", {"place": "varchar", "number": "integer"}, numbers)
-        places = engine.session.table("sample_places").hint("broadcast")
-        columns = [_quoted(name) for name in frame.columns]
-        numbered = frame.selectExpr("_metadata.file_path as place", "_metadata.row_index as row_index", *columns)
-        frame = numbered.join(places, "place")
-        values |= {"file_number": "number", "row_number": "row_index + 1"}
+        return frame, values | {"file_number": str(files[0][0])}
+    numbers = _numbers_by_place(frame.inputFiles(), files)
+    # A name of its own: a Connect server asks what a frame reads when the frame is read, and would find the last group's.
+    table = f"sample_places_{files[0][0]}"
+    engine.load(table, {"place": "varchar", "number": "integer"}, numbers)
+    places = engine.session.table(table).hint("broadcast")
+    columns = [_quoted(name) for name, _ in _known(first)]
+    numbered = frame.selectExpr("_metadata.file_path as place", "_metadata.row_index as row_index", *columns)
+    return numbered.join(places, "place"), values | {"file_number": "number", "row_number": "row_index + 1"}
+
+
+def _folded(engine: SparkEngine, view: str, file: FactFile, frame: "DataFrame", values: dict[str, str]) -> "DataFrame":
+    """Fold the rows of files, of which one is `file`; `view`, which is of no other files, is what they are called meanwhile."""
+    known = dict(_known(file))
+    alike = [column for column, _ in said_columns(file, values) if column in known]
+    read = {"read_s": values["poll_s"], "file_number": values["file_number"]}
+    picks = [*map(_quoted, alike), *(f"{value} as {name}" for name, value in read.items())]
+    frame.selectExpr(*picks).createOrReplaceTempView(view)
+    folds = engine.frame(folded(", ".join(map(quoted_name, (*alike, "file_number"))), view))
+    return _picked(folds, values | TOLD_BY_FOLDS | {"file_number": "file_number"})
+
+
+def _picked(frame: "DataFrame", values: dict[str, str]) -> "DataFrame":
     picks = [f"cast({values.get(column, 'null')} as {_spark_type(kind)}) as {column}" for column, kind in RAW_COLUMNS.items()]
     return frame.selectExpr(*picks)
 

@@ -331,7 +331,7 @@ def drop_staging(engine: QueryEngine) -> None:
         "keys_looked_into", "staged_samples", "known_polls", "known_samples", "contradicting_listings", "staged_polls",
         "staged_shared_objects", "conflicting_polls", "samples_kept_aside", "taken_polls", "accepted_blocks",
         "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails", "checked_samples", "folded_samples",
-        "judged_samples", "raw_samples",
+        "judged_samples", "raw_samples", "raw_folds",
     )  # fmt: skip
 
 

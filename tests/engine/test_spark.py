@@ -5,13 +5,11 @@ are taken in at once, and so are many random worlds.
 """
 
 import json
-import shutil
 from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import count, islice
 from random import Random
 
-import duckdb
 import pytest
 from always import (
     assert_alike_but_for_states,
@@ -25,7 +23,7 @@ from always import (
     refined,
     spread,
 )
-from fact_files import write_tables
+from fact_files import instants, write_tables, write_timed
 from hour_facts import an_hour, at, price, sample, write_facts, write_parquet
 from judge import billed
 from oracle_facts import DAY, bounds, instant
@@ -38,12 +36,9 @@ import metering
 from metering import Meter
 from metering.cluster import ClusterMeter, open_cluster
 from metering.config import Settings
-from metering.engine.probes import PROBES, assert_trusted
-from metering.engine.sessions import open_session
 from metering.engine.spark import SparkEngine, reason_of
-from metering.engine.translate import to_spark
 from metering.ingest.lake_files import find_lake_files, raw_samples
-from metering.model.errors import EngineError, InputError
+from metering.model.errors import InputError
 from metering.model.period import instant_text
 from metering.schema import fact_tables
 
@@ -99,9 +94,12 @@ class Twins:
     def __exit__(self, *error):
         self.duckdb.__exit__(*error)
 
-    def take(self, command, parts=1):
+    def take(self, command, parts=1, timed=()):
+        """Take a command in; of the samples, `timed` go as instants, which are folded as they are read, and the others as text."""
         self.now = command.now
         place = write_tables(next(self.places), command.tables, "parquet", parts)
+        if timed:
+            write_timed(place / "samples" / "timed.parquet", timed)
         expected = self.duckdb.ingest(place, supersede=command.supersede)
         assert told(self.spark.ingest(place, supersede=command.supersede)) == told(expected)
         for word in expected.polls.__slots__:
@@ -184,6 +182,12 @@ VARIANTS = [
 WORLDS = [*map(world_of, PLAIN_CASES), *HOSTILE, *(world for variants in VARIANTS for world in variants)]
 
 
+def can_be_timed(row):
+    """Choose what every second world can say in columns with types: instants, and sizes that are whole numbers."""
+    head, size = row["account"][:3], row["allocated_size"]
+    return head.isdigit() and int(head) % 2 == 0 and size.isdigit() and int(size) < 2**63 and bool(instants([row]))
+
+
 @pytest.fixture(scope="module")
 def twins(engine, tmp_path_factory):
     """Both engines with all worlds at once; one of them under its own names, and among it rows that are broken."""
@@ -192,7 +196,10 @@ def twins(engine, tmp_path_factory):
     first = {table: [*rows, *own_names.get(table, ())] for table, rows in commands[0].tables.items()}
     first["samples"] += [{name: str(value) for name, value in row.items()} for row in BROKEN]
     with Twins(engine, tmp_path_factory.mktemp("commands")) as both:
-        both.take(replace(commands[0], tables=first), parts=2)
+        timed = [row for row in first["samples"] if can_be_timed(row)]
+        assert len(timed) > 3_000
+        first["samples"] = [row for row in first["samples"] if not can_be_timed(row)]
+        both.take(replace(commands[0], tables=first), parts=2, timed=timed)
         for command in commands[1:]:
             both.take(command)
         both.settle()
@@ -264,6 +271,40 @@ def test_uuids_are_read_from_files_here_and_from_elsewhere_asked_for_as_text(eng
         find_lake_files(engine, [f"file://{tmp_path}"], SETTINGS.limits)
 
 
+def test_columns_that_are_called_as_ours_are_passed_over_on_both_engines(engine, tmp_path):
+    ours = ("place", "number", "row_index", "row_number", "file_number", "read_s", "listing", "row_count", "slots")
+    timed = {"poll_time": "timestamptz", "allocated_size": "bigint"}
+    (tmp_path / "facts" / "samples").mkdir(parents=True)
+    for hour in range(2):
+        rows = [sample(at(60 * hour + minute), 7 + hour * minute) | dict.fromkeys(ours, "x") for minute in (0, 5)]
+        write_parquet(tmp_path / "facts" / "samples" / f"{hour}.parquet", rows, **timed)
+    write_parquet(tmp_path / "facts" / "prices.parquet", [price()])
+    with Twins(apart(engine), tmp_path) as twins:
+        expected = twins.duckdb.ingest(tmp_path / "facts")
+        assert told(twins.spark.ingest(tmp_path / "facts")) == told(expected)
+        assert (expected.tables["samples"].accepted, expected.polls.accepted) == (4, 4)
+        assert twins.bill(SOME_DAY)["usage"]
+
+
+def test_what_is_alike_in_a_block_of_four_hours_is_one_fold_and_text_stays_rows(engine, tmp_path):
+    rows = [sample(at(minute, 7), 7 if minute < 10 else 8, "s", "a") for minute in (0, 5, 10, 15, 20)]
+    (tmp_path / "samples").mkdir()
+    write_parquet(tmp_path / "samples" / "1.parquet", rows, poll_time="timestamptz", allocated_size="bigint")
+    write_parquet(tmp_path / "samples" / "2.parquet", rows[:1])
+    files, _ = find_lake_files(engine, [str(tmp_path)], SETTINGS.limits)
+    assert raw_samples(engine, files) is False
+    said = "select file_number, size_bytes, allocated_size, row_count, poll_s, last_poll_s, least_phase_s, greatest_phase_s, slots "
+    said += "from {} order by file_number, poll_s"
+    start = instant(SOME_DAY) + 7
+    assert engine.sql(said.format("raw_folds")) == [
+        (1, 7, None, 2, start, start + 300, 7, 7, 0b11), (1, 8, None, 3, start + 600, start + 1200, 7, 7, 0b11100),
+        (2, None, "7", 1, None, None, None, None, None),
+    ]  # fmt: skip
+    assert [row[3] for row in engine.sql(said.format("raw_samples"))] == [1] * 6
+    assert raw_samples(engine, files[:1]) is True
+    assert engine.scalar("select count(*) from raw_folds") == 2
+
+
 def test_a_url_is_listed_by_spark_and_held_against_its_manifest(engine, tmp_path):
     out = tmp_path / "facts"
     with metering.open(":memory:") as meter:
@@ -297,7 +338,7 @@ def test_of_what_fails_on_a_machine_of_sparks_the_bottom_is_told_in_one_line(eng
     write_parquet(place, [sample(at(0), 7, "a", "acme")])
     frame = engine.session.read.parquet(str(place))
     place.write_bytes(b"PAR1" + bytes(place.stat().st_size - 8) + b"PAR1")
-    with pytest.raises(Exception, match="An error occurred while calling|FAILED_READ_FILE") as raised:
+    with pytest.raises(Exception, match=r"An error occurred while calling|FAILED_READ_FILE") as raised:
         frame.collect()
     said = reason_of(raised.value)
     assert "\n" not in said
@@ -319,47 +360,3 @@ def test_sums_are_of_38_digits_and_overflow_whatever_the_properties_say(engine):
     assert total.collect()[0][0] == 10**38 - 1
     with pytest.raises(ArithmeticException, match=r"OVERFLOW|OUT_OF_RANGE"):
         engine.sql(nearly.format(2))
-
-
-class Wrapping:
-    """An engine whose bigints wrap in silence, as pysail's were seen to."""
-
-    def scalar(self, sql):
-        value = duckdb.sql(sql.replace("as bigint", "as hugeint")).fetchall()[0][0]
-        return (int(value) + 2**63) % 2**64 - 2**63
-
-
-class Deaf:
-    def scalar(self, sql):
-        raise RuntimeError(f"no such function in {sql[:6]}")
-
-
-def test_an_engine_that_wraps_or_does_not_answer_is_refused_with_that_reason():
-    wraps = r"sc://x is no engine to bill with: the sum of 2\^63 - 1 and 1 as bigints is -9223372036854775808 there, where it must"
-    with pytest.raises(EngineError, match=wraps):
-        assert_trusted(Wrapping(), "sc://x")
-    with pytest.raises(EngineError, match=r"it cannot tell the sum of .* \(no such function in select\)"):
-        assert_trusted(Deaf(), "sc://x")
-    assert sum(probe.answer is None for probe in PROBES) >= 6
-
-
-def test_a_missing_java_or_server_gets_one_clear_line(monkeypatch, tmp_path):
-    for master in ("sc://127.0.0.1:1", "spark://127.0.0.1:1"):
-        with pytest.raises(EngineError, match=rf"no Spark answers at {master} \(127.0.0.1:1: .*\): start it, or name another"):
-            open_session(master, {})
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineError, match="Spark needs Java, and there is none on this machine's PATH: install Java 17 or later"):
-        open_session("local[1]", {})
-    old = tmp_path / "java"
-    old.write_text(f"#!{shutil.which('sh', path='/bin:/usr/bin')}\necho 'openjdk version \"11.0.2\"' >&2\n")
-    old.chmod(0o755)
-    with pytest.raises(EngineError, match=r"Spark needs Java 17 or later, and .*java is Java 11"):
-        open_session("local[1]", {})
-
-
-def test_what_both_engines_mean_otherwise_is_put_right_in_translation():
-    series = "IF((CAST(:a AS BIGINT)) <= (4), SEQUENCE(CAST(:a AS BIGINT), CAST(4 AS BIGINT)), ARRAY())"
-    assert to_spark("select unnest(generate_series($a, 4)) as x", {"a": 5}) == (f"SELECT EXPLODE({series}) AS x", {"a": 5})
-    assert to_spark("select regexp_matches(x, '^[0-9]+$') as y from t")[0] == r"SELECT x RLIKE '^[0-9]+\\z' AS y FROM t"
-    assert to_spark("from t where $is_kept", {"is_kept": True}) == ("SELECT * FROM t WHERE :is_kept", {"is_kept": True})

@@ -1,4 +1,4 @@
-"""A cluster of Spark's own: a master and a worker, whose executors share nothing with us but the network, and facts that lie elsewhere."""
+"""A cluster of Spark's own, a master and a worker, and facts that its executors reach as they would an object store's: by a URL."""
 
 from contextlib import ExitStack
 

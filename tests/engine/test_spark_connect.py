@@ -6,6 +6,7 @@ The server runs with the settings that a user's would have, code generation incl
 import importlib.util
 import sys
 
+import polars as pl
 import pytest
 from spark_servers import PROGRAMS, export_sample_month, free_port, run, served
 
@@ -14,9 +15,16 @@ CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 @pytest.fixture
 def facts(tmp_path):
-    """The sample month at a place whose name holds all that a URL might trip over."""
+    """The sample month at a place whose name holds all that a URL might trip over, in files of three kinds, several of each."""
     place = tmp_path / "it's [1] 100% of é"
     export_sample_month(place)
+    (place / "manifest.json").unlink()
+    for day in (5, 6):
+        file = place / "samples" / f"2026-10-{day:02}.parquet"
+        pl.read_parquet(file, glob=False).with_columns(pl.col("poll_time").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).write_parquet(file)
+    for day in (7, 8):
+        file = place / "samples" / f"2026-10-{day:02}.parquet"
+        pl.read_parquet(file, glob=False).drop("name").write_parquet(file)
     return place
 
 

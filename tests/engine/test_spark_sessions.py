@@ -1,0 +1,55 @@
+"""Engines that must not be trusted, sessions that cannot start, and what both engines mean otherwise: nothing here starts Spark."""
+
+import shutil
+
+import duckdb
+import pytest
+
+from metering.engine.probes import PROBES, assert_trusted
+from metering.engine.sessions import open_session
+from metering.engine.translate import to_spark
+from metering.model.errors import EngineError
+
+
+class Wrapping:
+    """An engine whose bigints wrap in silence, as pysail's were seen to."""
+
+    def scalar(self, sql):
+        value = duckdb.sql(sql.replace("as bigint", "as hugeint")).fetchall()[0][0]
+        return (int(value) + 2**63) % 2**64 - 2**63
+
+
+class Deaf:
+    def scalar(self, sql):
+        raise RuntimeError(f"no such function in {sql[:6]}")
+
+
+def test_an_engine_that_wraps_or_does_not_answer_is_refused_with_that_reason():
+    wraps = r"sc://x is no engine to bill with: the sum of 2\^63 - 1 and 1 as bigints is -9223372036854775808 there, where it must"
+    with pytest.raises(EngineError, match=wraps):
+        assert_trusted(Wrapping(), "sc://x")
+    with pytest.raises(EngineError, match=r"it cannot tell the sum of .* \(no such function in select\)"):
+        assert_trusted(Deaf(), "sc://x")
+    assert sum(probe.answer is None for probe in PROBES) >= 6
+
+
+def test_a_missing_java_or_server_gets_one_clear_line(monkeypatch, tmp_path):
+    for master in ("sc://127.0.0.1:1", "spark://127.0.0.1:1"):
+        with pytest.raises(EngineError, match=rf"no Spark answers at {master} \(127.0.0.1:1: .*\): start it, or name another"):
+            open_session(master, {})
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineError, match="Spark needs Java, and there is none on this machine's PATH: install Java 17 or later"):
+        open_session("local[1]", {})
+    old = tmp_path / "java"
+    old.write_text(f"#!{shutil.which('sh', path='/bin:/usr/bin')}\necho 'openjdk version \"11.0.2\"' >&2\n")
+    old.chmod(0o755)
+    with pytest.raises(EngineError, match=r"Spark needs Java 17 or later, and .*java is Java 11"):
+        open_session("local[1]", {})
+
+
+def test_what_both_engines_mean_otherwise_is_put_right_in_translation():
+    series = "IF((CAST(:a AS BIGINT)) <= (4), SEQUENCE(CAST(:a AS BIGINT), CAST(4 AS BIGINT)), ARRAY())"
+    assert to_spark("select unnest(generate_series($a, 4)) as x", {"a": 5}) == (f"SELECT EXPLODE({series}) AS x", {"a": 5})
+    assert to_spark("select regexp_matches(x, '^[0-9]+$') as y from t")[0] == r"SELECT x RLIKE '^[0-9]+\\z' AS y FROM t"
+    assert to_spark("from t where $is_kept", {"is_kept": True}) == ("SELECT * FROM t WHERE :is_kept", {"is_kept": True})
