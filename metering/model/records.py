@@ -9,35 +9,19 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import core_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from metering.model.period import date_text, instant_seconds, instant_text
 
 
-class _Text:
-    """How a value leaves as text and is read back: nothing of it is Python's doing where the value is what it should be.
-
-    A bill makes and writes several such values a line; a validator or serializer of Python's costs a call each.
-    """
-
-    def __init__(self, parse: Callable[[str], Any], written: core_schema.SerSchema) -> None:
-        self._parse = parse
-        self._written = written
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        read = core_schema.no_info_after_validator_function(self._parse, core_schema.str_schema(strict=True))
-        return core_schema.union_schema([handler(source), read], mode="left_to_right", serialization=self._written)
+def _read(parse: Callable[[str], Any]) -> BeforeValidator:
+    return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
-def _by(write: Callable[[Any], str]) -> core_schema.SerSchema:
-    return core_schema.plain_serializer_function_ser_schema(write, return_schema=core_schema.str_schema())
-
-
-BigInteger = Annotated[int, _Text(int, core_schema.to_string_ser_schema(when_used="always"))]
-Money = Annotated[Decimal, _Text(Decimal, core_schema.format_ser_schema("f", when_used="always"))]
-Instant = Annotated[int, _Text(instant_seconds, _by(instant_text))]
-Date = Annotated[int, _Text(instant_seconds, _by(date_text))]
+BigInteger = Annotated[int, PlainSerializer(str, return_type=str), _read(int)]
+Money = Annotated[Decimal, PlainSerializer(lambda amount: format(amount, "f"), return_type=str), _read(Decimal)]
+Instant = Annotated[int, PlainSerializer(instant_text, return_type=str), _read(instant_seconds)]
+Date = Annotated[int, PlainSerializer(date_text, return_type=str), _read(instant_seconds)]
 State = Literal["measured", "held", "partial", "missing"]
 Severity = Literal["error", "warning", "info"]
 
