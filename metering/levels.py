@@ -1,7 +1,7 @@
 """Levels: what each collection says of each location it feeds, as steps, computed from polls and runs of samples.
 
     scope_blocks ─> scope_stretches ─┬─> scope_segments ─> scope_pieces ─┐
-                                     └───────────────────────────────────┴─> scope_changes ─> scope_steps ─> day_levels
+                                     └───────────────────────────────────┴─> scope_changes ─> scope_instants ─> scope_steps
 
 Ingest keeps the levels of every whole UTC day, so that a bill reads days, not polls; a late poll costs the days that it touches
 of its own collection. A day is whole where no later poll can change it: where the collection was polled in a later one, or its
@@ -17,7 +17,7 @@ from metering.model.clock import Clock
 
 _STAGES = (
     "levels/scope_blocks", "levels/scope_stretches", "levels/scope_segments", "levels/scope_pieces", "levels/scope_changes",
-    "levels/scope_steps",
+    "levels/scope_instants",
 )  # fmt: skip
 _STEP_COLUMNS = {
     "feed_key": "bigint", "starts_at_s": "bigint", "ends_at_s": "bigint", "occupied_bytes": "decimal(38, 0)",
@@ -39,7 +39,9 @@ def compute_levels(engine: QueryEngine, parameters: dict[str, Any]) -> None:
         return
     for stage in _STAGES:
         engine.create(stage, parameters)
-    engine.drop(*(stage.removeprefix("levels/") for stage in _STAGES[:-1]))
+    engine.accumulate("scope_instants", "scope_levels", by="feed_key", along="starts_at_s", sums={"level_change": "level"})
+    engine.create("levels/scope_steps")
+    engine.drop("scope_levels", *(stage.removeprefix("levels/") for stage in _STAGES[:-1]))
 
 
 def is_kept_by(engine: QueryEngine, clock: Clock) -> bool:

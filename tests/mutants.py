@@ -27,7 +27,7 @@ BOOKS = (
 TESTS = ("tests/cases", "tests/billing", "tests/model", "tests/properties/test_worlds_equal_oracle.py")
 # Which worked cases look at a file first, so that most bugs are found in seconds.
 FIRST = {
-    "scope_changes": "time", "kept_scope": "facts", "usage_steps": "time",
+    "scope_changes": "time", "kept_scope": "facts", "usage_steps": "time", "usage_instants": "time", "scope_instants": "time",
     "usage": "time", "usage_parts": "time", "fed_units": "who_pays", "collections_in_doubt": "facts", "unit_days": "charges",
     "staged_blocks": "facts", "ignored_series": "who_pays", "checked_samples": "who_pays",
     "entitled_changes": "entitlement", "terms": "entitlement",
@@ -37,6 +37,7 @@ FIRST = {
 }  # fmt: skip
 # Who looks at what a bill does not show, or not by itself.
 SOUGHT_BY = {
+    "duckdb": ("tests/engine/test_running_sums.py",),
     "folds": ("tests/properties/test_folds_equal_rows.py",),
     **dict.fromkeys(("raw_rows", "sources"), ("tests/ingest/test_many_files.py",)),
     "known_blocks": ("tests/properties/test_repeats_equal_looked_into.py",),
@@ -101,7 +102,7 @@ MUTANTS = (
     _sql("held time is measured", "billing/usage_steps", "then 'held'", "then 'measured'"),
     _sql("time before the first poll is missing", "billing/usage_steps", "where l.state_counts > 0", "where l.state_counts >= 0"),
     _sql("what is held is partial", "billing/usage_steps", "when l.state_counts >= 4398046511104 then", "when l.state_counts >= 2097152 then"),
-    _sql("a midnight is not a cut", "billing/usage_steps", "$first_midnight_s, $stop_s", "$first_midnight_s + 86400, $stop_s"),
+    _sql("a midnight is not a cut", "billing/usage_instants", "$first_midnight_s, $stop_s", "$first_midnight_s + 86400, $stop_s"),
     _sql("entitlement counts in missing time", "billing/usage_parts", "<> 'missing' then entitled_bytes", "<> '' then entitled_bytes"),
     _sql("unused counts in missing time", "billing/usage_parts", "<> 'missing' then unused_bytes", "<> '' then unused_bytes"),
     _sql("burst of sums instead of sum of bursts", "billing/usage", "sum(burst_byte_seconds)",
@@ -256,6 +257,10 @@ MUTANTS = (
     _python("a late poll restates every account", "books/causes", "self.account in (None, account)", "True"),
     _python("a price of one location restates every other", "books/causes", 'self.location == "" or self.location in locations', "True"),
     _python("a price in one currency restates every other", "books/causes", "self.currency is None or self.currency == currency", "True"),
+    _sql("a level ends with its scope only", "levels/scope_steps", "coalesce(l.next_starts_at_s, l.until_s)", "l.until_s"),
+    _sql("days of a level are not cut", "levels/scope_instants", "    or max(c.is_cut) = 1\n", ""),
+    _python("a sum goes on into the next key", "engine/duckdb", "as {quoted_name(along)}, {rests} from {quoted_name(table)} group", "as {quoted_name(along)}, {rests} from {quoted_name(table)} where false group"),
+    _python("what takes all back comes first", "engine/duckdb", "nulls last", "nulls first"),
     _python("time does not end at as_of", "billing/usage", "stop_s = min(period.end_s, clock_s)", "stop_s = period.end_s"),
 )  # fmt: skip
 

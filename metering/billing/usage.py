@@ -3,8 +3,9 @@
 collections_in_doubt ─> level_scope ─> seen_series ─> ignored_series ─> fed_units ─> units
 scope_feeds ─> (levels) ─> scope_steps ┐
 level_days ─> unit_days ───────────────┴─> feed_steps ─> occupied_changes ┐
-known_subscriptions ─> entitled_changes ─> entitled_steps                 ├─> usage_steps ─┬─> usage_parts
-known_prices, known_burst_levels ─> rate_steps                            ┘    unit_days ──┘
+known_subscriptions ─> entitled_changes ─> entitled_steps                 ├─> usage_instants ─> (running sums) ─> usage_steps
+known_prices, known_burst_levels ─> rate_steps                            ┘
+usage_steps, unit_days ─> usage_parts
 """
 
 from dataclasses import dataclass
@@ -35,11 +36,27 @@ STAGES = (
     "billing/unit_days",
     "billing/feed_steps",
     "billing/occupied_changes",
+    "billing/usage_instants",
+    "running sums",
     "billing/usage_steps",
     "billing/usage_parts",
 )
+# What adds up from instant to instant: a rate's ordinal is how many rates have begun.
+_RUNNING = {
+    "occupied_bytes": "occupied_bytes", "entitled_bytes": "entitled_bytes", "state_counts": "state_counts",
+    "rate_count": "rate_ordinal",
+}  # fmt: skip
 # What only later stages of usage read; reports read the others.
-_SCRATCH = ("level_scope", "seen_series", "scope_feeds", "scope_steps", "feed_steps", "occupied_changes", "entitled_changes")
+_SCRATCH = (
+    "level_scope",
+    "seen_series",
+    "scope_feeds",
+    "scope_steps",
+    "feed_steps",
+    "occupied_changes",
+    "entitled_changes",
+    "usage_levels",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,8 @@ def compute_usage(
             book = _load_rates(engine, parameters)
         elif stage == "levels":
             compute_levels(engine, parameters)
+        elif stage == "running sums":
+            engine.accumulate("usage_instants", "usage_levels", by="unit_key", along="starts_at_s", sums=_RUNNING)
         elif stage == "billing/usage_parts":
             engine.define(stage)
         else:

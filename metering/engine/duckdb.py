@@ -68,6 +68,29 @@ class Engine:
             f"create or replace temp table {quoted_name(loaded.name)} as {sql}", _chosen(parameters, loaded.params)
         )
 
+    def accumulate(self, table: str, name: str, *, by: str, along: str, sums: Mapping[str, str]) -> None:
+        """Make the temporary table `name` of another's rows, with running sums: see `QueryEngine`.
+
+        A running sum over a partition takes DuckDB ten times as long as sorting its rows; over all rows, in the order in which they
+        lie, next to nothing. So behind the last row of each `by` stands one that takes all back, and the next begins at zero.
+        """
+        in_order = f"{name}_in_order"
+        rests = ", ".join(f"-sum({quoted_name(column)}) as {quoted_name(column)}" for column in sums)
+        running = ", ".join(f"sum({quoted_name(c)}) over (rows unbounded preceding) as {quoted_name(sums[c])}" for c in sums)
+        self.connection.execute(
+            f"create or replace temp table {quoted_name(in_order)} as from {quoted_name(table)} union all by name "
+            f"select {quoted_name(by)}, null as {quoted_name(along)}, {rests} from {quoted_name(table)} group by {quoted_name(by)} "
+            f"order by {quoted_name(by)}, {quoted_name(along)} nulls last"
+        )
+        self.drop(table)
+        # What the order of rows is kept by is set for every connection (_CONFIG).
+        self.connection.execute(
+            f"create or replace temp table {quoted_name(name)} as from (select * exclude ({', '.join(map(quoted_name, sums))}), "
+            f"lead({quoted_name(along)}) over () as {quoted_name(f'next_{along}')}, {running} from {quoted_name(in_order)}) "
+            f"where {quoted_name(along)} is not null"
+        )
+        self.drop(in_order)
+
     def define(self, query: str, *, name: str | None = None) -> None:
         """Make a temporary view of a query without parameters: it is computed where it is read, and never kept."""
         loaded = load_query(query)

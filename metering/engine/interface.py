@@ -28,6 +28,18 @@ class QueryEngine(Protocol):
     def create(self, query: str, parameters: Parameters | None = None, *, is_wanted: bool = True) -> None:
         """Make the temporary table that a query defines, under the query's own name; without rows unless it is wanted."""
 
+    def accumulate(self, table: str, name: str, *, by: str, along: str, sums: Mapping[str, str]) -> None:
+        """Make the temporary table `name` of the rows of another, which is dropped, with running sums and with where the next is.
+
+        Args:
+            table: no two of its rows have the same `by` and `along`.
+            name: has the columns of `table` but those summed; `next_` and the name of `along`, null in the last row of each `by`;
+                and the running sums within each `by`, in the order of `along`, each row's own value included.
+            by: a column of whole numbers.
+            along: another.
+            sums: what the running sums are called, by the columns of whole numbers that are added up.
+        """
+
     def define(self, query: str, *, name: str | None = None) -> None:
         """Make a temporary view of a query without parameters, under its own name unless another is given."""
 

@@ -51,6 +51,15 @@ class SparkEngine:
             frame = self.kept(frame)
         frame.createOrReplaceTempView(loaded.name)
 
+    def accumulate(self, table: str, name: str, *, by: str, along: str, sums: Mapping[str, str]) -> None:
+        """Make the view `name` of another's rows, with running sums: see `QueryEngine`."""
+        others = [column for column in self.session.table(table).columns if column not in sums]
+        window = f"over (partition by {by} order by {along}"
+        running = [f"sum({column}) {window} rows unbounded preceding) as {sums[column]}" for column in sums]
+        picks = ", ".join([*others, f"lead({along}) {window}) as next_{along}", *running])
+        self.frame(f"select {picks} from {table}").createOrReplaceTempView(name)
+        self.drop(table)
+
     def define(self, query: str, *, name: str | None = None) -> None:
         """Make a view of a query without parameters: it is computed where it is read, and never kept."""
         loaded = load_query(query)

@@ -36,6 +36,7 @@ import metering
 from metering import Meter
 from metering.cluster import ClusterMeter, open_cluster
 from metering.config import Settings
+from metering.engine.duckdb import Engine, connect
 from metering.engine.spark import SparkEngine, reason_of
 from metering.ingest.lake_files import find_lake_files, raw_samples
 from metering.model.errors import InputError
@@ -303,6 +304,21 @@ def test_what_is_alike_in_a_block_of_four_hours_is_one_fold_and_text_stays_rows(
     assert [row[3] for row in engine.sql(said.format("raw_samples"))] == [1] * 6
     assert raw_samples(engine, files[:1]) is True
     assert engine.scalar("select count(*) from raw_folds") == 2
+
+
+def test_running_sums_are_the_same_on_both_engines(engine):
+    rows = [(key, at, 10**37 - key * at, at % 3) for key in range(3) for at in range(5)]
+    columns = {"key": "bigint", "at_s": "bigint", "change": "decimal(38, 0)", "number": "bigint"}
+    read = "select key, at_s, next_at_s, cast(level as varchar), cast(total as varchar) from sums order by key, at_s"
+    connection = connect(":memory:", read_only=False, spill_folder=None)
+    found = []
+    for each in (engine, Engine(connection)):
+        each.load("changes", columns, rows)
+        each.accumulate("changes", "sums", by="key", along="at_s", sums={"change": "level", "number": "total"})
+        found.append(each.sql(read))
+    connection.close()
+    assert found[0] == found[1]
+    assert len(found[0]) == len(rows)
 
 
 def test_a_url_is_listed_by_spark_and_held_against_its_manifest(engine, tmp_path):
