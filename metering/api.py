@@ -23,7 +23,7 @@ from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
-from metering.reporting.reports import BY, By, make_report, parse_by, statement
+from metering.reporting.reports import BY, By, make_report, needs_steps, parse_by, statement
 from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
@@ -274,7 +274,10 @@ class Meter(Deciding):
         parsed_by = parse_by(name, by)
         if name == "statement":
             return statement(self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress))
-        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
+        with self.computed(
+            period, as_of=as_of, known_at=known_at, account=account, progress=progress,
+            is_at_a_glance=not needs_steps(name, parsed_by),
+        ) as (engine, computation):  # fmt: skip
             return self._report(name, engine, computation, parsed_by, account)
 
     def report(self, name: str, period: str, **options: Any) -> "pd.DataFrame":

@@ -69,6 +69,11 @@ def parse_by(report: str, by: str | None) -> By:
     return tuple(name for name in BY[report] if name in wanted)
 
 
+def needs_steps(report: str, by: By) -> bool:
+    """Tell whether a report looks into days of which a bill needs no more than their kept sums: by the hour, or at one instant."""
+    return bool({"hour", "interval"} & set(by)) or (report == "usage" and not _is_by_unit(by))
+
+
 def make_report(
     report: str,
     engine: Engine,
@@ -83,7 +88,7 @@ def make_report(
 
     Args:
         report: one of `BY`.
-        engine: holds the computation's tables.
+        engine: holds the computation's tables; its steps whole where the report `needs_steps`.
         computation: the period.
         by: as `parse_by` gives it.
         account: only this account's rows; sums are then over this account alone.
@@ -112,21 +117,35 @@ def _keep_account(engine: Engine, account: str) -> None:
 
 def usage(engine: Engine, by: By) -> Table:
     """Occupied, entitled, burst and unused byte-seconds, the peak, and the seconds in each state."""
-    parameters = {
-        "by_account": "account" in by,
-        "by_location": "location" in by,
-        "bucket_s": next((_BUCKETS[name] for name in by if name in _BUCKETS), _NO_BUCKET),
-    }
-    peaks = {
-        (row["account"], row["location"], row["bucket_starts_at_s"]): row["peak_occupied_bytes"]
-        for row in engine.rows("reports/peaks_by", parameters)
-    }
-    rows = []
-    for row in engine.rows("reports/usage_by", parameters):
-        key = (row["account"], row["location"], row["bucket_starts_at_s"])
-        values = row | {"day": key[2], "hour": key[2], "peak_occupied_bytes": peaks.get(key, 0)}
-        rows.append((*(values[name] for name in by), *(int(values[name]) for name in _USAGE)))
+    summed = _summed(engine, by)
+    if not _is_by_unit(by):
+        # Not all peak at once: where a row stands for several units, its peak is looked for in their steps.
+        parameters = _asked(by) | {"bucket_s": next((_BUCKETS[name] for name in by if name in _BUCKETS), _NO_BUCKET)}
+        peaks = {_place(row): row["peak_occupied_bytes"] for row in engine.rows("reports/peaks_by", parameters)}
+        summed = [row | {"peak_occupied_bytes": peaks.get(_place(row), 0)} for row in summed]
+    rows = [(*(row[name] for name in by), *(int(row[name]) for name in _USAGE)) for row in summed]
     return Table("usage", (*_by_columns(by), *_columns(_USAGE)), rows)
+
+
+def _summed(engine: Engine, by: By) -> list[dict[str, Any]]:
+    """Sum usage up; each row has the day or hour that it is of under both names."""
+    if "hour" in by:
+        rows = engine.rows("reports/usage_by_hour", _asked(by))
+    else:
+        rows = engine.rows("reports/usage_by", _asked(by) | {"by_day": "day" in by})
+    return [row | {"day": row["bucket_starts_at_s"], "hour": row["bucket_starts_at_s"]} for row in rows]
+
+
+def _asked(by: By) -> dict[str, Any]:
+    return {"by_account": "account" in by, "by_location": "location" in by}
+
+
+def _is_by_unit(by: By) -> bool:
+    return {"account", "location"} <= set(by)
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str, int]:
+    return row["account"], row["location"], row["bucket_starts_at_s"]
 
 
 def coverage(engine: Engine, by: By) -> Table:
@@ -145,17 +164,15 @@ def coverage(engine: Engine, by: By) -> Table:
         ]
         kinds: dict[str, Kind] = {"account": "text", "location": "text", "state": "text", "start": "instant", "end": "instant"}
         return Table("coverage", columns_of(**kinds, interval_seconds="seconds"), rows)
-    summed = usage(engine, by)
-    names = [column.name for column in summed.columns]
-    states = [names.index(f"{state}_seconds") for state in ("measured", "held", "partial", "missing")]
-    measured = names.index("measured_seconds")
+    states = ("measured_seconds", "held_seconds", "partial_seconds", "missing_seconds")
     rows = []
-    for row in summed.rows:
-        observed = sum(row[i] for i in states)
-        permille = 100_000 * row[measured] // observed if observed else 0
+    for row in _summed(engine, by):
+        seconds = [int(row[name]) for name in states]
+        observed = sum(seconds)
+        permille = 100_000 * seconds[0] // observed if observed else 0
         share = f"{permille // 1_000}.{permille % 1_000:03d}"
-        rows.append((*row[: len(by)], *(row[i] for i in states), share))
-    columns = (*_by_columns(by), *_columns(tuple(names[i] for i in states)), Column("measured_percent", "text"))
+        rows.append((*(row[name] for name in by), *seconds, share))
+    columns = (*_by_columns(by), *_columns(states), Column("measured_percent", "text"))
     return Table("coverage", columns, rows)
 
 
