@@ -240,8 +240,9 @@ class Meter(Deciding):
 
         request = ReconcileRequest(**asked)
         obtained = obtain(request, parse_period(period), self.settings.targets)
+        # What stands under a wrong account is found under the right one.
         options: dict[str, Any] = {"as_of": as_of, "known_at": known_at, "account": request.account, "progress": progress}
-        with self.computed(period, **options) as (engine, computation):
+        with self.computed(period, with_others=True, **options) as (engine, computation):
             return reconcile_request(engine, computation, request, obtained)
 
     def quote(self, **asked: Any) -> "list[Quote]":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import overload
 
-from metering.billing.usage import Computation, assert_observed
+from metering.billing.usage import Computation, assert_observed, is_silent
 from metering.books.backups import Backup, back_up, restore
 from metering.books.bills import Terms, compute, terms_of
 from metering.books.closing import Closed, Request, close_period, current_user
@@ -116,10 +116,11 @@ class Bookkeeping:
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
+        with_others: bool = False,
         is_at_a_glance: bool = False,
         progress: Progress = silent,
     ) -> Iterator[tuple[Engine, Computation]]:
-        """Open the store with a period computed in it: what reports read.
+        """Open the store with a period computed in it, all of it or one account's, the others with it or not: what reports read.
 
         At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs.
 
@@ -128,7 +129,11 @@ class Bookkeeping:
         """
         with self._store.reading() as engine:
             terms = self.terms(engine, period, as_of, known_at)
-            computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
+            alone = None if with_others else account
+            computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance, account=alone)
+            if alone is not None and is_silent(engine, computation):
+                # Whether it is the account's silence or everybody's is told by everybody.
+                computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
             assert_observed(engine, computation)
             if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
                 raise unknown_account(account, period)

@@ -58,7 +58,7 @@ class Publishing(Bookkeeping):
                 raise NoDataError(
                     f"there is no usage{who} in {period}: `metering report usage --period {period}` names what there is"
                 )
-            yield Month(engine, compute(engine, terms, progress, is_at_a_glance=is_at_a_glance), own, account)
+            yield Month(engine, compute(engine, terms, progress, is_at_a_glance=is_at_a_glance, account=account), own, account)
 
     def write(self, path: str | Path, table: Table) -> None:
         """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before."""

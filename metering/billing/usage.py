@@ -85,12 +85,14 @@ def compute_usage(
     known_seq: int,
     clock: Clock,
     is_at_a_glance: bool = False,
+    account: str | None = None,
     progress: Progress = silent,
 ) -> Computation:
     """Make the usage steps of a period, and every table on the way, from the facts known by ingest `known_seq`.
 
     Time ends at `as_of_s` (`now_s` unless given), and polls at or after it are not used. `is_at_a_glance` leaves days whose burst
-    their kept sums tell out of `usage_steps`: bills need no more, reports by the hour do.
+    their kept sums tell out of `usage_steps`: bills need no more, reports by the hour do. With `account` there are no units but
+    that account's.
 
     Raises:
         NoDataError: the period has not begun.
@@ -102,6 +104,7 @@ def compute_usage(
     parameters = _parameters(period, stop_s, clock_s, known_seq, clock) | {
         "is_kept": is_kept_by(engine, clock),
         "is_at_a_glance": is_at_a_glance,
+        "account": account,
     }
     book = RateBook()
     for done, stage in enumerate(STAGES, start=1):
@@ -173,12 +176,12 @@ def assert_observed(engine: QueryEngine, computation: Computation) -> None:
     Raises:
         NoDataError: no second of the period is in any state, or all polls are from earlier months.
     """
-    if _is_silent(engine, computation.period, _last_poll(engine, computation.parameters)):
+    if is_silent(engine, computation):
         raise NoDataError(f"nothing was observed in {computation.period.text}: {_span(engine, computation)}")
 
 
-def _is_silent(engine: QueryEngine, period: Period, last_poll_s: int) -> bool:
-    """Tell whether a period has no data at all.
+def is_silent(engine: QueryEngine, computation: Computation) -> bool:
+    """Tell whether a computed period has no data at all.
 
     Missing time between polls, or behind the last poll of the month, is time that was not observed: it is reported, so that the
     parts of a period add up to the whole. A month that begins after the last poll is no gap; nobody polls any more.
@@ -188,7 +191,7 @@ def _is_silent(engine: QueryEngine, period: Period, last_poll_s: int) -> bool:
     )[0]
     if observed or not missing:
         return not observed
-    return last_poll_s < month_start(period.start_s)
+    return _last_poll(engine, computation.parameters) < month_start(computation.period.start_s)
 
 
 def _span(engine: QueryEngine, computation: Computation) -> str:

@@ -62,11 +62,13 @@ def terms_of(
     return Terms(period, closing.as_of_s, now_s, closing.known_seq, closing.said_settings, books, closing)
 
 
-def compute(engine: Engine, terms: Terms, progress: Progress, *, is_at_a_glance: bool = False) -> Computation:
+def compute(
+    engine: Engine, terms: Terms, progress: Progress, *, is_at_a_glance: bool = False, account: str | None = None
+) -> Computation:
     """Compute a period on its terms; at a glance, as `compute_usage` has it, is all that a bill needs."""
     return compute_usage(
         engine, terms.period, as_of_s=terms.as_of_s, now_s=terms.now_s, known_seq=terms.known_seq, clock=terms.settings.clock,
-        is_at_a_glance=is_at_a_glance, progress=progress,
+        is_at_a_glance=is_at_a_glance, account=account, progress=progress,
     )  # fmt: skip
 
 

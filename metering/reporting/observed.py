@@ -9,13 +9,7 @@ OBSERVED = ("observed/observed_polls", "observed/observed_stretches", "observed/
 def observe(engine: Engine, computation: Computation, account: str | None = None) -> None:
     """Make the polls, stretches and pieces of a period, of one account or of all: what is not asked for is never looked through."""
     for query in OBSERVED:
-        engine.create(query, computation.parameters)
-        if account is not None and query == OBSERVED[0]:
-            engine.sql(
-                "delete from observed_polls "
-                "where collection_key not in (select collection_key from collections where account = $account)",
-                {"account": account},
-            )
+        engine.create(query, computation.parameters | {"account": account})
 
 
 def forget_observed(engine: Engine) -> None:

@@ -1,17 +1,27 @@
 -- name   seen_series
 -- grain  one row a series of a collection in doubt that a used poll listed
 -- reads  collections_in_doubt, collections, series, sample_runs, polls, superseded_polls
--- params known_seq, as_of_s
--- why    What appears in a collection at all, before, in or after the period. Mostly the first poll of a run tells; only where
---        none does are runs unrolled.
+-- params account, known_seq, as_of_s
+-- why    What appears in a collection at all, before, in or after the period; of one account where one is asked for. Mostly the
+--        first poll of a run tells; only where none does are runs unrolled.
 with
+
+asked as (
+    select d.collection_key
+    from collections_in_doubt as d
+    inner join collections as c
+        on d.collection_key = c.collection_key
+    where
+        $account is null
+        or c.account = $account
+),
 
 runs as (
     select
         s.series_key,
         r.first_poll_key,
         r.last_poll_key
-    from collections_in_doubt as d
+    from asked as d
     inner join series as s
         on d.collection_key = s.collection_key
     inner join sample_runs as r
@@ -21,7 +31,7 @@ runs as (
 used as (
     select p.poll_key
     from polls as p
-    inner join collections_in_doubt as d
+    inner join asked as d
         on p.collection_key = d.collection_key
     left join superseded_polls as s
         on p.poll_key = s.poll_key

@@ -1,11 +1,20 @@
 -- name   observed_polls
 -- grain  one row a poll in force, from the one carried into the period to the first that nothing of it depends on
--- reads  polls, superseded_polls
--- params known_seq, as_of_s, start_s, stop_s, cycle_s, max_hold_s
+-- reads  collections, polls, superseded_polls
+-- params account, known_seq, as_of_s, start_s, stop_s, cycle_s, max_hold_s
 -- why    What was observed, read from the facts apart from billing: each poll with its neighbours in its collection, and the part
 --        of the period that it holds. After the last no next one comes: it stands at the end of the calendar. A break is where a
 --        poll does not follow at once, in number and in time: the one before was late, replaced, or held no longer.
+--        Of one account where one is asked for.
 with
+
+asked as (
+    select collection_key
+    from collections
+    where
+        $account is null
+        or account = $account
+),
 
 in_force as (
     select
@@ -13,6 +22,8 @@ in_force as (
         p.collection_key,
         p.poll_s
     from polls as p
+    inner join asked as a
+        on p.collection_key = a.collection_key
     left join superseded_polls as s
         on p.poll_key = s.poll_key
         and s.ingest_seq <= $known_seq
