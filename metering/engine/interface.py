@@ -37,7 +37,8 @@ class QueryEngine(Protocol):
                 and the running sums within each `by`, in the order of `along`, each row's own value included.
             by: a column of whole numbers.
             along: another.
-            sums: what the running sums are called, by the columns of whole numbers that are added up.
+            sums: what the running sums are called, by the columns of whole numbers that are added up: those of one `by` must have
+                38 digits at most in whatever order they are added.
         """
 
     def define(self, query: str, *, name: str | None = None) -> None:

@@ -4,7 +4,8 @@
 -- params cycle_s, max_hold_s
 -- why    Levels and states as their changes, which are few and can be added. Each poll holds until the next: measured where
 --        that comes within 1.5 cycles, else measured for one cycle, held up to max_hold, then missing. A feed is in one state at
---        a time, so bytes and state are added as one number: 10^36 more where it is held, 2 x 10^36 more where it is missing.
+--        a time, so bytes and state are added as one number: 10^30 more where it is held, 2 x 10^30 more where it is missing. A
+--        hundred billion snapshots have fewer bytes, and a feed's changes have 38 digits in whatever order they are added.
 with
 
 gaps as (
@@ -19,8 +20,8 @@ gaps as (
 
 states as (
     select
-        cast('1000000000000000000000000000000000000' as decimal(38, 0)) as held,
-        cast('2000000000000000000000000000000000000' as decimal(38, 0)) as missing
+        cast('1000000000000000000000000000000' as decimal(38, 0)) as held,
+        cast('2000000000000000000000000000000' as decimal(38, 0)) as missing
 ),
 
 state_changes as (

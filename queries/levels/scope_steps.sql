@@ -7,8 +7,8 @@ with
 
 states as (
     select
-        cast('1000000000000000000000000000000000000' as decimal(38, 0)) as held,
-        cast('2000000000000000000000000000000000000' as decimal(38, 0)) as missing
+        cast('1000000000000000000000000000000' as decimal(38, 0)) as held,
+        cast('2000000000000000000000000000000' as decimal(38, 0)) as missing
 )
 
 select

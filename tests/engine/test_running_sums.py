@@ -5,10 +5,15 @@ from operator import itemgetter
 from random import Random
 
 import pytest
+from hour_facts import sample, write_facts
 from hypothesis import given
 from hypothesis import strategies as st
 
+import metering
 from metering.engine.duckdb import Engine, connect
+from metering.model.period import instant_text
+
+START_S = 1_767_225_600  # 2026-01-01
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +44,8 @@ def summed(engine, rows):
 
 KEYS = st.integers(-3, 3)
 INSTANTS = st.integers(-(2**40), 2**40)
-# A missing feed is 2 x 10^36, and thousands that end so must not be more than 38 digits.
-CHANGES = st.one_of(st.integers(-5, 5), st.integers(-(2 * 10**36), 2 * 10**36))
+# What all of them make together, in any order, must not pass 38 digits.
+CHANGES = st.one_of(st.integers(-5, 5), st.integers(-(10**36), 10**36))
 
 
 @given(
@@ -57,3 +62,14 @@ def test_more_rows_than_a_thread_takes_at_once_stay_in_order_and_thousands_that_
     assert sum(row[3] for row in rows) > 10**38
     random.shuffle(rows)
     assert summed(engine, rows) == added_up(rows)
+
+
+def test_thousands_of_gaps_are_told_apart_however_their_changes_are_added(tmp_path):
+    hours = 4_000
+    rows = [sample(instant_text(START_S + 3_600 * hour), 5, "s", "a", "ZRH") for hour in range(hours)]
+    with metering.open(str(tmp_path / "store.duckdb")) as meter:
+        meter.ingest(write_facts(tmp_path / "facts", {"samples": rows}))
+        end_s = START_S + 3_600 * hours
+        (row,) = meter.bill(f"{instant_text(START_S)}..{instant_text(end_s)}", as_of=instant_text(end_s)).usage
+    assert (row.measured_seconds, row.held_seconds, row.missing_seconds) == (hours * 300, hours * 600, hours * 2_700)
+    assert row.occupied_byte_seconds == 5 * hours * 900
