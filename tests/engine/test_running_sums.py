@@ -1,5 +1,6 @@
 """Running sums, of which levels and usage are made: DuckDB adds them up in the order of rows; here, without SQL."""
 
+import re
 from itertools import accumulate, groupby
 from operator import itemgetter
 from random import Random
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 import metering
 from metering.engine.duckdb import Engine, connect
+from metering.model.errors import EngineError
 from metering.model.period import instant_text
 
 START_S = 1_767_225_600  # 2026-01-01
@@ -62,6 +64,34 @@ def test_more_rows_than_a_thread_takes_at_once_stay_in_order_and_thousands_that_
     assert sum(row[3] for row in rows) > 10**38
     random.shuffle(rows)
     assert summed(engine, rows) == added_up(rows)
+
+
+class Forgetful:
+    """A connection that keeps no order of rows."""
+
+    def __init__(self, connection):
+        self.connection = connection
+
+    def execute(self, text, *parameters):
+        return self.connection.execute(re.sub(r" order by .*", "", text), *parameters)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(1, 60, "w", 5, 0), (1, 0, "w", 7, 0)],
+        [(1, 0, "w", 5, 0), (2, 0, "w", 7, 0), (1, 60, "w", 5, 0)],
+        [(2, 0, "w", 5, 1), (1, 0, "w", 5, 1), (2, 60, "w", 0, 0)],
+    ],
+)
+def test_rows_that_do_not_lie_in_their_order_are_no_sums(rows):
+    connection = connect(":memory:", read_only=False, spill_folder=None)
+    engine = Engine(connection)
+    assert summed(engine, rows) == added_up(rows)
+    engine.connection = Forgetful(connection)
+    with pytest.raises(EngineError, match=r"mixed up the order of rows \(sums\)"):
+        summed(engine, rows)
+    connection.close()
 
 
 def test_thousands_of_gaps_are_told_apart_however_their_changes_are_added(tmp_path):
