@@ -4,7 +4,7 @@
 -- params stop_s
 -- why    The one table that everything is summed from. Burst is the positive part of occupied - entitled here, at every
 --        instant, before anything is added up. Time before the first poll of the first collection is in no state, so not here.
---        What is running on is summed up already, from usage_instants.
+--        Its levels are the running sums of usage_instants.
 select
     l.unit_key,
     u.account,
