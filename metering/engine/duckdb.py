@@ -15,6 +15,8 @@ Parameters = Mapping[str, Any]
 # 10 million samples are ingested and billed within 2 GB: what does not fit is spilled beside the store.
 DEFAULT_MEMORY = "1200MB"
 
+_STREAMED_ROWS = 10_000
+
 _CONFIG = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -46,6 +48,16 @@ class Engine:
         """Run a query of the SQL tree and give its rows by column name."""
         loaded = load_query(query)
         return self._named(self.connection.execute(loaded.sql, _chosen(parameters, loaded.params)))
+
+    def stream(self, query: str, parameters: Parameters | None = None) -> Iterator[tuple[Any, ...]]:
+        """Run a query of the SQL tree and give its rows one by one, for those that are too many to be held as Python values.
+
+        Nothing else may run on this engine before the last one was given.
+        """
+        loaded = load_query(query)
+        cursor = self.connection.execute(loaded.sql, _chosen(parameters, loaded.params))
+        while some := cursor.fetchmany(_STREAMED_ROWS):
+            yield from some
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Give the rows of a table that a query made, by column name."""

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from metering.billing.money import AMOUNT_PLACES, Price, plain_decimal, round_ratio
@@ -142,7 +144,7 @@ def _units(engine: Engine, computation: Computation, ask: Ask, account: str | No
     currencies = {row["account"]: row["currency"] for row in engine.rows("billing/known_accounts", parameters)}
     book = PriceBook(engine.rows("billing/known_prices", parameters))
     days = occupied_days(engine)
-    for place, levels in _levels(engine).items():
+    for place, levels in _levels(engine):
         if account not in (None, place[0]):
             continue
         currency = currencies.get(place[0])
@@ -161,11 +163,10 @@ def _units(engine: Engine, computation: Computation, ask: Ask, account: str | No
             yield _Unit(place, currency, price, cost, observed, growth_of(days.get(place, [])), kept)
 
 
-def _levels(engine: Engine) -> dict[Place, list[tuple[int, int, int]]]:
-    found: defaultdict[Place, list[tuple[int, int, int]]] = defaultdict(list)
-    for row in engine.rows("planning/occupied_levels"):
-        found[row["account"], row["location"]].append((int(row["occupied_bytes"]), int(row["occupied_seconds"]), row["rate_key"]))
-    return found
+def _levels(engine: Engine) -> Iterator[tuple[Place, list[tuple[int, int, int]]]]:
+    """Give the occupied bytes, seconds and rates of each account and location, one after the other: all together are millions."""
+    for place, rows in groupby(engine.stream("planning/occupied_levels"), key=itemgetter(0, 1)):
+        yield place, [(int(occupied), seconds, rate_key) for _, _, occupied, seconds, rate_key in rows]
 
 
 def occupied_days(engine: Engine) -> dict[Place, list[Day]]:

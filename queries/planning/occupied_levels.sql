@@ -1,15 +1,16 @@
 -- name   occupied_levels
--- grain  one row an account, location, occupied size and rate of burst
+-- grain  one row a unit, occupied size and rate of burst, those of a unit together
 -- reads  usage_steps
 -- params none
--- why    How long each size was occupied at each price: all that the cost of any amount of subscription depends on.
+-- why    How long each size was occupied at each price: all that the cost of any amount of subscription depends on. Sizes leave
+--        as text: Python's decimals take six times as long to make.
 select
     account,
     location,
-    occupied_bytes,
-    rate_key,
-    sum(step_seconds) as occupied_seconds
+    cast(occupied_bytes as varchar) as occupied_bytes,
+    cast(sum(step_seconds) as bigint) as occupied_seconds,
+    rate_key
 from usage_steps
 where state <> 'missing'
-group by account, location, occupied_bytes, rate_key
-order by account, location, occupied_bytes, rate_key
+group by unit_key, account, location, usage_steps.occupied_bytes, rate_key
+order by unit_key
