@@ -1,6 +1,8 @@
 """An audit: every check of a computed period, as findings; none of them means that nothing is known to be wrong."""
 
 from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from metering.billing.money import amount_due, total
@@ -78,7 +80,9 @@ def _shown(name: str, value: Any) -> str:
 def sums_that_differ(bill: Bill) -> list[Finding]:
     """Hold lines against the usage that they are of, and against their statement."""
     burst: defaultdict[tuple[str, str], int] = defaultdict(int)
+    charged: defaultdict[tuple[str, str | None], list[Decimal | None]] = defaultdict(list)
     for line in bill.lines:
+        charged[line.account, line.currency].append(line.amount)
         if line.kind == "burst":
             burst[line.account, line.location] += line.burst_byte_seconds
     used = {(row.account, row.location): row.burst_byte_seconds for row in bill.usage}
@@ -93,14 +97,24 @@ def sums_that_differ(bill: Bill) -> list[Finding]:
         if burst[key] != used.get(key, 0)
     ]
     for due in bill.statements:
-        lines = [line.amount for line in bill.lines if (line.account, line.currency) == (due.account, due.currency)]
-        amount = total([amount for amount in lines if amount is not None])
+        lines = charged[due.account, due.currency]
+        amount = _sum(lines)
         if amount != due.burst_amount:
             rows.append({"account": due.account, "lines": f"{amount:f}", "other": f"the statement says {due.burst_amount:f}"})
         owed = None if None in lines else amount_due(amount, due.currency)
         if owed != due.amount_due:
             rows.append({"account": due.account, "lines": f"{owed} due", "other": f"the statement says {due.amount_due}"})
+    stated = {(due.account, due.currency) for due in bill.statements}
+    rows += [
+        {"account": key[0], "lines": f"{_sum(amounts):f}", "other": "no statement has it"}
+        for key, amounts in charged.items()
+        if key not in stated
+    ]
     return [_finding(LINE_SUMS, row) for row in rows]
+
+
+def _sum(amounts: Sequence[Decimal | None]) -> Decimal:
+    return total([amount for amount in amounts if amount is not None])
 
 
 def checks_table() -> Table:

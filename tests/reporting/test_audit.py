@@ -361,6 +361,14 @@ def test_lines_that_do_not_add_up_to_their_statement(tmp_path):
     assert sums_found(world(tmp_path), spoil=spoiled) == [("line_sums_that_differ", "error", "A")]
 
 
+def test_a_line_that_is_in_no_statement(tmp_path):
+    def spoiled(bill):
+        return bill.model_copy(update={"statements": [due.model_copy(update={"currency": "SEK"}) for due in bill.statements]})
+
+    told = [check for check, *_ in sums_found(world(tmp_path), spoil=spoiled)]
+    assert told == ["line_sums_that_differ"] * 3  # what it adds up to, what is due, and the lines that nobody is sent
+
+
 def test_lines_that_do_not_add_up_to_their_usage(tmp_path):
     def spoiled(bill):
         first, *others = bill.lines

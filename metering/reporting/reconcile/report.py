@@ -15,7 +15,7 @@ from metering.ingest.provider_rows import DayRow, LedgerRow, SampleRow
 from metering.model.errors import MisuseError
 from metering.model.period import instant_text
 from metering.model.reconciliation import Against, Mismatch, Reconciliation
-from metering.model.records import BilledPeriod, Severity
+from metering.model.records import BilledPeriod, ChargeLine, Severity
 from metering.model.units import counted
 from metering.reporting.reconcile.daily import Days, compare_days
 from metering.reporting.reconcile.ledger import compare_ledger
@@ -77,6 +77,9 @@ def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[Prov
     start_s, stop_s = computation.period.start_s, computation.stop_s
     accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
     lines = charge_lines(engine, computation.rates, accounts)
+    own_lines: defaultdict[tuple[str, str], list[ChargeLine]] = defaultdict(list)
+    for line in lines:
+        own_lines[line.account, line.location].append(line)
     for unit in units:
         tally.know(unit)
         own, theirs = unit_steps(engine, computation, unit), own_rows.by_unit[unit.account, unit.location]
@@ -85,7 +88,7 @@ def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[Prov
         elif asked.against == "usage":
             compare_samples(Ledger(own, beat, prices[unit.currency]), theirs, tally, start_s, stop_s)
         else:
-            mine = [line for line in lines if (line.account, line.location) == (unit.account, unit.location)]
+            mine = own_lines[unit.account, unit.location]
             compare_days(Days(own, beat, mine, start_s, stop_s), theirs, tally)
     billed: Counter[str] = Counter()
     wanted = {(unit.account, unit.location): unit.currency for unit in units}
