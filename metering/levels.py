@@ -4,8 +4,8 @@
                                      └───────────────────────────────────┴─> scope_changes ─> scope_instants ─> scope_steps
 
 Ingest keeps the levels of every whole UTC day, so that a bill reads days, not polls; a late poll costs the days that it touches
-of its own collection. A day is whole where no later poll can change it: where the collection was polled in a later one, or its
-last poll is measured to the day's end anyway. What comes behind the kept days, and what looks back at what was known before, is
+of its own collection. A day is whole where no poll of a later one can change it: where the collection was polled in a later one, or
+its last poll is measured to the day's end anyway. What comes behind the kept days, and what looks back at what was known before, is
 computed from the polls by the same queries. Everything kept here can be dropped and made again from the facts.
 """
 
@@ -24,6 +24,9 @@ _STEP_COLUMNS = {
     "held_count": "bigint", "missing_count": "bigint",
 }  # fmt: skip
 _END_OF_TIME_S = 253_402_300_800
+# Counts on where days come to be kept another way, so that those kept before are made again. The first one did not look at polls
+# that came into a day after it was kept.
+_WAY = 2
 
 
 def compute_levels(engine: QueryEngine, parameters: dict[str, Any]) -> None:
@@ -46,14 +49,15 @@ def compute_levels(engine: QueryEngine, parameters: dict[str, Any]) -> None:
 
 def is_kept_by(engine: QueryEngine, clock: Clock) -> bool:
     """Tell whether the kept days were computed with these seconds, so that they hold for a computation with them."""
-    rows = engine.sql("select value from store_info where key = 'kept_clock'")
-    return [row[0] for row in rows] == [_clock_text(clock)]
+    return _kept_clock(engine) == clock
 
 
 def levels_that_differ(engine: Engine) -> list[tuple[str, int]]:
     """Make every kept level again from the facts, and tell the tables that say something else, with the number of such rows."""
-    clocks = [row[0].partition("/") for row in engine.sql("select value from store_info where key = 'kept_clock'")]
-    cycle, _, max_hold = clocks[0] if clocks else ("300", "/", "900")
+    clock = _kept_clock(engine)
+    if clock is None:
+        # Nothing is read of what is kept; the next ingest makes it again.
+        return []
     engine.sql(
         "create or replace temp table level_scope as select collection_key, 0 as from_s, kept_until_s as until_s "
         "from collection_tails where kept_until_s > 0"
@@ -61,8 +65,8 @@ def levels_that_differ(engine: Engine) -> list[tuple[str, int]]:
     engine.sql("create or replace temp table scope_feeds as select feed_key, collection_key, location from feeds")
     engine.load("ignored_series", {"series_key": "bigint"}, [])
     known_seq = int(engine.scalar("select coalesce(max(ingest_seq), 0) from ingests"))
-    clock = {"cycle_s": int(cycle), "max_hold_s": int(max_hold)}
-    compute_levels(engine, clock | {"known_seq": known_seq, "as_of_s": _END_OF_TIME_S})
+    seconds = {"cycle_s": clock.cycle_s, "max_hold_s": clock.max_hold_s}
+    compute_levels(engine, seconds | {"known_seq": known_seq, "as_of_s": _END_OF_TIME_S})
     engine.create("levels/day_levels")
     counts = []
     for kept, made in (("level_steps", "scope_steps"), ("level_days", "day_levels")):
@@ -123,4 +127,13 @@ def _keep_scope(engine: Engine, parameters: dict[str, Any]) -> None:
 
 
 def _clock_text(clock: Clock) -> str:
-    return f"{clock.cycle_s}/{clock.max_hold_s}"
+    return f"{clock.cycle_s}/{clock.max_hold_s}/{_WAY}"
+
+
+def _kept_clock(engine: QueryEngine) -> Clock | None:
+    """Give the seconds that days were kept with; None where none are kept, or as an earlier version of this program kept them."""
+    for (value,) in engine.sql("select value from store_info where key = 'kept_clock'"):
+        cycle_s, max_hold_s, *way = value.split("/")
+        if way == [str(_WAY)]:
+            return Clock(cycle_s=int(cycle_s), max_hold_s=int(max_hold_s))
+    return None

@@ -87,6 +87,7 @@ MUTANTS = (
     _sql("a run ends with its last poll in a stretch", "levels/scope_pieces", "p.last_poll_key + 1 - e.first", "p.last_poll_key - e.first"),
     _sql("a run at a stretch's end lasts one cycle", "levels/scope_pieces", "p.last_poll_key < e.last_poll_key", "p.last_poll_key <= e.last_poll_key"),
     _sql("a day that a late poll touches is not made again", "levels/kept_scope", "a.before_s - a.before_s % 86400", "e.kept_until_s"),
+    _sql("a day that is kept is not made again where polls follow in it", "levels/kept_scope", "least(e.kept_before_s, e.first_poll_s - e.first_poll_s % 86400)", "e.kept_before_s"),
     _sql("a day that the next poll may change is whole", "levels/kept_scope", "+ $cycle_s >= 86400", "+ $cycle_s >= 1"),
     _sql("what was known later is kept", "billing/collections_in_doubt", "t.changed_seq > $known_seq", "false"),
     _sql("polls that the clock cuts off are kept", "billing/collections_in_doubt", "t.last_poll_s >= $as_of_s", "false"),

@@ -110,7 +110,7 @@ def differences_of_facts_and_chain(engine: Engine) -> list[Difference]:
 
 def _versions(engine: Engine) -> Iterator[Difference]:
     said = engine.sql("select key, value from store_info order by key desc")
-    kept = [key for key, value in said[1:] if key != "kept_clock" or not re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", value)]
+    kept = [key for key, value in said[1:] if key != "kept_clock" or not re.fullmatch("[0-9]{1,9}/[0-9]{1,9}(/[0-9]{1,3})?", value)]
     if said[:1] != [("schema_version", str(SCHEMA_VERSION))] or len(said) > 2 or kept:  # noqa: PLR2004 -- the version and the clock
         yield Difference("store", "store_info says something else than the version of the store", table_name="store_info")
 

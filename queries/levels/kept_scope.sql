@@ -3,7 +3,8 @@
 -- reads  new_tails, collection_tails, polls, superseded_polls, feeds, level_days
 -- params cycle_s
 -- why    Which days to make, [from_s, until_s): from the day that new polls reach back to until the last whole one, or, where all
---        of them came late, until the day they reach on to. A feed that is new is made from its collection's first poll on.
+--        of them came late, until the day they reach on to. A day is whole from its last cycle on, but polls may still come in
+--        it. A feed that is new is made from its collection's first poll on.
 with
 
 before_and_after as (
@@ -64,7 +65,7 @@ select
     e.kept_until_s,
     case
         when u.collection_key is not null or e.kept_before_s = 0 then 0
-        when e.first_poll_s > e.last_before_s then e.kept_before_s
+        when e.first_poll_s > e.last_before_s then least(e.kept_before_s, e.first_poll_s - e.first_poll_s % 86400)
         else least(e.kept_before_s, coalesce(a.before_s - a.before_s % 86400, 0))
     end as from_s,
     case

@@ -2,7 +2,8 @@
 
 Levels look at 64 polls at once where nothing is amiss among them (queries/levels/scope_blocks.sql). Here something is: polls that
 are left out and come later, come in between, a little early or late, or replace others; in several commands, so that what is
-looked at begins and ends anywhere.
+looked at begins and ends anywhere. And days are kept from their last cycle on, whatever comes into it later: commands that are cut
+there, with polls closer together than a cycle.
 """
 
 import tempfile
@@ -79,6 +80,40 @@ def _list(command: dict, second: int, location: str, size: int) -> None:
         {"poll_time": written(second), "account": "A", "location": location, "snapshot": name, "allocated_size": str(bytes_)}
         for name, bytes_ in listed.items()
     ]
+
+
+def world_at_midnight(seed: int) -> World:
+    """Make a world of polls around two midnights, most of them in the order in which they came, in commands that are cut anywhere."""
+    random = Random(seed)
+    cycle = random.choice([60, CYCLE, CYCLE, 3_600, 43_200])
+    commands = [defaultdict(list) for _ in range(random.randint(2, 5))]
+    for table, rows in FEW.items():
+        commands[0][table] = rows
+    near = [random.choice([DAY, 2 * DAY]) + round(random.gauss(0, 1.2) * cycle) for _ in range(random.randint(4, 24))]
+    seconds = sorted({START + random.randint(0, DAY), *(START + second for second in near)})
+    size = 0
+    for i, second in enumerate(seconds):
+        size += random.choice([0, 2**30, 40 * 2**30, -(2**29)]) if size else 10 * 2**30
+        late = random.random() < 0.1
+        number = random.randrange(len(commands)) if late else i * len(commands) // len(seconds)
+        _list(commands[number], second, "ZRH", size)
+    full = tuple(dict(command) for command in commands if command)
+    return World(seed, full, f"{written(START)}..{written(START + 4 * DAY)}", FAR, cycle, 3 * cycle, frozenset())
+
+
+@given(seed=st.integers(min_value=0, max_value=2**40))
+@settings(max_examples=8 * settings.default.max_examples)
+def test_commands_that_are_cut_at_midnight_are_billed_as_the_oracle_says(seed):
+    world = world_at_midnight(seed)
+    _assert_as_the_oracle_says(world, [replace(world, period=f"{written(START)}..{written(START + DAY)}")])
+
+
+def test_a_day_is_made_again_where_polls_follow_in_its_last_cycle():
+    first, second = defaultdict(list, FEW), defaultdict(list)
+    for command, at, size in ((first, -600, 1), (first, -240, 1), (second, -120, 5), (second, 120, 5)):
+        _list(command, START + DAY + at, "ZRH", size * 2**30)
+    world = World(0, (dict(first), dict(second)), f"{written(START)}..{written(START + DAY)}", FAR, CYCLE, 900)
+    _assert_as_the_oracle_says(world, [])
 
 
 @given(seed=st.integers(min_value=0, max_value=2**40))
