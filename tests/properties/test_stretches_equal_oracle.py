@@ -83,7 +83,7 @@ def _list(command: dict, second: int, location: str, size: int) -> None:
 
 
 def world_at_midnight(seed: int) -> World:
-    """Make a world of polls around two midnights, most of them in the order in which they came, in commands that are cut anywhere."""
+    """Make a world of polls around two midnights, most of them in order, in commands that are cut anywhere."""
     random = Random(seed)
     cycle = random.choice([60, CYCLE, CYCLE, 3_600, 43_200])
     commands = [defaultdict(list) for _ in range(random.randint(2, 5))]
