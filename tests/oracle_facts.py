@@ -164,6 +164,11 @@ def _numbered_rows(tables: dict[str, list[dict[str, Any]]], taken: Taken) -> Ite
             yield number, head | listed | {"drive": drive, "status": thing["status"], "name": thing["name"]}
 
 
+def _is_told_by(versions: list[frozenset[Sample]], samples: set[Sample]) -> bool:
+    within = [version for version in versions if version <= samples]
+    return bool(within) and set().union(*within) == samples
+
+
 class Books:
     """Facts taken in, command by command; whoever reads them sees the first `known_at` commands, all unless told."""
 
@@ -207,13 +212,15 @@ class Books:
     def _take_poll(self, key: PollKey, by_listing: dict[int, set[Sample]], *, supersede: bool) -> str:
         content = frozenset().union(*by_listing.values())
         names = [(sample.location, sample.snapshot) for sample in content]
-        if len(set(names)) < len(names) or any(samples != content for samples in by_listing.values()):
-            return "conflicting"  # it contradicts itself: no version of it can be the first
         versions = self.polls[key]
+        # 8: what says again what one version, or several, have said before adds nothing
+        adds_nothing = all(_is_told_by([told for told, _ in versions], samples) for samples in by_listing.values())
+        if len(set(names)) < len(names) or any(samples != content for samples in by_listing.values()):
+            return "duplicate" if adds_nothing else "conflicting"  # it contradicts itself: no version of it can be the first
         if versions and versions[-1][0] == content:
             return "duplicate"
         if versions and not supersede:
-            return "conflicting"
+            return "duplicate" if adds_nothing else "conflicting"
         versions.append((content, self.commands))
         return "accepted"
 

@@ -1,10 +1,10 @@
 -- name   staged_polls
 -- grain  one row a collection and poll of the batch, in the blocks that need a closer look
--- reads  staged_samples, contradicting_listings, rejected_rows, collections, known_polls, known_samples
+-- reads  staged_samples, contradicting_listings, rejected_rows, collections, known_polls, known_samples, settled_polls
 -- params supersede
 -- why    Decides about every poll as a whole. A poll with a row that cannot be a sample is rejected. One whose rows contradict
 --        each other is conflicting, and none of it enters. One that is known is a duplicate if it says the same, to the last
---        sample, else conflicting, unless it is meant to supersede.
+--        sample, or what was superseded, else conflicting, unless it is meant to supersede.
 with
 
 batch_polls as (
@@ -64,6 +64,7 @@ compared as (
         b.contradicts = 1 or l.poll_s is not null as contradicts,
         r.poll_s is not null as is_rejected,
         k.poll_key as known_poll_key,
+        x.poll_s is not null as is_settled,
         coalesce(s.sample_count, 0) = b.sample_count and coalesce(n.sample_count, 0) = b.sample_count as is_same
     from batch_polls as b
     left join contradicting_listings as l
@@ -75,6 +76,10 @@ compared as (
     left join known_polls as k
         on b.collection_key = k.collection_key
         and b.poll_s = k.poll_s
+        and k.is_in_force
+    left join settled_polls as x
+        on b.collection_key = x.collection_key
+        and b.poll_s = x.poll_s
     left join known_counts as n
         on k.poll_key = n.poll_key
     left join same_samples as s
@@ -90,10 +95,12 @@ select
     known_poll_key,
     case
         when is_rejected then 'rejected'
+        when contradicts and is_settled then 'duplicate'
         when contradicts then 'conflicting'
         when known_poll_key is null then 'accepted'
         when is_same then 'duplicate'
         when $supersede then 'accepted'
+        when is_settled then 'duplicate'
         else 'conflicting'
     end as outcome
 from compared
