@@ -1,22 +1,24 @@
 """Gaps filled from the provider's own samples: `GET /usage/`, one row an object and five-minute cycle.
 
 A location's `/usage/` tells what is stored there, a collection lists what was taken at its endpoint; so all locations of an
-account are asked, and each row goes to the collection that lists its snapshot. Only instants strictly between two polls that
-are too far apart get a poll, so no poll of our own is ever overridden; what is filled enters like any other capture.
+account are asked, and each row goes to the collection that lists its snapshot (`usage_polls` tells how). Only instants strictly
+between two polls that are too far apart get a poll, so no poll of our own is ever overridden; what is filled enters like any other
+capture.
 
 Both bounds of `/usage/` are strict. A window `[a, b)` is asked for from a second before to a second behind it, and rows outside
 are dropped here: whatever the provider's rounding, no row is lost and none comes twice.
 """
 
 import asyncio
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from metering.engine.duckdb import Engine
+from metering.ingest.account_gaps import gaps_between, gaps_of
 from metering.ingest.captures import Source, answer_line, capture_line, snapshot_key
 from metering.ingest.client import EndpointClient, tls_context
 from metering.ingest.credentials import find_login
@@ -28,22 +30,12 @@ from metering.ingest.service import Service
 from metering.ingest.spool import Batch, Spool
 from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
 from metering.ingest.targets import Targets
+from metering.ingest.usage_polls import AccountGaps, Interval, UsagePoll, UsageRow
 from metering.model.errors import InputError
 from metering.model.period import Period, instant_seconds, instant_text
 
 _WINDOW_S = 6 * 3_600
 _MICROSECONDS = 1_000_000
-Interval = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """One object in one of the provider's samples."""
-
-    location: str
-    snapshot: str
-    poll_s: int
-    amount: int
 
 
 @dataclass(slots=True)
@@ -57,16 +49,18 @@ class Backfilled:
     failures: list[Failure] = field(default_factory=list)
     # The earliest poll that was made, by location.
     first_s: dict[str, int] = field(default_factory=dict)
-    # Accounts of which the provider has no sample in a gap: nothing was stored, or nobody looked.
-    silent: set[str] = field(default_factory=set)
+    # Whose gaps the provider's samples left, by name and endpoint: nothing was stored, or nobody looked.
+    silent: set[tuple[str, str]] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Known:
-    """What the store knows of one account: the gaps of each of its collections, and which endpoint lists which snapshot."""
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """The filling of one account's gaps: its collections, what is known of it, and what was done for all."""
 
-    gaps: dict[str, list[Interval]]
-    endpoint_of: dict[str, str]
+    collections: list[Collection]
+    known: AccountGaps
+    cycle_s: int
+    done: Backfilled
 
 
 def backfill(targets: Targets, service: Service, period: Period, cycle_s: int) -> Backfilled:
@@ -81,10 +75,12 @@ def backfill(targets: Targets, service: Service, period: Period, cycle_s: int) -
     with spool.held():
         # What is durable already is no gap.
         ingest_waiting(service.store(service.store_wait_s), spool, service.clock() // _MICROSECONDS)
-        done = asyncio.run(_fill(targets, service, spool, period, cycle_s))
+        now_s = service.clock() // _MICROSECONDS
+        done = Backfilled()
+        if period.start_s < now_s:
+            done = asyncio.run(_fill(targets, service, spool, Period(period.start_s, min(period.end_s, now_s)), cycle_s))
         _told(service, ingest_waiting(service.store(service.store_wait_s), spool, service.clock() // _MICROSECONDS))
-        for name in sorted(done.silent):
-            service.tell(f"{name}: the provider has no sample of it in a gap, which stays: nothing was stored, or nobody looked")
+        _tell_silent(service, done.silent)
         if done.first_s:
             with service.store(service.store_wait_s).reading() as engine:
                 _tell_unpriced(service, engine, done.first_s)
@@ -94,6 +90,17 @@ def backfill(targets: Targets, service: Service, period: Period, cycle_s: int) -
 def _told(service: Service, outcome: SpoolOutcome) -> None:
     for text in (*outcome.set_aside, *outcome.left, *outcome.rejected):
         service.tell(f"not taken: {text}")
+
+
+def _tell_silent(service: Service, silent: set[tuple[str, str]]) -> None:
+    endpoints: defaultdict[str, list[str]] = defaultdict(list)
+    for name, endpoint in sorted(silent):
+        endpoints[name].append(endpoint)
+    for name, several in endpoints.items():
+        service.tell(
+            f"{name} at {', '.join(several)}: the provider has no sample of it in a gap, which stays: nothing was stored, or "
+            "nobody looked"
+        )
 
 
 def _tell_unpriced(service: Service, engine: Engine, first_s: dict[str, int]) -> None:
@@ -123,56 +130,42 @@ async def _fill(targets: Targets, service: Service, spool: Spool, period: Period
     try:
         for account, collections in by_account.items():
             with service.store(service.store_wait_s).reading() as engine:
-                known = _known(engine, account, [each.source.endpoint for each in collections], period, cycle_s)
-            done.gaps += sum(map(len, known.gaps.values()))
-            done.gap_seconds += sum(end_s - start_s for gaps in known.gaps.values() for start_s, end_s in gaps)
-            for window in _windows(known.gaps.values()):
-                await _fill_window(targets, clients, spool, collections, known, window, cycle_s, done)
+                known = gaps_of(engine, account, [each.source for each in collections], period, cycle_s)
+            filling = _Filling(collections, known, cycle_s, done)
+            gaps = [(gap.start_s, gap.end_s) for several in known.gaps.values() for gap in several]
+            done.gaps += len(gaps)
+            done.gap_seconds += sum(end_s - start_s for start_s, end_s in gaps)
+            for window in _windows(gaps):
+                await _fill_window(targets, clients, spool, filling, window)
+            with _sealed(spool) as batch:
+                _keep(batch, filling, known.rest())
+            done.silent |= {(_shown(each.source), each.source.endpoint) for each in collections if _is_left(filling, each, period)}
     finally:
         for client in clients.values():
             await client.close()
     return done
 
 
-def _known(engine: Engine, account: str, endpoints: list[str], period: Period, cycle_s: int) -> _Known:
-    gaps = {}
-    for endpoint in endpoints:
-        rows = engine.sql(
-            "select p.poll_s from polls as p inner join collections as c on p.collection_key = c.collection_key "
-            "where c.endpoint = $endpoint and c.account = $account order by p.poll_s",
-            {"endpoint": endpoint, "account": account},
-        )
-        gaps[endpoint] = list(gaps_between([row[0] for row in rows], period, cycle_s))
-    listed = engine.sql(
-        "select s.snapshot, min(c.endpoint) from series as s inner join collections as c on s.collection_key = c.collection_key "
-        "where c.account = $account group by s.snapshot",
-        {"account": account},
+def _shown(source: Source) -> str:
+    return source.account_name or source.account
+
+
+def _is_left(filling: _Filling, collection: Collection, period: Period) -> bool:
+    """Whether a collection still has a gap of a cycle or more in which everybody answered."""
+    endpoint = collection.source.endpoint
+    polls = sorted(filling.known.polled[endpoint])
+    unanswered = [gap for gap in filling.known.gaps[endpoint] if not gap.is_answered]
+    return any(
+        end_s - start_s >= filling.cycle_s and not any(gap.start_s < end_s and start_s < gap.end_s for gap in unanswered)
+        for start_s, end_s in gaps_between(polls, period, filling.cycle_s)
     )
-    return _Known(gaps, dict(listed))
 
 
-def gaps_between(polls: list[int], period: Period, cycle_s: int) -> Iterator[Interval]:
-    """Give the open intervals `(a, b)` of a period, as `[a + 1, b)`, in which a collection's polls are too far apart.
-
-    Polls up to 1.5 cycles apart leave no gap (ACCOUNTING.md §3).
-
-    >>> list(gaps_between([0, 300, 1200], Period(0, 1500), 300))
-    [(301, 1200)]
-    """
-    edges = [min([*polls, period.start_s]) - cycle_s * 2, *polls, max([*polls, period.end_s])]
-    for before_s, after_s in pairwise(edges):
-        if 2 * (after_s - before_s) <= 3 * cycle_s:
-            continue
-        start_s, end_s = max(before_s + 1, period.start_s), min(after_s, period.end_s)
-        if start_s < end_s:
-            yield start_s, end_s
-
-
-def _windows(gaps: Iterable[list[Interval]]) -> list[Interval]:
+def _windows(gaps: list[Interval]) -> list[Interval]:
     """Cut the union of all gaps into windows of bounded length; adjoining ones share no second."""
     windows: list[Interval] = []
     reached_s = None
-    for start_s, end_s in sorted(gap for several in gaps for gap in several):
+    for start_s, end_s in sorted(gaps):
         begin_s = start_s if reached_s is None else max(start_s, reached_s)
         windows += [(at_s, min(at_s + _WINDOW_S, end_s)) for at_s in range(begin_s, end_s, _WINDOW_S)]
         reached_s = end_s if reached_s is None else max(reached_s, end_s)
@@ -180,38 +173,60 @@ def _windows(gaps: Iterable[list[Interval]]) -> list[Interval]:
 
 
 async def _fill_window(
-    targets: Targets, clients: dict[str, EndpointClient], spool: Spool, collections: list[Collection], known: _Known,
-    window: Interval, cycle_s: int, done: Backfilled,
-) -> None:  # fmt: skip
-    batch = spool.batch()
-    try:
-        asking = (_usage(targets, clients[each.source.endpoint], each, batch, window, cycle_s) for each in collections)
-        answers = await asyncio.gather(*asking, return_exceptions=True)
-        both = zip(collections, answers, strict=True)
+    targets: Targets, clients: dict[str, EndpointClient], spool: Spool, filling: _Filling, window: Interval
+) -> None:
+    halves: list[Interval] = []
+    with _sealed(spool) as batch:
+        answers = await asyncio.gather(
+            *(_usage(targets, clients[each.source.endpoint], each, batch, window, filling.cycle_s) for each in filling.collections),
+            return_exceptions=True,
+        )
+        both = zip(filling.collections, answers, strict=True)
         failures = [_failure(each, said) for each, said in both if isinstance(said, BaseException)]
         if failures:
             batch.drop()
             half_s = (window[0] + window[1]) // 2
-            if all(failure.cause == "too_large" for failure in failures) and half_s - window[0] > cycle_s:
-                for part in ((window[0], half_s), (half_s, window[1])):
-                    await _fill_window(targets, clients, spool, collections, known, part, cycle_s, done)
+            if all(failure.cause == "too_large" for failure in failures) and half_s - window[0] > filling.cycle_s:
+                halves = [(window[0], half_s), (half_s, window[1])]
             else:
                 # Without one location nobody knows all that was there: the gap stays.
-                done.failures += failures
-            return
-        rows = [row for said in answers if not isinstance(said, BaseException) for row in said]
-        if not rows:
-            done.silent.add(collections[0].source.account_name or collections[0].source.account)
-        for source, poll_s, listed in _polls(collections, known, rows, window, cycle_s):
-            batch.append("capture", capture_line(source, poll_s * _MICROSECONDS, _response(source, listed), made_from="usage"))
-            done.polls += 1
-            done.samples += len(listed)
-            for location in {source.location, *(row.location for row in listed)}:
-                done.first_s[location] = min(poll_s, done.first_s.get(location, poll_s))
+                filling.known.give_up(window)
+                filling.done.failures += failures
+        else:
+            rows = [row for said in answers if not isinstance(said, BaseException) for row in said]
+            sources = [each.source for each in filling.collections]
+            _keep(batch, filling, filling.known.polls_of(sources, rows, window, filling.cycle_s))
+    for half in halves:
+        await _fill_window(targets, clients, spool, filling, half)
+
+
+@contextlib.contextmanager
+def _sealed(spool: Spool) -> Iterator[Batch]:
+    """Give a batch that becomes durable at the end.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    batch = spool.batch()
+    try:
+        yield batch
         batch.seal()
     except OSError as error:
         batch.drop()
         raise InputError(f"{spool.folder} cannot be written: {error.strerror}") from None
+
+
+def _keep(batch: Batch, filling: _Filling, polls: Iterable[UsagePoll]) -> None:
+    """Write polls that were made of the provider's samples as captures."""
+    done = filling.done
+    for poll in polls:
+        line = capture_line(poll.source, poll.poll_s * _MICROSECONDS, _response(poll.source, poll.listed), made_from="usage")
+        batch.append("capture", line)
+        filling.known.polled[poll.source.endpoint].append(poll.poll_s)
+        done.polls += 1
+        done.samples += len(poll.listed)
+        for location in {poll.source.location, *(row.location for row in poll.listed)}:
+            done.first_s[location] = min(poll.poll_s, done.first_s.get(location, poll.poll_s))
 
 
 def _failure(collection: Collection, error: BaseException) -> Failure:
@@ -253,46 +268,6 @@ def _usage_row(location: str, row: dict[str, Any]) -> UsageRow:
     except (ValueError, AttributeError):
         pass
     raise RequestFailure("malformed", "a row of usage has no amount of bytes, no poll_time or no uuid")
-
-
-def _polls(
-    collections: list[Collection], known: _Known, rows: list[UsageRow], window: Interval, cycle_s: int
-) -> Iterator[tuple[Source, int, list[UsageRow]]]:
-    """Put the provider's samples together to polls of the collections that have a gap there."""
-    cycles: defaultdict[int, list[UsageRow]] = defaultdict(list)
-    for row in rows:
-        cycles[row.poll_s // cycle_s].append(row)
-    sampled: defaultdict[str, set[int]] = defaultdict(set)
-    for row in rows:
-        sampled[row.location].add(row.poll_s // cycle_s)
-    for cycle, seen in sorted(cycles.items()):
-        poll_s = min(row.poll_s for row in seen)
-        # A location that was sampled in the cycles before and after, but not in this one, was not empty: nobody looked.
-        if any({cycle - 1, cycle + 1} <= at and cycle not in at for at in sampled.values()):
-            continue
-        here = [
-            each.source
-            for each in collections
-            if window[0] <= poll_s < window[1] and any(a <= poll_s < b for a, b in known.gaps[each.source.endpoint])
-        ]
-        for source in here:
-            listed = [row for row in _newest(seen) if _endpoint(row, known, here) == source.endpoint]
-            yield source, poll_s, listed
-
-
-def _newest(rows: list[UsageRow]) -> list[UsageRow]:
-    """Keep one row a snapshot and cycle, its first."""
-    first: dict[tuple[str, str], UsageRow] = {}
-    for row in sorted(rows, key=lambda row: row.poll_s):
-        first.setdefault((row.location, row.snapshot), row)
-    return list(first.values())
-
-
-def _endpoint(row: UsageRow, known: _Known, here: list[Source]) -> str:
-    """Tell which collection lists a snapshot; one that nobody ever listed goes to a collection that had a gap while it was."""
-    if row.snapshot in known.endpoint_of:
-        return known.endpoint_of[row.snapshot]
-    return next((source.endpoint for source in here if source.location == row.location), here[0].endpoint)
 
 
 def _response(source: Source, rows: list[UsageRow]) -> str:

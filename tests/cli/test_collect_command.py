@@ -86,8 +86,8 @@ def test_a_backfill_says_what_it_filled_and_what_it_could_not(tmp_path):
         served.faults.clear()
         done = run(*words, "--format", "table")
         assert done.exit_code == 0
-        assert (
-            done.stderr == "Ben Inc: the provider has no sample of it in a gap, which stays: nothing was stored, or nobody looked\n"
+        assert done.stderr == (
+            "Ben Inc at GVA, ZRH: the provider has no sample of it in a gap, which stays: nothing was stored, or nobody looked\n"
         )
         assert done.stdout == "2 gaps of 5998 s, 0 polls, 0 samples, 0 failures\n"
 

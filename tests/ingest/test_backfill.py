@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_help import START_S
 
-from metering.ingest.backfill import gaps_between
+from metering.ingest.account_gaps import gaps_between
 from metering.model.period import Period, instant_text
 from metering.sandbox import running
 from metering.sandbox.world_bill import every_cycle, world_bill
