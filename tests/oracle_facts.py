@@ -283,8 +283,8 @@ def _declared(value: str | None) -> int | None:
 
 def _subscription(row: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     start, end = _declared(row.get("start_time")), _declared(row.get("end_time"))
-    content = (row["account"], int(row["amount"]), start, end, row.get("period") or None)
-    return (row["location"], row["id"]), (*content, row.get("price") or None, row.get("currency") or None)
+    # What it costs decides nothing that it entitles to.
+    return (row["location"], row["id"]), (row["account"], int(row["amount"]), start, end, row.get("period") or None)
 
 
 def _price(row: dict[str, Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -98,8 +98,14 @@ def _conflicting(engine: QueryEngine, computation: Computation) -> list[Finding]
     return [
         Finding(
             check="conflicting_polls", severity="error", account=row["account"], count=row["poll_count"],
-            message=f"{counted(row['poll_count'], 'poll')} at {row['endpoint']} arrived again with other content, the first of "
-            f"{instant_text(row['first_poll_s'])}: what came first stays; `metering ingest --supersede` replaces it",
+            message=f"{counted(row['poll_count'], 'poll')} at {row['endpoint']} arrived "
+            + ("again with other content" if row["is_taken"] else "with two different contents at once")
+            + f", the first of {instant_text(row['first_poll_s'])}: "
+            + (
+                "what came first stays; `metering ingest --supersede` replaces it"
+                if row["is_taken"]
+                else "neither was taken; ingest the right one alone"
+            ),
         )
         for row in engine.rows("billing/open_conflicts", computation.parameters)
     ]  # fmt: skip

@@ -61,11 +61,17 @@ def tell(common: Common, outcome: "IngestOutcome") -> None:
         message(common, f"rejected: {rejection.text}")
     if hidden := len(outcome.rejections) - len(shown):
         message(common, f"rejected: {counted(hidden, 'more row')} (-v shows all; the store keeps them)")
-    if outcome.polls.conflicting:
+    if known := outcome.polls.conflicting - outcome.contradicting:
         message(
             common,
-            f"conflicting: {counted(outcome.polls.conflicting, 'poll')} that came with two different contents: the first stays; "
+            f"conflicting: {counted(known, 'poll')} that came with two different contents: the first stays; "
             "--supersede replaces it",
+        )
+    if outcome.contradicting:
+        message(
+            common,
+            f"conflicting: {counted(outcome.contradicting, 'poll')} of which this command brings two different contents: neither "
+            "is taken; leave one of them out",
         )
 
 

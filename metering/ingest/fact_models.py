@@ -1,7 +1,8 @@
 """The small facts: what a row of each table must be, which fact it is (its key) and what it says (its content)."""
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
@@ -10,7 +11,7 @@ from metering.ingest.strict_json import Number, decimal_text
 from metering.model.currency import minor_places
 from metering.model.limits import DEFAULT_LIMITS
 from metering.model.period import instant_seconds
-from metering.model.terms import parse_term, resolve_interval
+from metering.model.terms import parse_term, renews, resolve_interval
 from metering.model.units import unit_multiplier
 
 BILLED_RESOURCE = "backup"
@@ -135,6 +136,11 @@ def _price_or_empty(value: Any, info: ValidationInfo) -> str:
     return "" if value == "" else _price(value, info)
 
 
+def _number(text: str | None) -> Decimal | None:
+    """Give what a decimal is worth, exactly: 1.50 is 1.5, and whoever wrote it either way said the same."""
+    return Decimal(text) if text else None
+
+
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 Location = Annotated[str, BeforeValidator(_location)]
 Text = Annotated[str, BeforeValidator(_text)]
@@ -156,6 +162,13 @@ class Fact(BaseModel):
     agreed: ClassVar[tuple[str, ...]] = ()
     # What decides nothing: a value that cannot be taken is left out, with those that mean nothing without it, and the fact stays.
     informational: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # What is compared by what it means: it is stored and shown as it was written, which depends on the format it came in.
+    meanings: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+
+    @classmethod
+    def meaning(cls, fact: dict[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
+        """Give what a stored row says in these columns, to be compared with another."""
+        return tuple(cls.meanings[name](fact[name]) if name in cls.meanings else fact[name] for name in names)
 
     def stored(self, now_s: int) -> dict[str, Any]:
         """Give the row to store, by column; `now_s` is the time of ingest."""
@@ -175,6 +188,7 @@ class Subscription(Fact):
     content = ("account", "amount", "declared_start_s", "declared_end_s", "period", "price", "currency")
     agreed = ("account", "amount", "start_s", "end_s")
     informational = {"price": (), "currency": ("price",), "auto_renew": ()}
+    meanings = {"price": _number, "auto_renew": renews}
 
     id: Identifier
     account: Identifier
@@ -211,6 +225,7 @@ class PriceRow(Fact):
     key = ("location", "resource", "currency", "level", "effective_from_s")
     content = ("price", "unit", "multiplier")
     agreed = content
+    meanings = {"price": _number}
 
     location: Location = ""
     resource: Identifier
@@ -283,6 +298,7 @@ class Discount(Fact):
     key = ("location", "period", "effective_from_s")
     content = ("discount",)
     agreed = content
+    meanings = {"discount": _number}
 
     location: Identifier
     period: Annotated[str, BeforeValidator(_or_empty(_term))]

@@ -2,7 +2,8 @@
 
 Each row is read as it stands, validated, and compared with the fact of the same key that is in force: the same again adds
 nothing, something else is a conflict and the first stays, unless it is meant to supersede. Two rows of one command that
-contradict each other are both kept aside: neither is the first.
+contradict each other are both kept aside: neither is the first. Where they differ only in what decides nothing, the fact is taken
+all the same, and told.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,15 @@ from metering.ingest.strict_json import decimal_text
 from metering.ingest.text import LINE_PROBLEMS, Record
 from metering.model.errors import InputError
 from metering.model.limits import ReadingLimits, raised_by
+
+# What becomes of a row that contradicts another one of its key.
+FIRST_STAYS = "another row of the same key something else: the first stays; --supersede replaces it"
+AMONG_THEMSELVES = "another row of the same key in this command something else: neither is taken; leave one of them out"
+DECLARATION_STAYS = "a file something else: what it declares stays; ingest a file that says so with --supersede"
+DECIDES_NOTHING = (
+    "another row of the same key something else: that decides nothing, and the row counts; what the other says stays, until this "
+    "one is ingested without it and with --supersede"
+)
 
 
 @dataclass(slots=True)
@@ -48,7 +58,7 @@ def compare_facts(
     """Validate the rows of files of one small table and compare them with what is known. Writes nothing."""
     model = MODELS[table]
     outcome = FactOutcome(Outcome(), [], [])
-    versions: dict[tuple[Any, ...], dict[tuple[Any, ...], list[tuple[FactFile, int, dict[str, Any]]]]] = {}
+    versions: dict[tuple[Any, ...], list[_Row]] = {}
     count = 0
     for file, records_of_file in files:
         for record in records_of_file:
@@ -68,27 +78,55 @@ def compare_facts(
             elif (fact := validated(table, required, (file.shown, line), raw, now_s, file.limits, outcome.rejections)) is None:
                 outcome.rows.rejected += 1
             else:
-                key, content = (tuple(fact[name] for name in names) for names in (model.key, model.content))
-                versions.setdefault(key, {}).setdefault(content, []).append((file, line, fact))
+                versions.setdefault(tuple(fact[name] for name in model.key), []).append(_Row(file.shown, line, fact))
         file.assert_unchanged()
     in_force = _in_force(engine, table, model)
-    for key, contents in sorted(versions.items()):
-        seen = sum(len(places) for places in contents.values())
-        content, places = next(iter(contents.items()))
-        if len(contents) > 1 or (key in in_force and in_force[key] != content and not supersede):
-            outcome.rows.conflicting += seen
-            outcome.rejections += [
-                conflict(table, key, file.shown, line, fact) for places in contents.values() for file, line, fact in places
-            ]
-        elif in_force.get(key) == content:
-            outcome.rows.duplicate += seen
-        else:
-            outcome.rows.accepted += 1
-            outcome.rows.duplicate += seen - 1
-            outcome.accepted.append(places[0][2])
-            outcome.files.add(places[0][0].shown)
+    for key, rows in sorted(versions.items()):
+        _decide(outcome, table, rows, in_force.get(key), supersede=supersede)
     outcome.rejections.sort(key=lambda rejection: (rejection.file, rejection.line))
     return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A fact as it would be stored, and where it stands."""
+
+    place: str
+    line: int
+    fact: dict[str, Any]
+
+    @property
+    def order(self) -> list[tuple[bool, int, str]]:
+        """Its place among rows that mean the same, whatever file they came in: what says more, then what says it shorter."""
+        return [(value in (None, ""), len(str(value)), str(value)) for value in self.fact.values()]
+
+
+def _decide(outcome: FactOutcome, table: str, rows: list[_Row], known: dict[str, Any] | None, *, supersede: bool) -> None:
+    """Decide about the rows of one key, of which `known` is in force."""
+    model = MODELS[table]
+    deciding = [name for name in model.content if name not in model.informational]
+    besides = list(model.informational)
+    contents = {model.meaning(row.fact, deciding) for row in rows}
+    is_known = known is not None and model.meaning(known, deciding) in contents
+    if len(contents) > 1 or (known is not None and not is_known and not supersede):
+        outcome.rows.conflicting += len(rows)
+        reason = AMONG_THEMSELVES if len(contents) > 1 else FIRST_STAYS
+        outcome.rejections += [conflict(table, row.place, row.line, row.fact, reason) for row in rows]
+        return
+    first = min(rows, key=lambda row: row.order)
+    if known is not None and is_known and (not supersede or model.meaning(known, besides) == model.meaning(first.fact, besides)):
+        outcome.rows.duplicate += len(rows)
+        kept = known
+    else:
+        outcome.rows.accepted += 1
+        outcome.rows.duplicate += len(rows) - 1
+        outcome.accepted.append(first.fact)
+        outcome.files.add(first.place)
+        kept = first.fact
+    for row in rows:
+        said = [name for name in besides if row.fact[name] and model.meaning(row.fact, [name]) != model.meaning(kept, [name])]
+        if said:
+            outcome.rejections.append(conflict(table, row.place, row.line, row.fact, DECIDES_NOTHING, said))
 
 
 def write_facts(engine: Engine, table: str, rows: list[dict[str, Any]], ingest_seq: int) -> None:
@@ -103,14 +141,14 @@ def write_facts(engine: Engine, table: str, rows: list[dict[str, Any]], ingest_s
     engine.drop("new_facts")
 
 
-def _in_force(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    key, content = (", ".join(map(quoted_name, names)) for names in (model.key, model.content))
+def _in_force(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    names = list(dict.fromkeys((*model.key, *model.content, *model.informational)))
     rows = engine.sql(
-        f"select {key}, {content} from {quoted_name(table)} "
-        f"qualify row_number() over (partition by {key} order by ingest_seq desc) = 1"
+        f"select {', '.join(map(quoted_name, names))} from {quoted_name(table)} qualify row_number() over "
+        f"(partition by {', '.join(map(quoted_name, model.key))} order by ingest_seq desc) = 1"
     )
     # DuckDB gives decimal(38, 0) as Decimal, which equals and hashes like the int.
-    return {row[: len(model.key)]: row[len(model.key) :] for row in rows}
+    return {tuple(row[: len(model.key)]): dict(zip(names, row, strict=True)) for row in rows}
 
 
 def validated(
@@ -158,13 +196,12 @@ def validated(
         given = {name: value for name, value in given.items() if name not in (field, *model.informational[field])}
 
 
-def conflict(table: str, key: tuple[Any, ...], place: str, line: int, fact: dict[str, Any]) -> Rejection:
-    """Say that a fact of this key is known, or meant, to be something else."""
+def conflict(table: str, place: str, line: int, fact: dict[str, Any], reason: str, names: Sequence[str] | None = None) -> Rejection:
+    """Say that a fact of this key is known, or meant, to be something else; in the columns `names`, all unless given."""
     model = ALL_MODELS[table]
-    shown = " ".join(f"{name}={value}" for name, value in zip(model.key, key, strict=True) if value != "")
-    said = " ".join(f"{name}={fact[name]}" for name in model.content if fact[name] not in (None, ""))
-    reason = f"says {said}, another row of the same key something else: the first stays; --supersede replaces it"
-    return Rejection(table, place, line, "conflict", shown, reason)
+    shown = " ".join(f"{name}={fact[name]}" for name in model.key if fact[name] != "")
+    said = " ".join(f"{name}={fact[name]}" for name in names or model.content if fact[name] not in (None, ""))
+    return Rejection(table, place, line, "conflict", shown, f"says {said}, {reason}")
 
 
 def _rows(engine: Engine, file: FactFile) -> Iterator[Record]:

@@ -40,8 +40,9 @@ _MOST_NAMES = 20
 class IngestOutcome:
     """What an ingest did: rows by table and outcome, polls by outcome, every rejection, and notes.
 
-    `ingest_seq` is None where nothing new came, so nothing was written. Rows in = accepted + duplicate + conflicting +
-    rejected + ignored, for every table.
+    `contradicting` counts those of the conflicting polls of which the command itself brings two contents. `ingest_seq` is None
+    where nothing new came, so nothing was written. Rows in = accepted + duplicate + conflicting + rejected + ignored, for every
+    table.
     """
 
     ingest_seq: int | None = None
@@ -49,6 +50,7 @@ class IngestOutcome:
     places: list[str] = field(default_factory=list)
     tables: dict[str, Outcome] = field(default_factory=dict)
     polls: Outcome = field(default_factory=Outcome)
+    contradicting: int = 0
     rejections: list[Rejection] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -190,7 +192,7 @@ class News:
 def add_samples(outcome: IngestOutcome, samples: SampleOutcome) -> None:
     """Tell what became of the samples, before what became of the other tables."""
     outcome.tables = {"samples": samples.rows} | outcome.tables
-    outcome.polls = samples.polls
+    outcome.polls, outcome.contradicting = samples.polls, samples.contradicting
     outcome.rejections = samples.rejections + outcome.rejections
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from metering.engine.duckdb import Engine, quoted_name
 from metering.ingest.answers import Reading
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, Fact
-from metering.ingest.facts import FactOutcome, conflict, validated
+from metering.ingest.facts import DECLARATION_STAYS, FactOutcome, conflict, validated
 from metering.ingest.samples import Outcome
 from metering.model.limits import ReadingLimits
 
@@ -37,18 +37,18 @@ def compare_readings(
         # Of two that begin at once, what was read just now counts, and not what it replaces.
         earlier = max((f for f in (last.get(key[:-1]), before.get(key)) if f), key=lambda f: f[_FROM], default=None)
         basis = known or (earlier if key and model.key[-1] == _FROM else None)
-        if basis is not None and _picked(basis, model.content) == _picked(fact, model.content):
+        if basis is not None and model.meaning(basis, model.content) == model.meaning(fact, model.content):
             outcome.rows.duplicate += 1
         elif known is None or (known["read_s"] is not None and known["read_s"] < reading.read_s):
             outcome.rows.accepted += 1
             outcome.accepted.append(fact | {"read_s": reading.read_s})
             outcome.files.add(reading.place)
             known = fact
-        elif known["read_s"] is not None or _picked(known, model.agreed) == _picked(fact, model.agreed):
+        elif known["read_s"] is not None or model.meaning(known, model.agreed) == model.meaning(fact, model.agreed):
             outcome.rows.duplicate += 1
         else:
             outcome.rows.conflicting += 1
-            outcome.rejections.append(conflict(table, key, reading.place, reading.line, fact))
+            outcome.rejections.append(conflict(table, reading.place, reading.line, fact, DECLARATION_STAYS))
         if known is not None and model.key[-1] == _FROM:
             last[key[:-1]] = known
     return outcome

@@ -123,10 +123,14 @@ class Rejection:
 
 @dataclass(slots=True)
 class SampleOutcome:
-    """What became of the samples of one command: rows and polls by outcome, and every rejected row."""
+    """What became of the samples of one command: rows and polls by outcome, and every rejected row.
+
+    `contradicting` counts those of the conflicting polls of which the command itself brings two contents.
+    """
 
     rows: Outcome = field(default_factory=Outcome)
     polls: Outcome = field(default_factory=Outcome)
+    contradicting: int = 0
     rejections: list[Rejection] = field(default_factory=list)
 
 
@@ -256,6 +260,8 @@ def sample_outcome(engine: QueryEngine, files: list[FactFile]) -> SampleOutcome:
         outcome.polls.add(row["outcome"], int(row["poll_count"]))
         outcome.rows.add(row["outcome"], int(row["distinct_row_count"]))
         outcome.rows.duplicate += int(row["row_count"] - row["distinct_row_count"])
+        if row["outcome"] == "conflicting":
+            outcome.contradicting = int(row["contradicting_count"])
     most = files[0].limits.rejections
     if engine.scalar("select count(*) from rejected_rows") > most:
         raise InputError(

@@ -16,6 +16,18 @@ NOON_S = SECONDS_PER_DAY // 2
 _TERM = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|year)s?", re.ASCII)
 
 
+_RENEWING = ("true", "1", "yes")
+
+
+def renews(auto_renew: str | None) -> bool:
+    """Whether the `auto_renew` of a subscription, whoever wrote it how, says that it is renewed by itself.
+
+    >>> renews("True"), renews("no"), renews(None)
+    (True, False, False)
+    """
+    return (auto_renew or "").lower() in _RENEWING
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A length in the calendar, such as 3 months."""

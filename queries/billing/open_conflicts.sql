@@ -1,8 +1,9 @@
 -- name   open_conflicts
--- grain  one row an account and endpoint
+-- grain  one row an account, endpoint, and whether something else was taken of the poll
 -- reads  conflicting_samples, polls, collections
 -- params known_seq, start_s, stop_s
--- why    Polls of the period that arrived again with other content and were not superseded since.
+-- why    Polls of the period that arrived again with other content and were not superseded since, and those of which two contents
+--        arrived at once, so that none was taken.
 with
 
 kept_aside as (
@@ -40,9 +41,10 @@ compared as (
 select
     account,
     endpoint,
+    polled_seq > 0 as is_taken,
     count(*) as poll_count,
     min(poll_s) as first_poll_s
 from compared
 where polled_seq <= ingest_seq
-group by account, endpoint
-order by account, endpoint
+group by account, endpoint, polled_seq > 0
+order by account, endpoint, is_taken desc

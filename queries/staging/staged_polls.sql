@@ -93,6 +93,7 @@ select
     row_count,
     file_number,
     known_poll_key,
+    contradicts,
     case
         when is_rejected then 'rejected'
         when contradicts and is_settled then 'duplicate'

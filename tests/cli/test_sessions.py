@@ -181,7 +181,14 @@ def test_strict_and_supersede_do_what_they_say(here):
     code, out, err = run("ingest", "other.csv", "--strict")
     assert (code, out) == (1, "")
     assert err.startswith("metering: nothing was taken, as --strict asks: 0 rejected rows and 1 conflicting poll")
-    assert "conflicting: 1 poll" in run("ingest", "other.csv")[2]
+    assert run("ingest", "other.csv")[2] == (
+        "conflicting: 1 poll that came with two different contents: the first stays; --supersede replaces it\n"
+    )
+    twice = [sample("2026-10-05T00:01:00Z", size, "x", "b", "GVA", endpoint="GVA") for size in (1, 2)]
+    (here / "twice.csv").write_bytes(csv_bytes(twice))
+    assert run("ingest", "twice.csv")[2] == (
+        "conflicting: 1 poll of which this command brings two different contents: neither is taken; leave one of them out\n"
+    )
     assert run("ingest", "other.csv", "--supersede", "--format", "csv")[1].splitlines()[1] == "polls,1,0,0,0,0"
 
 

@@ -130,7 +130,8 @@ class Twins:
 def told(outcome):
     rows = {table: [getattr(rows, word) for word in rows.__slots__] for table, rows in outcome.tables.items()}
     polls = [getattr(outcome.polls, word) for word in outcome.polls.__slots__]
-    return outcome.ingest_seq, rows, polls, [rejection.text for rejection in outcome.rejections], outcome.notes
+    rejections = [rejection.text for rejection in outcome.rejections]
+    return outcome.ingest_seq, rows, polls, outcome.contradicting, rejections, outcome.notes
 
 
 def questions_of(worlds):
@@ -285,6 +286,26 @@ def test_columns_that_are_called_as_ours_are_passed_over_on_both_engines(engine,
         assert told(twins.spark.ingest(tmp_path / "facts")) == told(expected)
         assert (expected.tables["samples"].accepted, expected.polls.accepted) == (4, 4)
         assert twins.bill(SOME_DAY)["usage"]
+
+
+def test_what_decides_nothing_and_is_written_otherwise_takes_no_fact_on_either_engine(engine, tmp_path):
+    bought = {"id": "1", "account": "a1", "location": "ZRH", "amount": "5", "start_time": "2026-10-01", "end_time": "2026-11-01"}
+    costs = [("1", "1.50"), ("1", "1.5"), ("2", "1.50"), ("2", "1.60")]
+    for number, (name, cost) in enumerate(costs):
+        (tmp_path / f"{number}" / "subscriptions").mkdir(parents=True)
+        write_parquet(tmp_path / f"{number}" / "subscriptions" / f"{number}.parquet", [bought | {"id": name, "price": cost}])
+        (tmp_path / f"{number}" / "prices").mkdir()
+        write_parquet(tmp_path / f"{number}" / "prices" / "p.parquet", [price()], price=f"decimal(18, {2 + number})")
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), 7), sample(at(5), 8), sample(at(5), 9)])
+    with Twins(apart(engine), tmp_path) as twins:
+        places = [tmp_path / f"{number}" for number in range(4)] + [tmp_path / "samples.parquet"]
+        expected = twins.duckdb.ingest(places)
+        assert told(twins.spark.ingest(places)) == told(expected)
+        tables = {name: (rows.accepted, rows.duplicate, rows.conflicting) for name, rows in expected.tables.items()}
+        assert (tables["subscriptions"], tables["prices"], expected.contradicting) == ((2, 2, 0), (1, 3, 0), 1)
+        assert [rejection.value for rejection in expected.rejections] == ["location=ZRH id=2"]
+        assert twins.engine.sql("select id, price from subscriptions order by id") == [("1", "1.5"), ("2", "1.50")]
+        assert twins.bill(SOME_DAY)["usage"][0]["entitled_byte_seconds"] == str(10 * 900)
 
 
 def test_what_is_alike_in_a_block_of_four_hours_is_one_fold_and_text_stays_rows(engine, tmp_path):

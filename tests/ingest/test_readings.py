@@ -156,8 +156,24 @@ def test_what_somebody_declared_stands_and_the_contradiction_is_told_once(taken,
     outcome = taken(bought(0))
     assert (outcome.tables["subscriptions"].conflicting, len(outcome.rejections)) == (1, 1)
     assert "ZRH subscriptions of A" in outcome.rejections[0].text
+    assert outcome.rejections[0].reason.partition(", ")[2] == (
+        "a file something else: what it declares stays; ingest a file that says so with --supersede"
+    )
     assert taken(bought(3_600)).ingest_seq is None
     assert taken.rows("select amount from subscriptions") == [(Decimal(5),)]
+
+
+def test_a_price_that_is_told_with_more_zeros_is_no_new_one_and_contradicts_no_declaration(taken, tmp_path):
+    declared = tmp_path / "prices.csv"
+    declared.write_text(
+        "location,resource,currency,level,price,unit,multiplier,effective_from\n"
+        f"ZRH,backup,CHF,1,0.280,GB/month,2783138807808000,{at(0)}\n"
+    )
+    taken.meter.ingest(declared)
+    outcome = taken(pricing(0, 1, 1, "0.28"))
+    assert (outcome.tables["prices"].accepted, outcome.tables["prices"].conflicting) == (0, 0)
+    assert taken(pricing(3_600, 1, 1, "0.28000")).tables["prices"].accepted == 0
+    assert taken.rows("select price from prices") == [("0.280",)]
 
 
 def test_currency_discounts_and_places_are_kept_once(taken):

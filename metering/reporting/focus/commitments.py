@@ -18,11 +18,11 @@ from metering.billing.subscriptions import Discounts
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY
+from metering.model.terms import renews
 from metering.model.units import GIB_MONTH_BYTE_SECONDS
 from metering.reporting.costs import SUBSCRIPTION_LEVEL, Bought, bought_in_period
 
 Kind = Literal["purchase", "used", "unused"]
-_AUTOMATIC = ("true", "1", "yes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _commitment(bought: Bought, prices: PriceBook) -> Commitment:
         own = UnitPrice(None, "GB/month", GIB_MONTH_BYTE_SECONDS, each, each)
     return Commitment(
         row["account"], row["location"], row["id"], currency, amount, row["start_s"], row["end_s"], nominal_s, cost, own,
-        (row["auto_renew"] or "").lower() in _AUTOMATIC,
+        renews(row["auto_renew"]),
     )  # fmt: skip
 
 
