@@ -1,13 +1,24 @@
 """Settings: `metering.toml` (or `--config`), overridden by environment variables that begin with METERING_."""
 
+import os
+import re
 import tomllib
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from metering.billing.money import plain_decimal
 from metering.billing.subscriptions import DISCOUNTS, Discounts
@@ -17,22 +28,23 @@ from metering.model.clock import Clock
 from metering.model.errors import MisuseError
 from metering.model.issuer import IssuerNames
 from metering.model.limits import AuditLimits, ReadingLimits
+from metering.model.settings import SettingsTable, listed, without_truth
 from metering.model.terms import parse_term
 
 CONFIG_FILE = "metering.toml"
 # The parser's time grows with the square of a key's dots: what is longer than any setting is not given to it.
 _MOST_BYTES, _MOST_LINE_BYTES = 2**18, 4_096
+# What a part of a variable's name may be: two underscores are between parts.
+_VARIABLE = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", re.ASCII)
 # Decimals of a share: 1e-999999 is a number too, and would be written out.
 _MOST_PLACES = 20
 
 
-class SparkSettings(BaseModel):
+class SparkSettings(SettingsTable):
     """Where Spark is, and properties of its own (`spark.executor.memory`), for `--engine spark`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     master: Annotated[str, Field(min_length=1)] = "local[*]"
-    conf: dict[str, str] = {}
+    conf: dict[str, str] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -68,10 +80,15 @@ class Settings(BaseSettings):
     limits: ReadingLimits = ReadingLimits()
     focus: IssuerNames = IssuerNames()
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any) -> Any:
+        return without_truth(value)
+
     @field_validator("locations", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return [code.strip() for code in value.split(",")] if isinstance(value, str) else value
+        return listed(value)
 
     @field_validator("discounts")
     @classmethod
@@ -128,8 +145,38 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file, whose values come as arguments."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return _Environment(settings_cls, init_settings()), init_settings
+
+
+class _Environment(EnvSettingsSource):
+    """The environment, whose names have no case: what users name themselves is spelled as in the file."""
+
+    def __init__(self, settings_cls: type[BaseSettings], file: dict[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._file = file
+
+    def __call__(self) -> dict[str, Any]:
+        found = super().__call__()
+        for table in ("endpoints", "accounts"):
+            # An endpoint that the file does not name is called like its location: those are capitals.
+            _spell(found, self._file, table, str.upper if table == "endpoints" else str)
+        if isinstance(spark := found.get("spark"), dict):
+            _spell(spark, self._file.get("spark"), "conf", str)
+        return found
+
+
+def _spell(found: dict[str, Any], file: Any, table: str, new: Callable[[str], str]) -> None:
+    """Call the entries of a table as the file calls them; two that would be called alike keep their names."""
+    if not isinstance(entries := found.get(table), dict):
+        return
+    known = file.get(table) if isinstance(file, dict) else None
+    spellings = {name.lower(): name for name in known} if isinstance(known, dict) else {}
+    spelled: dict[str, Any] = {}
+    for name, value in entries.items():
+        spelling = spellings.get(name.lower()) or new(name)
+        spelled[name if spelling in spelled else spelling] = value
+    found[table] = spelled
 
 
 # What pydantic would say in its own words.
@@ -155,18 +202,34 @@ def load_settings(path: Path | None = None) -> Settings:
     except ValidationError as error:
         # Of a name that is wrong and one that is missing, the wrong one is the reason.
         first = min(error.errors(include_url=False, include_input=False), key=lambda each: each["type"] != "extra_forbidden")
-        parts = [_printable(str(part)) for part in first["loc"]]
-        variable = "__".join(parts).upper()
-        where = f"{'.'.join(parts)} (in {place}, or METERING_{variable})" if parts else f"{place} or the environment"
         said = _PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
-        raise MisuseError(f"{where}: {said}") from None
+        raise MisuseError(f"{_where(first['loc'], place)}: {said}") from None
     except SettingsError as error:
-        variable = f"METERING_{str(error).split(chr(34))[1].upper()}"  # it names the field, in quotes, and no more
+        variable = _variable_that_is_no_json(error)
         raise MisuseError(f"{variable} is no JSON: set its parts one by one, as {variable}__NAME, or in {place}") from None
     except RecursionError:
         raise MisuseError(f"{place} or the environment is nested too deeply: no setting is") from None
     except ValueError:
         raise MisuseError(f"{place} is no TOML: a number in it is larger or smaller than any") from None
+
+
+def _where(loc: tuple[int | str, ...], place: Path) -> str:
+    """Name a setting, and the variable that sets it or the smallest table around it of which there is a variable."""
+    if not loc:
+        return f"{place} or the environment"
+    named = ".".join(_printable(str(part)) for part in loc)
+    parts = list(takewhile(lambda part: isinstance(part, str) and _VARIABLE.fullmatch(part), loc))
+    # Variables of no setting are nobody's, and not looked at.
+    if not parts or parts[0] not in Settings.model_fields:
+        return f"{named} (in {place})"
+    return f"{named} (in {place}, or METERING_{'__'.join(map(str, parts)).upper()})"
+
+
+def _variable_that_is_no_json(error: SettingsError) -> str:
+    """Name the variable: the error names the setting, in quotes, and its cause holds the text, which is not told."""
+    whole = f"METERING_{str(error).split(chr(34))[1].upper()}"
+    text = getattr(error.__cause__, "doc", None)
+    return next((name for name, value in os.environ.items() if name.upper().startswith(whole) and value == text), whole)
 
 
 def _decimal(text: str) -> Decimal:
@@ -184,7 +247,8 @@ def _bounded_text(place: Path) -> str:
         raise MisuseError(f"{place} is longer than {_MOST_BYTES} bytes: no settings are")
     if any(len(line) > _MOST_LINE_BYTES for line in content.splitlines()):
         raise MisuseError(f"{place} has a line of more than {_MOST_LINE_BYTES} bytes: no setting has")
-    return content.decode("utf-8")
+    # Windows' editors begin a file with a mark.
+    return content.decode("utf-8-sig")
 
 
 def _printable(text: str) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
+from metering.model.settings import SettingsTable, listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -20,11 +21,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class EndpointSettings(_Table):
+class EndpointSettings(SettingsTable):
     """One location's API; its credentials never leave the host that `url` names."""
 
     url: str
@@ -48,7 +45,7 @@ class EndpointSettings(_Table):
         return value.rstrip("/") + "/"
 
 
-class AccountSettings(_Table):
+class AccountSettings(SettingsTable):
     """One account: the UUID that owns its snapshots, its login, and where its password is to be found."""
 
     account: Annotated[str, Field(min_length=1, max_length=128)]
@@ -59,6 +56,11 @@ class AccountSettings(_Table):
     password_file: Path | None = None
     keyring: Annotated[str, Field(min_length=1)] | None = None
 
+    @field_validator("endpoints", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return listed(value)
+
     @model_validator(mode="before")
     @classmethod
     def _no_password(cls, values: Any) -> Any:
@@ -67,7 +69,7 @@ class AccountSettings(_Table):
         return values
 
 
-class CollectSettings(_Table):
+class CollectSettings(SettingsTable):
     """How hard to ask and how long to wait; durations are whole seconds."""
 
     spool: str = "spool"
@@ -105,12 +107,16 @@ def assert_targets_fit(endpoints: dict[str, EndpointSettings], accounts: dict[st
     """Check names, and the tables against each other.
 
     Raises:
-        ValueError: a name is none, an account names an endpoint without a table, or a collection would be polled twice.
+        ValueError: a name is none, two are one to the environment, whose names have no case, an account names an endpoint
+            without a table, or a collection would be polled twice.
     """
     for kind, names in (("endpoints", endpoints), ("accounts", accounts)):
+        seen_names: dict[str, str] = {}
         for name in names:
             if not _NAME.fullmatch(name):
                 raise ValueError(f"[{kind}.{name!r}] is no name of letters, digits, - and _")
+            if (other := seen_names.setdefault(name.lower(), name)) != name:
+                raise ValueError(f"[{kind}.{other}] and [{kind}.{name}] differ only by case: keep one")
     seen: set[tuple[str, str]] = set()
     for name, account in accounts.items():
         for endpoint in account.endpoints or endpoints:

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from metering.model.settings import SettingsTable
 
 
-class IssuerNames(BaseModel):
+class IssuerNames(SettingsTable):
     """The names that stand on every row of a FOCUS export."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     provider: Annotated[str, Field(min_length=1)] = "CloudSigma"
     invoice_issuer: Annotated[str, Field(min_length=1)] = "CloudSigma"

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from metering.model.settings import SettingsTable
 
 _MIB = 2**20
 _GIB = 2**30
@@ -10,10 +12,8 @@ _GIB = 2**30
 _HEAD_BYTES = 64 * 2**10
 
 
-class AuditLimits(BaseModel):
+class AuditLimits(SettingsTable):
     """The limits of the checks; durations are in whole seconds, factors and percents whole numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     stuck_seconds: Annotated[int, Field(ge=1)] = 86_400
     skew_seconds: Annotated[int, Field(ge=0)] = 60
@@ -23,14 +23,12 @@ class AuditLimits(BaseModel):
     used_percent: Annotated[int, Field(ge=0, le=100)] = 10
 
 
-class ReadingLimits(BaseModel):
+class ReadingLimits(SettingsTable):
     """The bounds of what comes from outside: beyond them is refused and said, never read into memory, never half taken.
 
     Each is far above what anybody means, and far below what a machine cannot bear. Sizes are of what is unfolded, not of what
     travels or lies packed.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     files: Annotated[int, Field(ge=1)] = 100_000
     columns: Annotated[int, Field(ge=16, le=10_000)] = 1_000
