@@ -18,6 +18,9 @@ _SHOWN_EPISODES = 20
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 _ACCOUNT = Field("account", is_key=True)
 _LOCATION = Field("location", is_key=True)
+_CURRENCY = Field("", is_unit=True)
+# A name is folded beside its figures, but not its identifier below it.
+_NAMED_ACCOUNT = replace(_ACCOUNT, is_prose=True, narrowest=len("0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"), widest=60)
 
 
 def print_bill(common: Common, bill: Bill) -> None:
@@ -26,7 +29,7 @@ def print_bill(common: Common, bill: Bill) -> None:
     period = Period(bill.period.start, bill.period.end).text
     names = bill.names
     _title(terminal, f"Backup, {period} (UTC), as of {shown_instant(bill.period.as_of)}\n")
-    is_exact = draw_fitting(terminal, common, lambda exact: _statements(bill, exact=exact))
+    is_exact = draw_fitting(terminal, common, lambda exact: _statements(common, bill, exact=exact))
     terminal.print(Text(_total(bill), style="bold"))
     _title(terminal, "\nUsage")
     is_exact &= draw_fitting(terminal, common, lambda exact: _usage(bill.usage, names, exact=exact))
@@ -59,7 +62,8 @@ def _title(terminal: Console, text: str) -> None:
     terminal.print(Text(text, style="bold"), soft_wrap=True)
 
 
-def _statements(bill: Bill, *, exact: bool) -> Sheet:
+def _statements(common: Common, bill: Bill, *, exact: bool) -> Sheet:
+    """Show what is due; where there is no room for names beside it, rounded amounts are tried before names become headings."""
     lines = Counter((line.account, line.currency) for line in bill.lines)
     rows = [
         [
@@ -73,10 +77,10 @@ def _statements(bill: Bill, *, exact: bool) -> Sheet:
         for row in bill.statements
     ]
     fields = [
-        _ACCOUNT, Field("lines", is_figure=True), Field("burst amount", is_figure=True, is_point=True),
-        Field("due", is_figure=True, is_point=True), Field(""), Field("state"),
+        _NAMED_ACCOUNT, Field("lines", is_figure=True), Field("burst amount", is_figure=True, is_point=True),
+        Field("due", is_figure=True, is_point=True), _CURRENCY, Field("state"),
     ]  # fmt: skip
-    return Sheet(fields, rows)
+    return Sheet(fields, rows, groupings=(1,) if common.verbose or not exact else ())
 
 
 def _total(bill: Bill) -> str:
@@ -127,7 +131,7 @@ def _largest(episodes: list[Episode]) -> list[Episode]:
 def _episodes(episodes: list[Episode], names: dict[str, str], *, exact: bool) -> Sheet:
     columns = [Column("peak_burst_bytes", "bytes"), Column("burst_byte_seconds", "byte_seconds"), Column("amount", "money")]
     fields = [
-        _ACCOUNT, _LOCATION, Field("from", is_key=True), Field("until", is_key=True), *map(_field, columns), Field(""),
+        _ACCOUNT, _LOCATION, Field("from", is_key=True), Field("until", is_key=True), *map(_field, columns), _CURRENCY,
     ]  # fmt: skip
     is_one_year = len({instant_text(at)[:4] for episode in episodes for at in (episode.start, episode.end - 1)}) == 1
     return Sheet(
@@ -151,7 +155,7 @@ def _adjustments(lines: list[ChargeLine], names: dict[str, str], *, exact: bool)
     columns = [Column("burst_byte_seconds", "byte_seconds"), Column("amount", "money")]
     fields = [
         _ACCOUNT, Field("closed", is_key=True), _LOCATION, Field("date", is_key=True), Field("price", is_figure=True),
-        *map(_field, columns), Field(""),
+        *map(_field, columns), _CURRENCY,
     ]  # fmt: skip
     rows = [
         [

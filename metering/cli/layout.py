@@ -4,6 +4,7 @@ What does not fit is first grouped (a value that many rows share becomes their h
 the other, each with the columns that name its rows. Only prose is folded, between words.
 """
 
+import sys
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -21,7 +22,8 @@ _WIDEST_KEY_PERCENT = 60
 class Field:
     """A column as it is shown: its words, the unit below them, and how its cells stand.
 
-    A `point` column lines up at the decimal point, a `prose` column may be folded, a `key` column names its row.
+    A `point` column lines up at the decimal point, a `prose` column may be folded to between `narrowest` and `widest` cells, a
+    `key` column names its row, a `unit` column says what the figure before it is in and is never parted from it.
     """
 
     words: str
@@ -30,6 +32,13 @@ class Field:
     is_point: bool = False
     is_prose: bool = False
     is_key: bool = False
+    is_unit: bool = False
+    narrowest: int = _NARROWEST_PROSE
+    widest: int = sys.maxsize
+
+    def least(self, width: int) -> int:
+        """Give the cells that the column needs where `width` would hold it unfolded."""
+        return min(width, self.narrowest) if self.is_prose else width
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +59,11 @@ class Sheet:
 
     def fits(self, console: Console) -> bool:
         """Whether the sheet fits in one piece, prose folded."""
-        return _total([min(w, _NARROWEST_PROSE) if f.is_prose else w for f, w in self._columns()]) <= console.width
+        return _total([f.least(w) for f, w in self._columns()]) <= console.width
 
     def has_narrow_keys(self, console: Console) -> bool:
         """Whether the keys leave room for what they are the keys of."""
-        return 100 * _total([w for f, w in self._columns() if f.is_key]) <= _WIDEST_KEY_PERCENT * console.width
+        return 100 * _total([f.least(w) for f, w in self._columns() if f.is_key]) <= _WIDEST_KEY_PERCENT * console.width
 
     def _columns(self) -> list[tuple[Field, int]]:
         return list(zip(self.fields[self.grouped :], _widths(self), strict=True))
@@ -91,7 +100,7 @@ def _fraction(cell: Text) -> str:
 
 def _widths(sheet: Sheet) -> list[int]:
     return [
-        max(_longest(column.words), _longest(column.unit), *(_longest(row[i].plain) for row in sheet.rows), 1)
+        min(column.widest, max(_longest(column.words), _longest(column.unit), *(_longest(row[i].plain) for row in sheet.rows), 1))
         for i, column in enumerate(sheet.fields)
     ][sheet.grouped :]
 
@@ -110,7 +119,7 @@ def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
     prose = [i for i in widths if sheet.fields[i].is_prose]
     for i in prose:
         spare = width - _total([w for j, w in widths.items() if j != i]) - _BETWEEN_COLUMNS
-        widths[i] = max(min(widths[i], _NARROWEST_PROSE), min(widths[i], spare))
+        widths[i] = max(sheet.fields[i].least(widths[i]), min(widths[i], spare))
     if _total(list(widths.values())) <= width:
         return [widths]
     keys = {i: each for i, each in widths.items() if sheet.fields[i].is_key}
@@ -120,14 +129,24 @@ def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
         keys = {best: keys[best]}
     parts: list[dict[int, int]] = []
     part = dict(keys)
-    for i, each in widths.items():
-        if i in keys:
-            continue
-        if len(part) > len(keys) and _total([*part.values(), each]) > width:
+    for columns in _inseparable(sheet.fields, [i for i in widths if i not in keys]):
+        together = {i: widths[i] for i in columns}
+        if len(part) > len(keys) and _total([*part.values(), *together.values()]) > width:
             parts.append(part)
             part = dict(keys)
-        part[i] = each
+        part |= together
     return [*parts, part]
+
+
+def _inseparable(fields: list[Field], columns: list[int]) -> list[list[int]]:
+    """Put every figure and its unit together."""
+    found: list[list[int]] = []
+    for i in columns:
+        if found and fields[i].is_unit:
+            found[-1].append(i)
+        else:
+            found.append([i])
+    return found
 
 
 def _draw_part(console: Console, sheet: Sheet, columns: dict[int, int], *, headed: bool) -> None:

@@ -1,9 +1,11 @@
 """A bill for the eye: who owes what, who burst when, what is doubtful, on a terminal of 80 columns as well."""
 
 import io
+import re
 from decimal import Decimal
 
 import pytest
+from rich.cells import cell_len
 
 from metering.cli import bill_view, render
 from metering.cli.common import Common, Format
@@ -87,6 +89,45 @@ def test_an_account_is_named_once_with_its_identifier_and_then_by_name(shown):
     printed = shown(bill([statement()], [usage(ALPENROSE)], [episode(1)], [finding("warning")]))
     assert printed.count(ALPENROSE) == 1
     assert printed.count("Alpenrose Käserei AG") == 4
+
+
+LONG = "Schweizerische Genossenschaft für Datensicherung und Archivierung AG"
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 100, 140, 1_000])
+@pytest.mark.parametrize("name", [LONG, " ".join([LONG] * 5)[:300], "x" * 300, "株式会社" * 40])
+def test_a_long_name_breaks_no_statement_apart(shown, width, name):
+    printed = shown(bill([statement(name=name), statement(KUMO, "Kumo Analytics K.K.", "JPY", due="755")]), width)
+    statements = printed[: printed.index("Due in all")]
+    assert statements.count("burst amount") == 1, "one table"
+    rows = [line for line in statements.splitlines() if "69.835625" in line]
+    assert [line.split()[-5:] for line in rows] == [
+        ["0", "69.835625", "69.84", "CHF", "draft"], ["0", "69.835625", "755", "JPY", "draft"],
+    ]  # fmt: skip
+    assert max(map(cell_len, (*rows, "─" * statements.count("─")))) <= min(width, 101)
+    named = re.sub(r"( 0 +69\.835625.*)?\n", "\n", statements)
+    assert "".join(f"{name}{ALPENROSE}KumoAnalyticsK.K.{KUMO}".split()) in "".join(named.split()), "no word is lost"
+
+
+def test_a_long_name_is_folded_between_words_beside_its_figures(shown):
+    printed = shown(bill([statement(name=LONG)]), 80)
+    assert printed.splitlines()[2:7] == [
+        "account                                   lines  burst amount    due       state",
+        "─" * 80,
+        "Schweizerische Genossenschaft für             0     69.835625  69.84  CHF  draft",
+        "Datensicherung und Archivierung AG",
+        ALPENROSE,
+    ]
+
+
+def test_where_nothing_fits_an_amount_due_keeps_its_currency(shown):
+    printed = shown(bill([statement(name=LONG)]), 24)
+    assert [line.split() for line in printed.splitlines() if line.lstrip().startswith("69.84")] == [["69.84", "CHF", "draft"]]
+
+
+def test_an_episode_keeps_its_currency_where_its_table_is_cut(shown):
+    printed = shown(bill([statement()], episodes=[episode(1)]), 40)
+    assert [line.split()[-2:] for line in printed.splitlines() if "3.60" in line] == [["3.60", "CHF"]]
 
 
 def test_two_accounts_of_one_name_keep_their_identifiers(shown):
