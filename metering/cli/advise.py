@@ -13,6 +13,7 @@ from metering.cli.common import (
     KnownAtOption,
     message,
     meter,
+    output_option,
     progress,
     with_common_options,
 )
@@ -36,7 +37,7 @@ def advise(
     ignore_bought: Annotated[bool, typer.Option("--ignore-bought", help="Advise as if nothing were bought already.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write a page with pictures (.html), or the table (.csv, .xlsx, …)."),
+        output_option("FILE", "Write a page with pictures (.html), or the table (.csv, .xlsx, …)."),
     ] = None,
     account: AccountOption = None,
     as_of: AsOfOption = None,

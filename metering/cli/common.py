@@ -70,6 +70,17 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
+def _no_stdout(output: Path | None) -> Path | None:
+    if str(output) == "-":
+        raise typer.BadParameter("- names no file: give a name, or leave -o out where a command can print", param_hint="-o")
+    return output
+
+
+def output_option(metavar: str, what: str) -> Any:
+    """Give an option that names a file or a folder to write; stdout has no name in it."""
+    return typer.Option("-o", "--output", metavar=metavar, help=what, callback=_no_stdout)
+
+
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", metavar="FILE", help="The store, or :memory: for a run that keeps nothing. [env: METERING_STORE]"),
@@ -86,9 +97,7 @@ AsOfOption = Annotated[
 KnownAtOption = Annotated[
     str | None, typer.Option("--known-at", metavar="SEQ|T", help="Use only facts ingested by then: an ingest number or an instant.")
 ]
-OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it to a file, in the format that its name tells.")
-]
+OutputOption = Annotated[Path | None, output_option("FILE", "Write it to a file, in the format that its name tells.")]
 NotifyOption = Annotated[
     str | None,
     typer.Option(

@@ -13,6 +13,7 @@ from metering.cli.common import (
     KnownAtOption,
     message,
     meter,
+    output_option,
     progress,
     with_common_options,
 )
@@ -31,9 +32,7 @@ def explain(
     ] = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a page that needs nothing else.")
-    ] = None,
+    output: Annotated[Path | None, output_option("FILE.html", "Write a page that needs nothing else.")] = None,
 ) -> None:
     """One charge, so that it can be redone on paper.
 

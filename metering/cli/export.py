@@ -13,6 +13,7 @@ from metering.cli.common import (
     KnownAtOption,
     message,
     meter,
+    output_option,
     progress,
     with_common_options,
 )
@@ -52,12 +53,7 @@ def export(
     ],
     output: Annotated[
         Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="PATH",
-            help="The file (.csv, .ndjson, .parquet, .json, .xlsx, .html, .beancount), or a new folder.",
-        ),
+        output_option("PATH", "The file (.csv, .ndjson, .parquet, .json, .xlsx, .html, .beancount), or a new folder."),
     ],
     period: Annotated[str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")] = None,
     facts_format: Annotated[

@@ -13,6 +13,7 @@ from metering.cli.common import (
     KnownAtOption,
     message,
     meter,
+    output_option,
     progress,
     with_common_options,
 )
@@ -26,9 +27,7 @@ def forecast(
     common: Common,
     days: Annotated[int, typer.Option("--days", metavar="N", help="How many days ahead of the last whole day polled.")] = 30,
     history: Annotated[int, typer.Option("--history", metavar="N", help="How many days before it are learnt from, at most.")] = 180,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write the days ahead to a file (.csv, .xlsx, .parquet).")
-    ] = None,
+    output: Annotated[Path | None, output_option("FILE", "Write the days ahead to a file (.csv, .xlsx, .parquet).")] = None,
     account: AccountOption = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,

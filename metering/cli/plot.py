@@ -14,6 +14,7 @@ from metering.cli.common import (
     PeriodOption,
     message,
     meter,
+    output_option,
     progress,
     with_common_options,
 )
@@ -32,7 +33,7 @@ def plot(
     common: Common,
     name: Annotated[Plot, typer.Argument(metavar="PLOT", help="usage, burst or cost.")],
     period: PeriodOption,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The picture, .png or .svg.")],
+    output: Annotated[Path, output_option("FILE", "The picture, .png or .svg.")],
     account: AccountOption = None,
     location: Annotated[str | None, typer.Option("--location", metavar="CODE", help="Only this location.")] = None,
     width: Annotated[int, typer.Option("--width", metavar="N", min=300, max=4_000, help="How wide it is, in pixels.")] = 1200,

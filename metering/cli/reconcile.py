@@ -15,6 +15,7 @@ from metering.cli.common import (
     PeriodOption,
     message,
     meter,
+    output_option,
     progress,
     with_common_options,
 )
@@ -59,9 +60,7 @@ def reconcile(
         int, typer.Option("--jitter", metavar="SECONDS", help="How far a line may be from the time to the next one.")
     ] = 2,
     check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write a page that needs nothing else.")
-    ] = None,
+    output: Annotated[Path | None, output_option("FILE.html", "Write a page that needs nothing else.")] = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
 ) -> None:

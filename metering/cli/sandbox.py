@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metering.cli.common import EXIT_FAILED, EXIT_MISUSE, Common, PeriodOption, message, one_line, with_common_options
+from metering.cli.common import (
+    EXIT_FAILED,
+    EXIT_MISUSE,
+    Common,
+    PeriodOption,
+    message,
+    one_line,
+    output_option,
+    with_common_options,
+)
 
 if TYPE_CHECKING:
     from metering.model.period import Period
@@ -130,7 +139,7 @@ def _tell(world: "World", servers: "list[Server]", folder: Path | None, speed: i
 @with_common_options
 def facts(
     common: Common,
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write; it must be new or empty.")],
+    output: Annotated[Path, output_option("DIR", "The folder to write; it must be new or empty.")],
     period: PeriodOption = "2026-10-01..2026-10-08",
     seed: SeedOption = 0,
     accounts: AccountsOption = 3,

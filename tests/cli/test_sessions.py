@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from hour_facts import HOUR, an_hour, csv_bytes, sample, write_facts
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from metering.cli.app import app
@@ -247,6 +248,35 @@ def test_settings_come_from_the_file_and_above_it_from_the_environment_and_the_o
     assert json.loads(run("bill", HOUR, METERING_MAX_HOLD="900", METERING_STORE="b.duckdb")[1]) != from_file
     assert run("bill", HOUR, "--store", "c.duckdb", METERING_STORE="none.duckdb")[0] == 0
     assert run("bill", HOUR, METERING_STORE="", METERING_CYCLE="")[0] == 0, "what is empty says nothing"
+
+
+OUTPUTS = [
+    ["bill", HOUR], ["report", "usage", "--period", HOUR], ["report", "html", "--period", HOUR], ["audit", "--period", HOUR],
+    ["export", "statement", "--period", HOUR], ["export", "focus", "--period", HOUR], ["export", "facts"], ["explain", "x"],
+    ["plot", "usage", "--period", HOUR], ["advise"], ["forecast"], ["reconcile", "--ledger", "x"], ["sandbox", "facts"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", OUTPUTS, ids=" ".join)
+def test_a_file_to_write_is_never_called_like_stdout(here, words):
+    before = sorted(here.iterdir())
+    code, out, err = run(*words, "-o", "-")
+    assert (code, out) == (2, "")
+    assert (
+        err.splitlines()[-1]
+        == "Error: Invalid value for -o: - names no file: give a name, or leave -o out where a command can print"
+    )
+    assert sorted(here.iterdir()) == before
+
+
+def test_every_command_that_writes_a_file_is_asked_for_stdout_above():
+    def commands(group, names=()):
+        for name, command in getattr(group, "commands", {}).items():
+            yield from commands(command, (*names, name))
+        if any("-o" in parameter.opts for parameter in group.params):
+            yield names
+
+    assert {(*words[:1],) if words[0] != "sandbox" else (*words[:2],) for words in OUTPUTS} == set(commands(get_command(app)))
 
 
 @pytest.mark.parametrize("text", ["cycle = ", "colour = 1", 'cycle = "often"', "\xff"])
