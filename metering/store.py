@@ -242,12 +242,15 @@ def ingest_known_at(engine: Engine, known_at: str | None) -> int:
     """Give the last ingest that counts for `known_at`: a sequence number, or an instant (ingested at it or before).
 
     Raises:
-        MisuseError: it is neither.
+        MisuseError: it is neither, or a number that no ingest has yet.
     """
     if known_at is None:
         return last_ingest(engine)
     if known_at.isascii() and known_at.isdigit():
-        return min(int(known_at), last_ingest(engine))
+        last, digits = last_ingest(engine), known_at.lstrip("0") or "0"
+        if len(digits) > len(str(last)) or int(digits) > last:
+            raise MisuseError(f"--known-at {known_at} is no ingest: the last is {last}; give its number, or an instant")
+        return int(digits)
     try:
         instant_s = instant_seconds(known_at)
     except ValueError as error:

@@ -176,8 +176,14 @@ def assert_observed(engine: QueryEngine, computation: Computation) -> None:
     Raises:
         NoDataError: no second of the period is in any state, or all polls are from earlier months.
     """
-    if is_silent(engine, computation):
-        raise NoDataError(f"nothing was observed in {computation.period.text}: {_span(engine, computation)}")
+    if not is_silent(engine, computation):
+        return
+    period, first_seq = computation.period.text, engine.scalar("select min(ingest_seq) from polls")
+    if first_seq is None:
+        raise NoDataError(f"nothing was observed in {period}: the store has no samples yet; `metering ingest FACTS` brings them")
+    if first_seq > computation.known_seq:
+        raise NoDataError(f"nothing was known of {period} by then: the first polls came with ingest {first_seq}")
+    raise NoDataError(f"nothing was observed in {period}: {_span(engine, computation)}")
 
 
 def is_silent(engine: QueryEngine, computation: Computation) -> bool:
@@ -195,9 +201,9 @@ def is_silent(engine: QueryEngine, computation: Computation) -> bool:
 
 
 def _span(engine: QueryEngine, computation: Computation) -> str:
-    first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
-    if first_s is None:
-        return "the store has no samples yet; `metering ingest FACTS` brings them"
+    first_s, last_s = engine.sql(
+        "select min(poll_s), max(poll_s) from polls where ingest_seq <= $known_seq", {"known_seq": computation.known_seq}
+    )[0]
     known = f"polls are known from {instant_text(first_s)} to {instant_text(last_s)}"
     if computation.as_of_s <= first_s < computation.period.end_s:
         return f"{known}, and time ends before them, at {instant_text(computation.as_of_s)}; --as-of sets the clock"

@@ -64,7 +64,14 @@ REFUSED = [
      "2026-10 has not begun at 2026-09-30T00:00:00Z: bill an earlier period, or give --as-of"),
     (["bill", HOUR, "--known-at", "long ago"], 2,
      "--known-at 'long ago' is no instant such as 2026-10-01T00:00:00Z; give an ingest number or an instant"),
-    (["bill", HOUR, "--known-at", "0"], 1, f"nothing was observed in {HOUR}: {KNOWN}"),
+    (["bill", HOUR, "--known-at", "0"], 1, f"nothing was known of {HOUR} by then: the first polls came with ingest 1"),
+    (["bill", HOUR, "--known-at", "1970-01-02T00:00:00Z"], 1,
+     f"nothing was known of {HOUR} by then: the first polls came with ingest 1"),
+    (["bill", HOUR, "--known-at", "99"], 2, "--known-at 99 is no ingest: the last is 1; give its number, or an instant"),
+    (["export", "usage", "--period", HOUR, "--known-at", "2", "-o", "u.csv"], 2,
+     "--known-at 2 is no ingest: the last is 1; give its number, or an instant"),
+    (["bill", HOUR, "--known-at", "9" * 5_000], 2,
+     f"--known-at {'9' * 5_000} is no ingest: the last is 1; give its number, or an instant"),
     (["report", "usage", "--period", HOUR, "--by", "colour"], 2,
      "usage cannot be reported by 'colour': choose from account, location, day, hour"),
     (["report", "usage", "--period", HOUR, "--by", "day,hour"], 2, "--by takes day or hour, not both: an hour names its day"),
@@ -199,7 +206,7 @@ def test_run_is_ingest_and_bill_in_one_and_gives_the_same_bytes_again_and_as_bil
     assert (code, err) == (0, "")
     assert run("run", "facts", "--period", HOUR, "-q")[1] == first == run("bill", HOUR)[1]
     assert run("--store", ":memory:", "--format", "json", "run", "facts", "--period", HOUR)[1] == first
-    assert run("bill", HOUR, "--known-at", "1")[1] == first
+    assert run("bill", HOUR, "--known-at", "1")[1] == run("bill", HOUR, "--known-at", "2999-01-01T00:00:00Z")[1] == first
 
 
 @pytest.mark.usefixtures("here")
