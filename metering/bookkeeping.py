@@ -63,9 +63,8 @@ class Bookkeeping:
         if period is None:
             self.release()
             return None
-        request = Request(
-            parse_period(period), by or self.settings.by or current_user(), reason, self._clock(), self.settings.for_closing
-        )
+        closed_by = (self.settings.by or current_user()) if by is None else by
+        request = Request(parse_period(period), closed_by, reason, self._clock(), self.settings.for_closing)
         return close_period(self._store, request, dry_run=dry_run, progress=progress)
 
     def closings(self) -> list[Closing]:

@@ -107,7 +107,7 @@ class Deciding(Publishing):
 
         draw.assert_installed()
         advised = self.advise(period, curves=MOST_POINTS, **options)
-        write_text(advice_page(advised, period), Path(path))
+        write_text(advice_page(advised, period, self.account_names()), Path(path))
         return len(advised.curves)
 
     def forecast(

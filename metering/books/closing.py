@@ -93,6 +93,8 @@ def close_period(store: Store, request: Request, *, dry_run: bool, progress: Pro
         RefusedError: burst is unpriced, or more time is missing than is tolerated, and no reason was given.
         MeteringError: the period has not ended, overlaps a closed one, or the store is older than its head file.
     """
+    if not request.closed_by.strip():
+        raise MisuseError("--by is empty: say who closes the period")
     if request.reason is not None and not request.reason.strip():
         raise MisuseError("--reason is empty: say why the period is closed as it stands")
     for _ in range(_TRIES):

@@ -19,6 +19,8 @@ from metering.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metering.planning.advise import Advised
 
 
@@ -69,10 +71,11 @@ def advise(
             opened.write(output, advice_table(advised))
             message(common, f"{output}: {len(advised.advice)} rows")
             return
-    _print(common, named, advised)
+        names = opened.account_names()
+    _print(common, named, advised, names)
 
 
-def _print(common: Common, period: str, advised: "Advised") -> None:
+def _print(common: Common, period: str, advised: "Advised", names: "Mapping[str, str]") -> None:
     # `--help` must not wait for these.
     from metering.cli.documents import print_json  # noqa: PLC0415
     from metering.cli.render import console, print_table, print_titled, said  # noqa: PLC0415
@@ -86,9 +89,10 @@ def _print(common: Common, period: str, advised: "Advised") -> None:
     else:
         for each in advised.advice:
             if each.is_best:
-                console().print(said(sentence(each)), soft_wrap=True)
+                console().print(said(sentence(each, names)), soft_wrap=True)
         for each_not in advised.unadvised:
-            console().print(said(f"{each_not.account} in {each_not.location}: no advice, {each_not.reason}"), soft_wrap=True)
+            who = names.get(each_not.account, each_not.account)
+            console().print(said(f"{who} in {each_not.location}: no advice, {each_not.reason}"), soft_wrap=True)
         if common.verbose:
             print_titled(common, "Every length", advice_table(advised))
             print_titled(common, "Not advised", unadvised_table(advised))

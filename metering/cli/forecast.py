@@ -19,6 +19,8 @@ from metering.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metering.planning.outlook import Forecast
 
 
@@ -46,10 +48,11 @@ def forecast(
             opened.write(output, days_table(found))
             message(common, f"{output}: {len(found.days)} rows")
             return
-    _print(common, found)
+        names = opened.account_names()
+    _print(common, found, names)
 
 
-def _print(common: Common, found: "Forecast") -> None:
+def _print(common: Common, found: "Forecast", names: "Mapping[str, str]") -> None:
     # `--help` must not wait for these.
     from metering.cli.documents import print_json  # noqa: PLC0415
     from metering.cli.render import console, print_table, print_titled, said  # noqa: PLC0415
@@ -63,9 +66,10 @@ def _print(common: Common, found: "Forecast") -> None:
         print_table(common, days_table(found))
     else:
         for each in found.outlooks:
-            console().print(said(outlook_sentence(each)), soft_wrap=True)
+            console().print(said(outlook_sentence(each, names)), soft_wrap=True)
         for account, location in found.unforecast:
-            console().print(said(f"{account} in {location}: no forecast, its days are too few or too long ago"), soft_wrap=True)
+            who = names.get(account, account)
+            console().print(said(f"{who} in {location}: no forecast, its days are too few or too long ago"), soft_wrap=True)
         console().print()
         print_titled(common, "Subscriptions that run out", runs_out_table(found))
         if common.verbose:

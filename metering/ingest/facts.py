@@ -184,7 +184,9 @@ def validated(
             if not field:
                 field, _, message = message.partition(": ")
         except ValueError as error:
-            field, message = "period", str(error)
+            # What makes no interval is told of the period, unless the reason begins with what it is told of.
+            named, _, reason = str(error).partition(" ")
+            field, message = (named, reason) if named in model.model_fields else ("period", str(error))
         else:
             rejections += left_out
             return fact

@@ -83,4 +83,5 @@ def _kind(name: str, annotation: Any, metadata: list[Any]) -> Kind:
         return "bytes"
     if name.endswith("seconds"):
         return "seconds"
-    return "count" if name in ("level", "count") else "text"
+    # A number that leaves as text is in one of those units.
+    return "count" if not metadata and int in (annotation, *get_args(annotation)) else "text"

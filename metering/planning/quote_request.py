@@ -122,7 +122,9 @@ def _price_at(engine: Engine | None, request: QuoteRequest, currency: str | None
         named = _named_price(request.price, request.unit)
         return lambda _instant_s: named
     if engine is None or currency is None or location is None:
-        raise MisuseError("the price in the store needs a --location, and a --currency or an --account; or name a --price")
+        said = {"a --location": location, "a --currency or an --account": currency}
+        needed = " and ".join(option for option, value in said.items() if value is None)
+        raise MisuseError(f"the price in the store needs {needed}; or name a --price")
     book = PriceBook(engine.rows("billing/known_prices", {"known_seq": last_ingest(engine)}))
 
     def price_at(instant_s: int) -> Price:

@@ -1,5 +1,6 @@
 """Advice as sentences, a table, and a page with pictures of cost against amount."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
@@ -22,9 +23,9 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def sentence(advice: Advice) -> str:
-    """Say what to buy and what that saves, in one sentence."""
-    where = f"{advice.account} in {advice.location}"
+def sentence(advice: Advice, names: Mapping[str, str]) -> str:
+    """Say what to buy and what that saves, in one sentence; `names` says what to call each account, where it has a name."""
+    where = f"{names.get(advice.account, advice.account)} in {advice.location}"
     now, best, worst = advice.month_cost_now, advice.month_cost, advice.month_cost_p95
     if not advice.amount_bytes:
         cost = "" if now is None else f": {shown(now, advice.currency)} {advice.currency} a month as it is"
@@ -54,15 +55,15 @@ def unadvised_table(advised: Advised) -> Table:
     return table_of("unadvised", Unadvised, advised.unadvised)
 
 
-def advice_page(advised: Advised, period: str) -> str:
+def advice_page(advised: Advised, period: str, names: Mapping[str, str]) -> str:
     """Write advice as one HTML page: a sentence, a picture and the lengths of each account and location."""
     best = {(each.account, each.location): each for each in advised.advice if each.is_best}
     drawn = sorted(advised.curves, key=lambda curve: -best[curve.account, curve.location].saving)[:MOST_DRAWN]
-    drawer = draw.Drawer(draw.specification("advice", draw.ON_PAGE)) if drawn else None
+    drawers = {currency: _drawer(currency) for currency in {curve.currency for curve in drawn}}
     parts = []
     for curve in drawn:
-        picture = drawer.svg(_points(curve)) if drawer else ""
-        parts.append((sentence(best[curve.account, curve.location]), Markup(picture)))  # noqa: S704 -- drawn by us, of figures
+        picture = Markup(drawers[curve.currency].svg(_points(curve)))  # noqa: S704 -- drawn by us, of figures
+        parts.append((sentence(best[curve.account, curve.location], names), picture))
     left_out = len(advised.curves) - len(drawn)
     return (
         environment()
@@ -75,6 +76,13 @@ def advice_page(advised: Advised, period: str) -> str:
             unadvised=unadvised_table(advised),
         )
     )
+
+
+def _drawer(currency: str) -> draw.Drawer:
+    """Give what draws curves of one currency, which stands at the axis."""
+    specification = draw.specification("advice", draw.ON_PAGE)
+    specification["encoding"]["y"]["title"] += f", {draw.label(currency)}"
+    return draw.Drawer(specification)
 
 
 def _points(curve: Curve) -> draw.Rows:

@@ -1,5 +1,6 @@
 """Forecasts as sentences and tables."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from metering.model.period import date_text
@@ -8,9 +9,9 @@ from metering.planning.outlook import DayAhead, Forecast, Outlook, RunsOut
 from metering.reporting.advice import shown
 
 
-def outlook_sentence(outlook: Outlook) -> str:
-    """Say when burst begins and what the month will cost, and how far to believe it."""
-    told = f"{outlook.account} in {outlook.location}: {_begins(outlook)}"
+def outlook_sentence(outlook: Outlook, names: Mapping[str, str]) -> str:
+    """Say when burst begins and what the month will cost, and how far to believe it; `names` is as in advice."""
+    told = f"{names.get(outlook.account, outlook.account)} in {outlook.location}: {_begins(outlook)}"
     cost, currency = outlook.burst_cost_month, outlook.currency
     if cost is not None and currency is not None:
         between = [

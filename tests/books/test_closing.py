@@ -140,6 +140,14 @@ def test_an_empty_reason_is_none(tmp_path):
         meter.close("2026-10-01", reason="  ")
 
 
+@pytest.mark.parametrize("by", ["", "  "])
+def test_nobody_closes_nothing(tmp_path, by):
+    meter = day_meter(tmp_path)
+    with pytest.raises(MisuseError, match="--by is empty: say who closes the period"):
+        meter.close("2026-10-01", by=by)
+    assert meter.closings() == []
+
+
 @pytest.mark.parametrize("reason", [None, "I want to"])
 @pytest.mark.parametrize(
     ("now", "why"),

@@ -257,6 +257,17 @@ def test_settings_come_from_the_file_and_above_it_from_the_environment_and_the_o
     assert run("bill", HOUR, METERING_STORE="", METERING_CYCLE="")[0] == 0, "what is empty says nothing"
 
 
+def test_a_quote_says_where_its_location_is_none_that_is_known(here):
+    words = ["quote", "--amount", "100GiB", "--period", "1 year", "--price", "0.105", "--now", "2026-10-01T12:00:00Z", "--location"]
+    known, typed = run(*words, "ZRH"), run(*words, "ZHR")
+    assert (known[0], known[2]) == (0, "")
+    assert typed[0] == 0
+    assert typed[1] == known[1].replace("ZRH", "ZHR")
+    assert typed[2] == "note: ZHR is none of the locations that are known (CWL, DUB, FRA, GVA, LON, ZRH); is it spelled right?\n"
+    (here / "metering.toml").write_text('locations = ["ZHR"]')
+    assert run(*words, "ZHR")[2] == ""
+
+
 OUTPUTS = [
     ["bill", HOUR], ["report", "usage", "--period", HOUR], ["report", "html", "--period", HOUR], ["audit", "--period", HOUR],
     ["export", "statement", "--period", HOUR], ["export", "focus", "--period", HOUR], ["export", "facts"], ["explain", "x"],

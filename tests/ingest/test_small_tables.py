@@ -57,6 +57,8 @@ def test_more_rows_than_a_command_may_bring_are_refused_before_all_are_read(tmp_
         ("subscriptions", {"start_time": "2026-10-04T12:00:00"}, "start_time", "has no offset: end it in Z or ±hh:mm"),
         ("subscriptions", {"period": "1 fortnight"}, "period", "is no period such as 30 days, 1 month or 1 year"),
         ("subscriptions", {"period": "9999 years"}, "period", "leaves the calendar"),
+        ("subscriptions", {"start_time": "2026-10-02T00:00:00Z", "end_time": "2026-10-01T00:00:00Z", "period": ""}, "end_time",
+         "is not after start_time"),
         ("subscriptions", {"period": ""}, "period", "start_time, end_time or period is missing: not specific enough"),
         ("prices", {"price": "-1"}, "price", "is no plain decimal of 0 or more, such as 0.28"),
         ("prices", {"price": "1e-3"}, "price", "is no plain decimal of 0 or more, such as 0.28"),

@@ -1,6 +1,7 @@
 """Advice by account, location and length: what it costs to the last digit, what is kept, what growth may do, how it is said."""
 
 import json
+import re
 import subprocess
 import sysconfig
 from datetime import UTC, datetime, timedelta
@@ -90,16 +91,16 @@ def test_growth_moves_the_cost_of_the_purchase_and_of_none_at_all(tmp_path):
 def test_from_a_few_days_no_growth_is_read(tmp_path):
     row = best(month_of(tmp_path, [(GIB, 3)]), lengths=["1 month"])
     assert (row.month_cost_p5, row.month_cost_p95) == (None, None)
-    assert sentence(row) == "A in ZRH: buy 1.00 GiB for 1 month: 0.10 CHF a month instead of 0.30"
+    assert sentence(row, {}) == "A in ZRH: buy 1.00 GiB for 1 month: 0.10 CHF a month instead of 0.30"
 
 
 def test_the_advice_is_said_in_one_sentence(tmp_path):
     meter = month_of(tmp_path, [(1_500 * GIB, 15), (1_400 * GIB, 15)])
-    assert sentence(best(meter, step="100GiB", lengths=["1 year"])).startswith(
+    assert sentence(best(meter, step="100GiB", lengths=["1 year"]), {}).startswith(
         "A in ZRH: buy 1,500.00 GiB for 1 year: 112.50 CHF a month instead of 435.00; at the 95th percentile of growth "
     )
     nothing = month_of(tmp_path / "little", [(0, 29), (GIB, 1)])
-    assert sentence(best(nothing)) == "A in ZRH: buy nothing: 0.01 CHF a month as it is"
+    assert sentence(best(nothing), {}) == "A in ZRH: buy nothing: 0.01 CHF a month as it is"
 
 
 def test_where_a_price_is_missing_nothing_is_advised_and_it_is_said_why(tmp_path):
@@ -140,12 +141,27 @@ def test_an_account_without_usage_has_no_advice(tmp_path):
 def test_the_page_has_a_picture_and_shows_names_as_text(tmp_path):
     name = "<script>alert(1)</script>"
     samples = polls("2026-09-01", "2026-09-05", {"s": 3 * GIB}, account=name) + polls("2026-09-05", "2026-09-09", {}, account=name)
-    meter = meter_of(tmp_path, samples=samples, prices=PRICES, accounts=[{"account": name, "currency": "CHF", "name": "x"}])
+    meter = meter_of(tmp_path, samples=samples, prices=PRICES, accounts=[{"account": name, "currency": "CHF", "name": name}])
     assert meter.advice_page(tmp_path / "advice.html", "2026-09-01..2026-09-09") == 1
     text = (tmp_path / "advice.html").read_text(encoding="utf-8")
     assert "<svg" in text
     assert "<script" not in text
     assert "&lt;script&gt;" in text
+
+
+def test_accounts_are_called_by_name_and_costs_have_their_currency_on_the_page(tmp_path):
+    samples = polls("2026-09-01", "2026-09-03", {"s": 3 * GIB}, account="A") + polls(
+        "2026-09-01", "2026-09-03", {"s": GIB}, account="B"
+    )
+    accounts = [{"account": "A", "currency": "CHF", "name": "Ann AG"}, {"account": "B", "currency": "USD", "name": "Ben Inc"}]
+    prices = [*PRICES, *(row | {"currency": "USD"} for row in PRICES)]
+    meter = meter_of(tmp_path, samples=samples, prices=prices, accounts=accounts)
+    meter.advice_page(tmp_path / "advice.html", "2026-09-01..2026-09-03")
+    text = (tmp_path / "advice.html").read_text(encoding="utf-8")
+    assert [heading.split(":")[0] for heading in re.findall("<h2>(.*?)</h2>", text)] == [
+        "Ann AG in ZRH", "Ben Inc in ZRH", "Every length",
+    ]  # fmt: skip
+    assert re.findall(">(cost of a month[^<]*)<", text) == ["cost of a month, CHF", "cost of a month, USD"]
 
 
 def test_the_command_prints_sentences_json_and_files(tmp_path):
@@ -156,7 +172,7 @@ def test_the_command_prints_sentences_json_and_files(tmp_path):
         command = [metering, "advise", "--period", MONTH, "--store", tmp_path / "store.duckdb", *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
 
-    assert run("--format", "table").startswith("A in ZRH: buy ")
+    assert run("--format", "table").startswith("Müller & <Co> in ZRH: buy ")
     document = json.loads(run("--format", "json"))
     assert document["period"] == MONTH
     assert [row["length"] for row in document["advice"]] == ["1 month", "3 months", "6 months", "1 year"]

@@ -61,14 +61,15 @@ def test_what_grows_is_expected_to_go_on_and_burst_to_begin_when_it_passes_what_
     first = next(day for day in found.days if day.expected_bytes > day.entitled_bytes)
     assert first.day == outlook.burst_begins
     assert all(day.low_bytes <= day.expected_bytes <= day.high_bytes for day in found.days)
-    assert outlook_sentence(outlook).startswith("A in ZRH: burst from 2026-11-")
+    assert outlook_sentence(outlook, {}).startswith("A in ZRH: burst from 2026-11-")
 
 
 def test_what_jumps_about_is_told_with_its_range(tmp_path):
     sizes = [(100 + 90 * (day * 7 % 5)) * GIB for day in range(30)]
     bought = [subscription("1", 260 * GIB, "2026-09-01T00:00:00Z", "2027-09-01T00:00:00Z")]
     (outlook,) = month_of(tmp_path, sizes, subscriptions=bought).forecast().outlooks
-    said = outlook_sentence(outlook)
+    said = outlook_sentence(outlook, {"A": "Ann AG"})
+    assert said.startswith("Ann AG in ZRH: ")
     assert outlook.burst_begins_late is None
     assert "may begin on 2026-11-01" in said or said.split("; ")[0].endswith("2026-11-01 at the earliest, if at all")
 
@@ -126,9 +127,10 @@ def test_the_command_says_it_in_sentences_and_in_json(tmp_path):
 
     said = run("--format", "table")
     assert said.startswith(
-        "A in ZRH: burst from 2026-11-01 on; burst of 2026-11 about 0.90 CHF (0.90 to 0.90); on the last 5 days the method was "
-        "off by 0.0 %"
+        "Müller & <Co> in ZRH: burst from 2026-11-01 on; burst of 2026-11 about 0.90 CHF (0.90 to 0.90); on the last 5 days "
+        "the method was off by 0.0 %"
     )
     document = json.loads(run("--format", "json", "--days", "3"))
     assert [day["expected_bytes"] for day in document["days"]] == [str(3 * GIB)] * 3
     assert document["outlooks"][0]["burst_begins"] == "2026-11-01"
+    assert (document["outlooks"][0]["history_days"], document["outlooks"][0]["backtest_days"]) == (15, 3)

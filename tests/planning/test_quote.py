@@ -114,6 +114,21 @@ def test_what_cannot_be_quoted_is_one_clear_line(anywhere, asked, message):
 
 
 @pytest.mark.parametrize(
+    ("asked", "needed"),
+    [
+        ({"location": "ZRH"}, "a --currency or an --account"),
+        ({"currency": "CHF"}, "a --location"),
+        ({"account": "A"}, "a --location"),
+        ({}, "a --location and a --currency or an --account"),
+    ],
+)
+def test_what_the_price_in_the_store_needs_is_what_was_not_said(meter, asked, needed):
+    with pytest.raises(MisuseError) as caught:
+        meter.quote(amount="1GiB", period="1 month", now=NOW, **asked)
+    assert str(caught.value) == f"the price in the store needs {needed}; or name a --price"
+
+
+@pytest.mark.parametrize(
     ("period", "percent"),
     [
         ("2 months", 0), ("3 months", 3), ("5 months", 3), ("6 months", 10), ("11 months", 10), ("12 months", 25), ("1 year", 25),

@@ -258,10 +258,14 @@ def test_the_same_facts_in_two_batches_are_known_by_when_they_came(tmp_path, sto
         def peak(known_at):
             return meter.bill(HOUR, known_at=known_at).usage[0].peak_occupied_bytes
 
-        assert [peak(at) for at in (1, "1", 2, 99, None)] == [5, 5, 9, 9, 9]
+        assert [peak(at) for at in (1, "1", 2, "0002", None)] == [5, 5, 9, 9, 9]
         assert [peak(f"1970-01-01T00:{minute}Z") for minute in ("16:40", "33:19", "33:20")] == [5, 5, 9]
-        with pytest.raises(NoDataError, match="nothing was observed"):
-            peak("1970-01-01T00:16:39Z")
+        for early in ("1970-01-01T00:16:39Z", 0):
+            with pytest.raises(NoDataError, match=r"nothing was known of .* by then: the first polls came with ingest 1"):
+                peak(early)
+        for later in (3, 99):
+            with pytest.raises(MisuseError, match=f"--known-at {later} is no ingest: the last is 2"):
+                peak(later)
         for wrong in ("-1", "1.5", "yesterday", "1970-01-01T00:00:00", ""):
             with pytest.raises(MisuseError, match="give an ingest number or an instant"):
                 peak(wrong)
