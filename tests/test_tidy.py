@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from metering.engine.duckdb import read_files
+
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted((ROOT / "metering").rglob("*.py"))
 SCRIPTS = [ROOT / ".ci" / "run"]
@@ -115,3 +117,12 @@ def test_no_file_of_the_tree_names_a_machine():
     files = [ROOT / "README.md", ROOT / "pyproject.toml", *SCRIPTS, *inside]
     named = re.compile(r"/home/[a-z]|/root/|/work/|/opt/py" + r"pi|index-url|localhost:\d{4}/simple")
     assert [shown(file) for file in files if named.search(file.read_text(encoding="utf-8"))] == []
+
+
+def test_files_of_facts_are_read_by_one_function_only():
+    """DuckDB takes folders called `key=value` for columns of the files in them; the engine's `read_files` tells it not to."""
+    pattern = re.compile(
+        r"\b(?:read|from)_(?:parquet|csv)\w*\(|\bread_(?:nd)?json\w*\(|\b(?:parquet_scan|sniff_csv)\(|\bfrom \{quoted\("
+    )
+    assert [shown(file) for file in TEXTS if pattern.search(file.read_text(encoding="utf-8"))] == []
+    assert "hive_partitioning=false" in read_files("csv", [Path("account=b/samples.csv")], "header=false")

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from metering.engine.duckdb import quoted
-from metering.ingest.raw_rows import json_text, listed, numbered, raw_rows
+from metering.engine.duckdb import quoted, read_files
+from metering.ingest.raw_rows import json_text, numbered, raw_rows
 from metering.model.limits import ReadingLimits
 
 # A sign that stands in no text, so that a line is one column.
@@ -46,7 +46,7 @@ def _numbered_lines(plains: dict[int, Path], limits: ReadingLimits) -> str:
         f"auto_detect=false, header=false, delim={quoted(_NO_DELIMITER)}, quote='', escape='', columns={{'line': 'VARCHAR'}}, "
         f"max_line_size={longest:d}, buffer_size={longest:d}, strict_mode=false, compression='none'"
     )
-    lines = numbered({number: f"read_csv({listed([plain])}, {options})" for number, plain in plains.items()})
+    lines = numbered({number: read_files("csv", [plain], options) for number, plain in plains.items()})
     return (
         "(select file_number, row_number, line, case when json_valid(line) then json_type(line) end as kind "
         f"from ({lines}) where trim(line) <> '')"

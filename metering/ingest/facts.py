@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name, trouble_of_machine
+from metering.engine.duckdb import Engine, quoted_name, read_files, trouble_of_machine
 from metering.engine.interface import QueryEngine
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, MODELS, Fact
 from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
@@ -223,7 +223,7 @@ def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[Record]:
         else:
             picks.append(f"cast({name} as varchar) as {name}")
     try:
-        rows = engine.sql(f"select {', '.join(picks)} from read_parquet({quoted(glob_escaped(file.path))})")
+        rows = engine.sql(f"select {', '.join(picks)} from {read_files('parquet', [file.path])}")
     except engine.Error as error:
         if trouble_of_machine(error):
             raise

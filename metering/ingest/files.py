@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from metering.engine.duckdb import Engine, assert_utf8, glob_escaped, quoted, trouble_of_machine
+from metering.engine.duckdb import Engine, assert_utf8, read_files, trouble_of_machine
 from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
 from metering.ingest.text import Record, byte_lines, csv_records, first_line, json_records
@@ -231,7 +231,7 @@ def check_columns(shown: str, table: Table, columns: tuple[str, ...], notes: lis
 
 def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     try:
-        rows = engine.sql(f"describe select * from read_parquet({quoted(glob_escaped(path))})")
+        rows = engine.sql(f"describe select * from {read_files('parquet', [path])}")
     except engine.Error as error:
         if trouble_of_machine(error):
             raise
@@ -278,7 +278,7 @@ def assert_readable(engine: Engine, file: FactFile) -> None:
         return
     with engine.aside() as reader:
         try:
-            reader.sql(f"select sum(hash(t)) from read_parquet({quoted(glob_escaped(file.path))}) as t")
+            reader.sql(f"select sum(hash(t)) from {read_files('parquet', [file.path])} as t")
         except engine.Error as error:
             if trouble_of_machine(error):
                 raise

@@ -10,9 +10,9 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 
-from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
+from metering.engine.duckdb import Engine, quoted_name, read_files
 from metering.ingest.files import FactFile
-from metering.ingest.raw_rows import FOLD_COLUMNS, UNNUMBERED, listed, of_file, raw_rows
+from metering.ingest.raw_rows import FOLD_COLUMNS, UNNUMBERED, of_file, raw_rows
 from metering.ingest.sources import parquet_values
 
 # Below this, folding costs as much as it saves.
@@ -36,7 +36,7 @@ def read_together(engine: Engine, files: dict[int, FactFile]) -> list[dict[int, 
         large: set[int] = set()
         if len(group) > 1:
             counts = engine.sql(
-                f"select file_index from read_parquet({listed(file.path for file in group.values())}) "
+                f"select file_index from {read_files('parquet', (file.path for file in group.values()))} "
                 f"group by file_index having count(*) >= {FOLDED_FROM_ROWS:d}"
             )
             numbers = list(group)
@@ -52,7 +52,7 @@ def fold(engine: Engine, file: FactFile, number: int) -> str | None:
     None where that gains nothing: the file is small, or its times are text, which has to be read before it tells a block.
     """
     values = parquet_values(file)
-    source = f"read_parquet({quoted(glob_escaped(file.path))})"
+    source = read_files("parquet", [file.path])
     if "poll_s" not in values or int(engine.scalar(f"select count(*) from {source}")) < FOLDED_FROM_ROWS:
         return None
     polled = values.pop("poll_s")

@@ -3,11 +3,6 @@
 A raw row is text as it came, with the file and row it came from; nothing is judged here.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
-
-from metering.engine.duckdb import glob_escaped, quoted
-
 TEXT_COLUMNS = (
     "poll_time", "endpoint", "account", "location", "snapshot", "allocated_size", "drive", "status", "name", "owner",
 )  # fmt: skip
@@ -47,11 +42,6 @@ def numbered(sources: dict[int, str]) -> str:
         f"select cast({number:d} as integer) as file_number, row_number() over () as row_number, * from {source}"
         for number, source in sources.items()
     )
-
-
-def listed(paths: Iterable[Path]) -> str:
-    """Give the SQL that names files of the same columns for one look at them all: thousands of looks do not fit into memory."""
-    return f"[{', '.join(quoted(glob_escaped(path)) for path in paths)}]"
 
 
 def json_text(value: str) -> str:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from metering.engine.duckdb import Engine, glob_escaped, quoted, quoted_name
+from metering.engine.duckdb import Engine, quoted, quoted_name, read_files
 from metering.ingest.capture_rows import captures
 from metering.ingest.files import FactFile, records
-from metering.ingest.raw_rows import IDENTIFIERS, TEXT_COLUMNS, UNNUMBERED, json_text, listed, numbered, of_file, raw_rows
+from metering.ingest.raw_rows import IDENTIFIERS, TEXT_COLUMNS, UNNUMBERED, json_text, numbered, of_file, raw_rows
 from metering.ingest.strict_json import decimal_text
 from metering.ingest.text import Record, is_text, mend_lines, unpacked
 from metering.model.errors import InputError
@@ -105,7 +105,7 @@ def _text_sources(
 
 def spooled(paths: Iterable[Path]) -> str:
     """Give the SQL that selects the checked rows of parsed text files; rows without a number get that of their place."""
-    source = f"read_parquet({listed(paths)}, file_row_number=true)"
+    source = read_files("parquet", paths, "file_row_number=true")
     return f"select * exclude (file_row_number) replace (coalesce(row_number, file_row_number + 1) as row_number) from {source}"
 
 
@@ -140,7 +140,7 @@ def parquet_source(files: dict[int, FactFile]) -> str:
     values |= of_file(first)
     if others:
         values["file_number"] = f"{list(files)}[cast(file_index as bigint) + 1]"
-    source = f"read_parquet({listed(file.path for file in files.values())}, file_row_number=true)"
+    source = read_files("parquet", (file.path for file in files.values()), "file_row_number=true")
     return raw_rows(values, source)
 
 
@@ -184,7 +184,7 @@ def _csv(file: FactFile) -> tuple[dict[str, str], Callable[[Path], str]]:
     columns = {f"c{i}": column for i, column in enumerate(file.columns)}
     values = {column: name for name, column in columns.items() if column in TEXT_COLUMNS and column != "owner"}
     options = f"{_CSV}, skip={file.skipped:d}, delim={quoted(file.delimiter)}, columns={_typed(columns, 'VARCHAR')}"
-    return values, lambda plain: f"read_csv({listed([plain])}, {options})"
+    return values, lambda plain: read_files("csv", [plain], options)
 
 
 def _ndjson(file: FactFile) -> tuple[dict[str, str], Callable[[Path], str]]:
@@ -200,7 +200,7 @@ def _ndjson(file: FactFile) -> tuple[dict[str, str], Callable[[Path], str]]:
         f"format='newline_delimited', compression='none', maximum_object_size={file.limits.line_bytes:d}, "
         f"columns={_typed(columns, 'JSON')}"
     )
-    return values, lambda plain: f"read_json({listed([plain])}, {options})"
+    return values, lambda plain: read_files("json", [plain], options)
 
 
 def _line_by_line(text: _Text, spool: Path) -> str:
@@ -218,12 +218,12 @@ def _line_by_line(text: _Text, spool: Path) -> str:
             for record in records(file):
                 writer.writerow((-record.line, *_cells(record)))
     columns = ("row_number", *TEXT_COLUMNS, "problem", "problem_value")
-    source = (
-        f"read_csv([{quoted(glob_escaped(rows))}], {_CSV}, delim=',', columns={_typed(columns, 'VARCHAR')}, "
-        f"max_line_size={8 * file.limits.line_bytes:d}, buffer_size={32 * file.limits.line_bytes:d})"
+    options = (
+        f"{_CSV}, delim=',', columns={_typed(columns, 'VARCHAR')}, "
+        f"max_line_size={8 * file.limits.line_bytes:d}, buffer_size={32 * file.limits.line_bytes:d}"
     )
     values = {name: name for name in columns} | of_file(number)
-    return f"{sound}{raw_rows(values, source)}"
+    return f"{sound}{raw_rows(values, read_files('csv', [rows], options))}"
 
 
 def _cells(record: Record) -> list[str | None]:

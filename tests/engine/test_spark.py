@@ -308,6 +308,27 @@ def test_what_decides_nothing_and_is_written_otherwise_takes_no_fact_on_either_e
         assert twins.bill(SOME_DAY)["usage"][0]["entitled_byte_seconds"] == str(10 * 900)
 
 
+def test_folders_called_like_partitions_say_nothing_on_either_engine(engine, tmp_path):
+    timed = {"poll_time": "timestamptz", "allocated_size": "bigint"}
+    facts = tmp_path / "account=z" / "facts"
+    for minute in (0, 5):
+        (place := facts / "samples" / "location=GVA" / f"allocated_size={minute}").mkdir(parents=True)
+        write_parquet(place / "timed.parquet", [sample(at(minute), 1000)], **timed)
+        write_parquet(place / "text.parquet", [sample(at(minute), 1000, account="b")])
+    (facts / "prices" / "currency=USD").mkdir(parents=True)
+    write_parquet(facts / "prices" / "currency=USD" / "x.parquet", [price()])
+    with Twins(apart(engine), tmp_path) as twins:
+        expected = twins.duckdb.ingest(facts)
+        assert told(twins.spark.ingest(facts)) == told(expected)
+        usage = twins.bill(SOME_DAY)["usage"]
+    # Polls at 00:00 and 00:05, then 15 minutes held at most: 1000 bytes for 1200 seconds.
+    said = [(row["account"], row["location"], row["occupied_byte_seconds"]) for row in usage]
+    assert said == [("a1", "ZRH", "1200000"), ("b", "ZRH", "1200000")]
+    spark = ClusterMeter(SETTINGS, apart(engine), clock=lambda: NOW)
+    assert told(spark.ingest(f"file://{facts}"))[:3] == told(expected)[:3]
+    assert spark.bill(SOME_DAY).document()["usage"] == usage
+
+
 def test_what_is_alike_in_a_block_of_four_hours_is_one_fold_and_text_stays_rows(engine, tmp_path):
     rows = [sample(at(minute, 7), 7 if minute < 10 else 8, "s", "a") for minute in (0, 5, 10, 15, 20)]
     (tmp_path / "samples").mkdir()
