@@ -18,13 +18,9 @@ def last_full_month(engine: QueryEngine, max_hold_s: int) -> tuple[str, bool]:
     if first_s is None:
         raise NoDataError("the facts have no samples: there is nothing to bill")
     reach_s = last_s + max_hold_s
-    months, month_s = [], month_start(first_s)
-    while month_s <= last_s:
-        months.append(month_s)
-        month_s = next_month_start(month_s)
-    rows = engine.sql("select distinct poll_s - poll_s % 86400 from polls")
-    polled = {month_start(row[0]) for row in rows}
-    months = [start_s for start_s in months if start_s in polled]
+    # Floored towards the past also before 1970.
+    days = engine.sql("select distinct poll_s - (poll_s % 86400 + 86400) % 86400 from polls")
+    months = sorted({month_start(day_s) for (day_s,) in days})
     ended = [start_s for start_s in months if next_month_start(start_s) <= reach_s]
     full = [start_s for start_s in ended if first_s <= start_s + max_hold_s]
     chosen = (full or ended or months)[-1]

@@ -14,6 +14,7 @@ from metering.engine.duckdb import Engine, quoted_name, read_files
 from metering.ingest.files import FactFile
 from metering.ingest.raw_rows import FOLD_COLUMNS, UNNUMBERED, of_file, raw_rows
 from metering.ingest.sources import parquet_values
+from metering.model.period import CALENDAR_END_S, CALENDAR_START_S
 
 # Below this, folding costs as much as it saves.
 FOLDED_FROM_ROWS = 100_000
@@ -64,12 +65,16 @@ def fold(engine: Engine, file: FactFile, number: int) -> str | None:
 
 
 def folded(alike: str, source: str) -> str:
-    """Give the SQL, which any engine runs, of the folds of rows with columns that may be `alike`, and `read_s`, their poll."""
+    """Give the SQL, which any engine runs, of the folds of rows with columns that may be `alike`, and `read_s`, their poll.
+
+    A row whose poll is no instant of the calendar is rejected, and so is in no fold: a fold is taken or rejected whole.
+    """
     return (
         f"select {alike}, count(*) as row_count, min(read_s) as poll_s, max(read_s) as last_poll_s, "
         "min(read_s % 300) as least_phase_s, max(read_s % 300) as greatest_phase_s, "
         "bit_or(cast(1 as bigint) << cast(greatest((read_s % 14400) // 300, 0) as integer)) as slots "
-        f"from {source} group by {alike}, read_s - read_s % 14400"
+        f"from {source} where read_s >= {CALENDAR_START_S:d} and read_s < {CALENDAR_END_S:d} "
+        f"group by {alike}, read_s - read_s % 14400"
     )
 
 
@@ -90,7 +95,7 @@ def are_told_once(engine: Engine, files: dict[int, FactFile]) -> bool:
         empty += [f"{quoted_name(column)} = ''" for column, kind in kinds.items() if kind == "VARCHAR"]
         spans += engine.sql(
             f"select min(poll_s - poll_s % 14400), max(last_poll_s - last_poll_s % 14400), bool_or({' or '.join(empty)}) "
-            f"from {quoted_name(_TABLE.format(number))}"
+            f"from {quoted_name(_TABLE.format(number))} having count(*) > 0"
         )
     spans.sort()
     return not any(is_empty for *_, is_empty in spans) and all(one[1] < other[0] for one, other in itertools.pairwise(spans))

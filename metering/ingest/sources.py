@@ -172,7 +172,7 @@ def parquet_values(file: FactFile) -> dict[str, str]:
 
 def _floored(value: str, divisor: int) -> str:
     """Floor towards the past also before 1970, where DuckDB's `//` cuts towards zero."""
-    return f"(({value}) - ((({value}) % {divisor}) + {divisor}) % {divisor}) // {divisor}"
+    return f"({value} // {divisor} - case when {value} % {divisor} < 0 then 1 else 0 end)"
 
 
 def _typed(columns: Iterable[str], kind: str) -> str:

@@ -6,6 +6,7 @@ Source: ACCOUNTING.md §2.
 """
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -13,6 +14,9 @@ from functools import cache, lru_cache
 from metering.model.errors import MisuseError
 
 SECONDS_PER_DAY = 86_400
+# The seconds of the years 1 to 9999, [start, end): no other can be written. queries/staging/checked_samples.sql has them too.
+CALENDAR_START_S = -62_135_596_800
+CALENDAR_END_S = 253_402_300_800
 
 # The same text stands in queries/staging/checked_samples.sql; tests/test_docs.py holds the two together.
 INSTANT_PATTERN = (
@@ -48,7 +52,11 @@ def instant_seconds(text: str) -> int:
 
 
 def _seconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(seconds=1)
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    # A clock on the wall may show a date of the calendar where there is none in UTC.
+    if not CALENDAR_START_S <= seconds < CALENDAR_END_S:
+        raise OverflowError
+    return seconds
 
 
 def moment(seconds: int) -> datetime:
@@ -84,7 +92,8 @@ def month_start(seconds: int) -> int:
 
 def next_month_start(seconds: int) -> int:
     """Give the first second of the UTC month after the one that holds an instant."""
-    return month_start(month_start(seconds) + 32 * SECONDS_PER_DAY)
+    first = moment(month_start(seconds))
+    return month_start(seconds) + monthrange(first.year, first.month)[1] * SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +140,6 @@ def parse_period(text: str) -> Period:
         raise MisuseError(f"period {text!r} begins before 1970")
     if period.end_s <= period.start_s:
         raise MisuseError(f"period {text!r} is empty: its end must come after its start")
+    if period.end_s >= CALENDAR_END_S:
+        raise MisuseError(f"period {text!r} ends where the calendar does: end it at 9999-12-31T23:59:59Z at the latest")
     return period

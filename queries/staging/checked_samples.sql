@@ -3,8 +3,9 @@
 -- reads  raw_samples
 -- params none
 -- why    Says of every row whether it can be a sample, and if not, the first thing that is wrong with it as `field.reason`.
---        An instant is floored to its whole second. A row without snapshot is a heartbeat and names no location. A shared
---        object is not billed from this poll, so nothing but its owner is asked of it. A fold is checked as the first of its rows.
+--        An instant is floored to its whole second; in UTC it is of the years 1 to 9999, for no other can be written. A row without
+--        snapshot is a heartbeat and names no location. A shared object is not billed from this poll, so nothing but its owner is
+--        asked of it. A fold is checked as the first of its rows.
 with
 
 filled as (
@@ -64,19 +65,26 @@ read as (
     from shaped
 ),
 
+told as (
+    select
+        *,
+        coalesce(poll_s, date_diff('second', timestamp '1970-01-01 00:00:00', wall_clock) - offset_seconds) as told_s
+    from read
+),
+
 timed as (
     select
         *,
-        coalesce(poll_s, date_diff('second', timestamp '1970-01-01 00:00:00', wall_clock) - offset_seconds) as polled_s
-    from read
+        case when told_s >= -62135596800 and told_s < 253402300800 then told_s end as polled_s
+    from told
 ),
 
 judged as (
     select
         *,
         case
+            when polled_s is null and (is_instant or poll_s is not null) then 'poll_time.no_date'
             when polled_s is null and poll_time = '' then 'poll_time.missing'
-            when polled_s is null and is_instant then 'poll_time.no_date'
             when polled_s is null and regexp_matches(poll_time || 'Z', '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+Z$') then 'poll_time.no_offset'
             when polled_s is null then 'poll_time.no_instant'
             when account = '' then 'account.missing'
@@ -130,7 +138,7 @@ select
     case
         when problem_value is not null then substr(problem_value, 1, 200)
         else substr(case split_part(coalesce(problem, poll_problem, sample_problem), '.', 1)
-            when 'poll_time' then poll_time
+            when 'poll_time' then coalesce(cast(poll_s as varchar) || ' s since 1970', poll_time)
             when 'endpoint' then endpoint
             when 'account' then account
             when 'location' then location

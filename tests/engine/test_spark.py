@@ -8,8 +8,11 @@ import json
 from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import count, islice
+from pathlib import PurePath
 from random import Random
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from always import (
     assert_alike_but_for_states,
@@ -327,6 +330,27 @@ def test_folders_called_like_partitions_say_nothing_on_either_engine(engine, tmp
     spark = ClusterMeter(SETTINGS, apart(engine), clock=lambda: NOW)
     assert told(spark.ingest(f"file://{facts}"))[:3] == told(expected)[:3]
     assert spark.bill(SOME_DAY).document()["usage"] == usage
+
+
+def test_instants_beyond_the_calendar_are_none_on_either_engine(engine, tmp_path):
+    first_s, end_s = -719_162 * DAY, 2_932_897 * DAY
+    texts = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "0000-01-01"]
+    rows = [sample(text, 7, account=f"t{number}") for number, text in enumerate(texts)]
+    (tmp_path / "facts" / "samples").mkdir(parents=True)
+    write_parquet(tmp_path / "facts" / "samples" / "text.parquet", rows)
+    seconds = [first_s - 300, first_s, end_s - 1, end_s]
+    times = pa.array([second * 10**6 for second in seconds] + [-(2**63)], pa.timestamp("us", tz="UTC"))
+    same = {name: ["x"] * 5 for name in ("location", "account", "snapshot")} | {"allocated_size": pa.array([7] * 5, pa.int64())}
+    pq.write_table(pa.table({"poll_time": times, **same}), tmp_path / "facts" / "samples" / "timed.parquet")
+    with Twins(apart(engine), tmp_path) as twins:
+        expected = twins.duckdb.ingest(tmp_path / "facts")
+        assert told(twins.spark.ingest(tmp_path / "facts")) == told(expected)
+        polls = sorted(row[0] for row in twins.spark._engine.sql("select poll_s from polls"))
+    assert polls == [first_s, first_s, end_s - 1, end_s - 1]
+    assert [(PurePath(one.file).name, one.line, one.reason) for one in expected.rejections] == [
+        (name, line, "is no date of the calendar") for name, lines in (("text.parquet", (3, 4, 5)), ("timed.parquet", (1, 4, 5)))
+        for line in lines
+    ]  # fmt: skip
 
 
 def test_what_is_alike_in_a_block_of_four_hours_is_one_fold_and_text_stays_rows(engine, tmp_path):

@@ -43,6 +43,7 @@ WRONG = [
     ("poll_time", "2026-10-05 00:00:00.5", "has no offset: end it in Z or ±hh:mm"),
     ("poll_time", "2026-02-29T00:00:00Z", "is no date of the calendar"),
     ("poll_time", "2026-13-01", "is no date of the calendar"),
+    ("poll_time", "0000-12-31T23:59:59Z", "is no date of the calendar"),
     ("poll_time", "2026-10-05T24:00:00Z", "is no instant such as 2026-10-01T00:00:00Z"),
     ("poll_time", "2026-10-05T00:00:00+0200", "is no instant such as 2026-10-01T00:00:00Z"),
     ("poll_time", "2026-10-05T00:00:60Z", "is no instant such as 2026-10-01T00:00:00Z"),
