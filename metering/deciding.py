@@ -8,7 +8,7 @@ from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
-from metering.model.period import SECONDS_PER_DAY, Period
+from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period
 from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
 from metering.planning.quote_request import bytes_asked
@@ -147,6 +147,9 @@ class Deciding(Publishing):
         start_s = max(_midnight(first_s), end_s - history_days * SECONDS_PER_DAY)
         if start_s >= end_s:
             raise NoDataError("there is no whole day to learn from before that")
+        # A month is looked ahead at least.
+        if end_s + max(days, 31) * SECONDS_PER_DAY >= CALENDAR_END_S:
+            raise NoDataError("polls reach to where the calendar ends: give an earlier clock, --as-of, or forecast fewer --days")
         asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
         with self.computed(Period(start_s, end_s).text, account=account, progress=progress, **asked_at) as (engine, computation):
             return look_ahead(engine, computation, days, account)

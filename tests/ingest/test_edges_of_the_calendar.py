@@ -140,8 +140,7 @@ LAST_DAY, LAST_MONTH = "9999-12-31..9999-12-31T23:59:59Z", "9999-12-01..9999-12-
         ["report", "coverage", "--period", LAST_DAY, *LATEST], ["audit", "--period", LAST_DAY, *LATEST],
         ["report", "html", "--period", LAST_DAY, "-o", "{}/last.html", *LATEST],
         ["export", "usage", "--period", LAST_DAY, "-o", "{}/usage.csv", *LATEST],
-        ["report", "html", "--period", "2026-10-05", "-o", "{}/page.html"], ["forecast"],
-        ["advise", "--period", "2026-10"],
+        ["report", "html", "--period", "2026-10-05", "-o", "{}/page.html"], ["advise", "--period", "2026-10"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -164,6 +163,11 @@ def test_what_cannot_be_asked_of_them_is_said_in_one_line(edges, words, reason):
     assert ended.returncode == 2
     assert reason in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_nothing_is_forecast_beyond_them(edges):
+    ended = command("forecast", "--store", edges / "s.duckdb")
+    assert (ended.returncode, ended.stderr.startswith("metering: polls reach to where the calendar ends: ")) == (1, True)
 
 
 def test_facts_of_before_1970_only_have_a_last_month_that_cannot_be_billed(tmp_path):
