@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from metering.engine.duckdb import Engine, quoted_name, read_files
 from metering.ingest.files import FactFile
 from metering.ingest.raw_rows import FOLD_COLUMNS, UNNUMBERED, of_file, raw_rows
-from metering.ingest.sources import parquet_values
+from metering.ingest.sources import is_numbered, parquet_values
 from metering.model.period import CALENDAR_END_S, CALENDAR_START_S
 
 # Below this, folding costs as much as it saves.
@@ -29,9 +29,7 @@ def read_together(engine: Engine, files: dict[int, FactFile]) -> list[dict[int, 
     """Put together the Parquet files, by number, that are read in one look: of the same columns and types, and not worth a fold."""
     groups: defaultdict[object, dict[int, FactFile]] = defaultdict(dict)
     for number, file in files.items():
-        # A column of such a name would stand in the place of the number by which a row tells its file.
-        is_told = not {"file_index", "file_row_number"} & {column.casefold() for column in file.columns}
-        groups[(file.columns, file.types) if is_told else number][number] = file
+        groups[(file.columns, file.types) if is_numbered(file) else number][number] = file
     found = []
     for group in groups.values():
         large: set[int] = set()

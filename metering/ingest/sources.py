@@ -132,16 +132,28 @@ def _bulk(texts: list[_Text]) -> str:
 def parquet_source(files: dict[int, FactFile]) -> str:
     """Give the SQL that selects the raw rows of Parquet files, by number, where they lie; all have the same columns and types.
 
+    A file with a column that is called like the number of its rows is numbered on one core, and stands alone.
+
     Raises:
         InputError: an identifier is a number, or of another type that is no text.
     """
     first, *others = files
-    values = parquet_values(files[first]) | {"row_number": "file_row_number + 1"}
-    values |= of_file(first)
+    values = parquet_values(files[first]) | of_file(first)
+    if not is_numbered(files[first]):
+        return raw_rows(values, f"({numbered({first: read_files('parquet', [files[first].path])})})")
+    values["row_number"] = "file_row_number + 1"
     if others:
         values["file_number"] = f"{list(files)}[cast(file_index as bigint) + 1]"
     source = read_files("parquet", (file.path for file in files.values()), "file_row_number=true")
     return raw_rows(values, source)
+
+
+def is_numbered(file: FactFile) -> bool:
+    """Tell whether DuckDB can give the number of each row of a Parquet file, and of the file among others.
+
+    A column that is called as these numbers are would stand in their place.
+    """
+    return not {"file_index", "file_row_number"} & {column.casefold() for column in file.columns}
 
 
 def parquet_values(file: FactFile) -> dict[str, str]:

@@ -5,6 +5,7 @@ import pytest
 from hour_facts import HOUR, at, counts, ingested, literal, sample, write_parquet
 
 import metering
+from metering.ingest import folds
 from metering.model.errors import InputError
 
 UUID = "0f3a5b1e-8d1f-4c57-9d0e-0a1b2c3d4e5f"
@@ -158,3 +159,37 @@ def test_damage_behind_a_sound_footer_is_told_with_its_file_and_nothing_is_taken
     (tmp_path / "samples.parquet").write_bytes(whole[:4] + b"\xff" * 40 + whole[44:])
     with pytest.raises(InputError, match=r"samples\.parquet is (damaged|no readable Parquet file) \("):
         ingested(tmp_path)
+
+
+# What DuckDB calls rows and files, what Spark does, and what we do; a file may have columns of such names that mean what they like.
+OURS = [
+    "file_row_number", "File_Row_Number", "file_index", "filename", "rowid", "row_number", "file_number", "listing", "poll_s",
+    "read_s", "row_count", "slots", "size_bytes", "problem", "problem_value", "owner", "drive_size", "raw_samples", "_metadata",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("folded_from", [1, 2**62], ids=["folded", "row by row"])
+@pytest.mark.parametrize("files", [1, 2], ids=["one file", "two files"])
+@pytest.mark.parametrize("name", [*OURS, "all of them"])
+def test_a_column_that_is_called_as_ours_is_ignored_with_a_note(tmp_path, monkeypatch, name, files, folded_from):
+    monkeypatch.setattr(folds, "FOLDED_FROM_ROWS", folded_from)
+    names = OURS[:1] + OURS[2:] if name == "all of them" else [name]
+    rows = [sample(at(minute), 7, f"s{minute}") | dict.fromkeys(names, "1") for minute in (0, 5, 10, 15)]
+    rows[2] |= {"allocated_size": -1}
+    (tmp_path / "samples").mkdir()
+    types = {"poll_time": "timestamptz", "allocated_size": "bigint", name: "bigint"}
+    for part in range(files):
+        write_parquet(tmp_path / "samples" / f"{part}.parquet", rows[part::files], **types)
+    outcome = ingested(tmp_path)
+    assert counts(outcome) == (3, 0, 0, 1, 0)
+    # The third of four rows, or the second of the first file's two.
+    (wrong,) = outcome.rejections
+    assert (wrong.file, wrong.line) == (str(tmp_path / "samples" / "0.parquet"), 4 - files)
+    noted = {note.partition(": ")[2] for note in outcome.notes}
+    assert noted == {f"the column {column!r} is no column of samples and is ignored" for column in names}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_so_it_is_in_a_small_table(tmp_path, name):
+    write_parquet(tmp_path / "accounts.parquet", [{"account": "a1", "currency": "CHF", name: "1"}], **{name: "bigint"})
+    assert counts(ingested(tmp_path), "accounts") == (1, 0, 0, 0, 0)
