@@ -50,6 +50,8 @@ _CONNECTORS = {
     "s3": "org.apache.hadoop:hadoop-aws", "s3a": "org.apache.hadoop:hadoop-aws", "abfs": "org.apache.hadoop:hadoop-azure",
     "abfss": "org.apache.hadoop:hadoop-azure", "gs": "com.google.cloud.bigdataoss:gcs-connector",
 }  # fmt: skip
+# What Spark calls the place of a row: a column of a file that is called so would stand in its place.
+_OF_SPARK = {"_metadata", "_tmp_metadata_row_index"}
 _INSTANT = "date_format({name}, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")"
 _UUID = "lower(concat_ws('-', {}))".format(
     ", ".join(f"hex(substring({{name}}, {start}, {length}))" for start, length in ((1, 4), (5, 2), (7, 2), (9, 2), (11, 6)))
@@ -181,7 +183,12 @@ def _opened(engine: SparkEngine, files: list[FactFile]) -> "DataFrame":
     first, reader = files[0], engine.session.read
     if "UUID" in first.types:
         reader = reader.schema(", ".join(f"{_quoted(name)} {_SPARK_TYPES.get(kind, kind)}" for name, kind in _known(first)))
-    return reader.parquet(*map(_location, files))
+    places = [_location(file) for file in files]
+    frame = reader.parquet(*places)
+    if _OF_SPARK & {column.casefold() for column in first.columns}:
+        known = frame.select(*(_quoted(name) for name, _ in _known(first)))
+        frame = engine.session.read.schema(known.schema).parquet(*places)
+    return frame
 
 
 def _known(file: FactFile) -> list[tuple[str, str]]:

@@ -277,7 +277,19 @@ def test_uuids_are_read_from_files_here_and_from_elsewhere_asked_for_as_text(eng
 
 
 def test_columns_that_are_called_as_ours_are_passed_over_on_both_engines(engine, tmp_path):
-    ours = ("place", "number", "row_index", "row_number", "file_number", "read_s", "listing", "row_count", "slots")
+    ours = (
+        "place",
+        "number",
+        "row_index",
+        "row_number",
+        "file_number",
+        "read_s",
+        "listing",
+        "row_count",
+        "slots",
+        "_metadata",
+        "_tmp_metadata_row_index",
+    )
     timed = {"poll_time": "timestamptz", "allocated_size": "bigint"}
     (tmp_path / "facts" / "samples").mkdir(parents=True)
     for hour in range(2):
