@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from metering.billing.months import last_full_month
 from metering.billing.usage import Computation, assert_observed
 from metering.bookkeeping import read_instant, unknown_account
-from metering.books.bills import bill_on_terms, compute
+from metering.books.bills import against_sending, bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
 from metering.engine.duckdb import Engine
@@ -169,8 +169,7 @@ class Meter(Deciding):
             progress: called with each stage, how many are done and how many there are.
         """
         with self._store.reading() as engine:
-            bill = bill_on_terms(engine, self._store, self.terms(engine, period, as_of, known_at), progress)
-        own = bill if account is None else bill.of_account(account)
+            own = bill_on_terms(engine, self._store, self.terms(engine, period, as_of, known_at), progress, account)
         if account is not None and not own.usage and not own.statements:
             raise unknown_account(account, period)
         return own
@@ -319,7 +318,8 @@ class Meter(Deciding):
     ) -> dict[str, int]:
         """Write `statement`, `usage`, `focus` of a period to a file, or statements or the `facts` in force to a new folder.
 
-        `focus` writes its second dataset beside, and `tell`s what it had to leave out.
+        `tell` is called with what speaks against sending a statement, a line each. `focus` writes its second dataset beside, and
+        `tell`s what it had to leave out too.
         `ledger`, `dailyburst` and `currentusage` are written as the provider answers them, `xlsx` is the bill and
         every report as one workbook. Gives the number of rows by place.
         """
@@ -341,9 +341,10 @@ class Meter(Deciding):
             return self.workbook(place, period=period, as_of=as_of, known_at=known_at, account=account, progress=progress)
         if name == "statement" and period is not None:
             self.assert_statements_fit(place)
-            return self.write_statements(
-                place, self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress)
-            )
+            bill = self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress)
+            for text in against_sending(bill):
+                tell(text)
+            return self.write_statements(place, bill)
         if name != "usage" or period is None:
             kinds = ", ".join(("statement", "usage", "focus", *_PROVIDER_SHAPED, "xlsx"))
             raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")

@@ -50,7 +50,7 @@ class Deciding(Publishing):
             known_at: use only facts ingested by then.
             account: only this account.
             progress: called with each stage.
-            tell: called with what was left out, a line each.
+            tell: called with what speaks against sending it and what was left out, a line each.
 
         Raises:
             MeteringError: the rows fail a check of ours; nothing is written.
@@ -62,7 +62,7 @@ class Deciding(Publishing):
         with self._store.reading() as engine:
             terms, settings = self.terms(engine, period, as_of, known_at), self.settings
             made = focus_export(engine, self._store, terms, settings.discount_table, settings.focus, account, progress)
-            for text in made.left_out:
+            for text in made.told:
                 tell(text)
             return write_focus(made, place)
 

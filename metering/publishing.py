@@ -51,8 +51,7 @@ class Publishing(Bookkeeping):
         """Open the store with the bill of a period and its steps, both of one moment; at a glance is enough for what sums days."""
         with self._store.reading() as engine:
             terms = self.terms(engine, period, as_of, known_at)
-            bill = bill_on_terms(engine, self._store, terms, progress)
-            own = bill if account is None else bill.of_account(account)
+            own = bill_on_terms(engine, self._store, terms, progress, account)
             if not own.usage:
                 who = "" if account is None else f" of account {account!r}"
                 raise NoDataError(

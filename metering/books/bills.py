@@ -72,8 +72,8 @@ def compute(
     )  # fmt: skip
 
 
-def bill_on_terms(engine: Engine, store: Store, terms: Terms, progress: Progress) -> Bill:
-    """Give the bill of a period.
+def bill_on_terms(engine: Engine, store: Store, terms: Terms, progress: Progress, account: str | None = None) -> Bill:
+    """Give the bill of a period, or one account's part of it, with what the books say against it.
 
     Raises:
         NoDataError: the period has no data, and no closed one is restated in it.
@@ -82,8 +82,24 @@ def bill_on_terms(engine: Engine, store: Store, terms: Terms, progress: Progress
         bill = frozen_bill(engine, terms.closing)
     else:
         bill = _computed(engine, terms, progress)
-    doubts = [*_beside(terms), *_older(engine, store)]
-    return bill.model_copy(update={"findings": sorted([*bill.findings, *doubts], key=finding_order)}) if doubts else bill
+    own = bill if account is None else bill.of_account(account)
+    doubts = doubts_of(engine, store, terms)
+    return own.model_copy(update={"findings": sorted([*own.findings, *doubts], key=finding_order)}) if doubts else own
+
+
+def doubts_of(engine: Engine, store: Store, terms: Terms) -> list[Finding]:
+    """Say what the books have against a bill, whosever it is: its time may be billed already."""
+    return [*_beside(terms), *_older(engine, store)]
+
+
+def against_sending(bill: Bill) -> list[str]:
+    """Say why a bill must not be sent as it stands, a line each: its errors, and that its time is billed already."""
+    return [
+        f"{finding.severity}: {finding.check}: {who + ': ' if who else ''}{finding.message}"
+        for finding in bill.findings
+        if finding.severity == "error" or (finding.check == "closed_period" and finding.severity == "warning")
+        for who in [", ".join(part for part in (finding.account, finding.location) if part)]
+    ]
 
 
 def _computed(engine: Engine, terms: Terms, progress: Progress) -> Bill:
@@ -101,13 +117,17 @@ def _computed(engine: Engine, terms: Terms, progress: Progress) -> Bill:
 
 
 def _beside(terms: Terms) -> list[Finding]:
-    """Say that a bill is computed beside a closed period, and is no statement of it."""
+    """Say that a bill is computed beside a closed period, and is no statement of it.
+
+    Sent, it would bill what is billed already; but whoever gives a clock for what is closed wants it computed anew, to compare.
+    """
     if terms.closing is not None and terms.closing.period == terms.period:
         return []
+    is_anew = terms.closing is None and terms.books.around(terms.period) is not None
     return [
         Finding(
             check="closed_period",
-            severity="info",
+            severity="info" if is_anew else "warning",
             message=f"{closing.told}: this is computed beside it, and is not what was billed",
         )
         for closing in terms.books.overlapping(terms.period)

@@ -2,7 +2,7 @@
 
 from metering.billing.bill import make_bill
 from metering.billing.usage import Computation
-from metering.books.bills import Terms
+from metering.books.bills import Terms, doubts_of
 from metering.books.closing import frozen_bill
 from metering.books.closings import Books, read_closings
 from metering.books.restatement import restated
@@ -20,8 +20,9 @@ from metering.store import Store
 def audit(engine: Engine, store: Store, terms: Terms, computation: Computation, limits: AuditLimits) -> list[Finding]:
     """Run every check of a period.
 
-    The bill that is given is held together too: frozen where the period is closed, with adjustments where it carries any. What is
-    closed in the period, or adjusted by it, is verified; where nothing is, that would only cost time.
+    The bill that is given is held together too: frozen where the period is closed, with adjustments where it carries any. What the
+    books have against it is told. What is closed in the period, or adjusted by it, is verified; where nothing is, that would only
+    cost time.
 
     Args:
         engine: holds the tables of `computation`.
@@ -36,7 +37,7 @@ def audit(engine: Engine, store: Store, terms: Terms, computation: Computation, 
     is_frozen = terms.closing is not None and bill is not own
     more = [f for f in bill.findings if f not in own.findings and (f.check == "restated" or not is_frozen)]
     more += sums_that_differ(bill)
-    more += _books(engine, store, terms)
+    more += [*doubts_of(engine, store, terms), *_books(engine, store, terms)]
     return sorted([*found, *(finding for finding in more if finding not in found)], key=audit_order)
 
 
@@ -65,4 +66,6 @@ def _books(engine: Engine, store: Store, terms: Terms) -> list[Finding]:
             message=f"{difference.message}: {BOOKS_DIFFER.means}; {BOOKS_DIFFER.do}",
         )
         for difference in found.differences
+        # That the store is older than its head file is a finding of every bill.
+        if difference.what != "head"
     ]

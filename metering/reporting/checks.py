@@ -154,6 +154,18 @@ BOOKS_DIFFER = Check(
 )  # fmt: skip
 BOOK_CHECKS = (
     Check("restated", "info", "facts came late for a closed period, which is adjusted here", "tell the customer, with `explain`"),
+    Check(
+        "closed_period",
+        "warning",
+        "time of the period is closed and billed already, in another statement",
+        "bill just what is closed, or what is open; nothing where it is computed anew only to compare",
+    ),
+    Check(
+        "closings_missing",
+        "error",
+        "the store lacks a closing that was made, so that it may bill a second time what that billed",
+        "bring the newer store back, or remove the head file if that is meant",
+    ),
     BOOKS_DIFFER,
 )
 

@@ -1,6 +1,7 @@
 """A period is closed once, whole, by somebody, and only when nothing stands against it or a reason is given."""
 
 import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -224,12 +225,52 @@ def test_reports_of_a_closed_period_agree_with_its_statement_until_a_clock_asks_
 def test_a_bill_beside_a_closed_period_says_so(tmp_path):
     meter = day_meter(tmp_path)
     meter.close("2026-10-01", by="ann")
-    for period, clock in (("2026-10-01T06:00:00Z..2026-10-01T07:00:00Z", None), ("2026-10", None), ("2026-10-01", "2026-12-01")):
-        bill = meter.bill(period, as_of=clock)
+    hour = "2026-10-01T06:00:00Z..2026-10-01T07:00:00Z"
+    for period, clock, severity in (
+        (hour, None, "warning"), ("2026-10", None, "warning"), ("2026-10", "2026-12-01", "warning"),
+        ("2026-10-01", "2026-12-01", "info"), (hour, "2026-12-01", "info"),
+    ):  # fmt: skip
+        bill = meter.bill(period, as_of=clock, account="A")
         (finding,) = [finding for finding in bill.findings if finding.check == "closed_period"]
+        assert finding.severity == severity
         assert "2026-10-01 was closed at 2026-12-01T00:00:00Z by ann (closing 1): this is computed beside it" in finding.message
         assert {row.state for row in bill.statements} == {"draft"}
     assert not [finding for finding in meter.bill("2026-10-01").findings if finding.check == "closed_period"]
+
+
+@pytest.mark.parametrize(("name", "ending"), [("statement", "html"), ("focus", "csv")])
+@pytest.mark.parametrize("account", [None, "A"])
+def test_what_speaks_against_sending_a_bill_is_told_where_it_is_exported(tmp_path, name, ending, account):
+    meter = day_meter(tmp_path)
+    old = shutil.copy(meter.settings.store, tmp_path / "old.duckdb")
+    meter.close("2026-10-02", by="ann")
+    told = []
+    asked = {"account": account, "tell": told.append}
+    meter.export(name, tmp_path / f"first.{ending}", period="2026-10-01", **asked)
+    meter.export(name, tmp_path / f"second.{ending}", period="2026-10-02", **asked)
+    assert told == []
+    meter.export(name, tmp_path / f"both.{ending}", period="2026-10-01..2026-10-03", **asked)
+    assert told == [
+        "warning: closed_period: 2026-10-02 was closed at 2026-12-01T00:00:00Z by ann (closing 1): this is computed beside it, and "
+        "is not what was billed"
+    ]
+    shutil.copy(old, meter.settings.store)
+    told.clear()
+    meter.export(name, tmp_path / f"again.{ending}", period="2026-10-02", **asked)
+    (line,) = told
+    assert line.startswith("error: closings_missing: ")
+    assert "tells of closing 1, but the store's last is 0: it was restored from an old backup" in line
+
+
+@pytest.mark.parametrize(("name", "ending"), [("statement", "html"), ("focus", "csv")])
+def test_an_error_of_one_account_is_told_with_whose_it_is(tmp_path, name, ending):
+    meter = day_meter(tmp_path, prices=[price("0.30", currency="USD")])
+    told = []
+    meter.export(name, tmp_path / f"day.{ending}", period="2026-10-01", tell=told.append)
+    assert told[:1] == [
+        "error: unpriced_burst: A, ZRH: burst is unpriced: no CHF price of level 1 is in force on 2026-10-01; add one to the "
+        "prices; the statement is parked"
+    ]
 
 
 def test_a_frozen_bill_can_be_asked_for_one_account(tmp_path):

@@ -157,9 +157,10 @@ def test_what_has_no_cost_is_left_out_and_told(tmp_path):
     rows = exported(meter, "2026-10-01", tmp_path, tell=told.append)
     assert [row["CommitmentDiscountId"] for row in rows] == ["ZRH/own", "ZRH/own"]
     assert sum(Decimal(row["EffectiveCost"]) for row in rows) == 1
-    assert len(told) == 2
-    assert "1 charge line of A" in told[0]
-    assert "subscription dear of A in ZRH" in told[1]
+    assert len(told) == 3
+    assert told[0].startswith("error: unpriced_burst: A, ZRH: burst is unpriced: no CHF price of level 1 is in force")
+    assert "1 charge line of A" in told[1]
+    assert "subscription dear of A in ZRH" in told[2]
 
 
 def test_overlapping_subscriptions_are_used_in_the_order_in_which_they_start(tmp_path):

@@ -256,7 +256,11 @@ def test_the_command_line_writes_statements_and_bills(october, tmp_path):
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
-    assert run("export", "statement", "--period", OCTOBER, "-o", "s.html") == (0, "", "s.html: 4 statements\n")
+    code, out, said = run("export", "statement", "--period", OCTOBER, "-o", "s.html")
+    *against, last = said.splitlines()
+    assert (code, out, last) == (0, "", "s.html: 4 statements")
+    assert [line[:34] for line in against] == ["error: rejected_rows: 0a1be405-5c1", "error: unpriced_burst: d07d1e5a-6b"]
+    assert run("export", "statement", "--period", OCTOBER, "-o", "q.html", "-q") == (0, "", "")
     assert run("bill", OCTOBER, "-o", "b.json") == (0, "", "b.json: 4 statements, 38 lines\n")
     assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8")) == october.bill(OCTOBER).document()
     code, _, said = run("bill", OCTOBER, "-o", "b.doc")

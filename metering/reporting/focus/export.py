@@ -14,7 +14,7 @@ from metering.billing.bill import usage_rows
 from metering.billing.money import AMOUNT_PLACES, round_ratio
 from metering.billing.subscriptions import Discounts
 from metering.billing.usage import Computation, assert_observed, compute_usage
-from metering.books.bills import Terms, bill_on_terms, compute
+from metering.books.bills import Terms, against_sending, bill_on_terms, compute
 from metering.books.closings import Closing
 from metering.books.history import History
 from metering.durable import replaced
@@ -40,10 +40,10 @@ _NAMED = 3
 
 @dataclass(slots=True)
 class FocusExport:
-    """What an export holds, and what it had to leave out, in words."""
+    """What an export holds, and in words what speaks against sending it and what it had to leave out."""
 
     focus: Focus
-    left_out: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
 
 def focus_export(
@@ -60,8 +60,7 @@ def focus_export(
     # Which closed periods came to be others is told by the tables of this computation, so before any other is made.
     books = terms.books if terms.closing is None else terms.books.before(terms.closing)
     stale = [each for each in (History(engine, books, c) for c in books.led_to(terms.period)) if each.is_stale(computation)]
-    bill = bill_on_terms(engine, store, terms, progress)
-    bill = bill if account is None else bill.of_account(account)
+    bill = bill_on_terms(engine, store, terms, progress, account)
     issuer = Issuer(terms.period, names.provider, names.invoice_issuer, _run_id(terms), accounts)
     rows = [part_row(issuer, key, figures) for key, figures in own.parts.items()]
     rows += _billed(issuer, terms, bill)
@@ -80,7 +79,7 @@ def focus_export(
         closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
     )  # fmt: skip
     bought = [commitment_row(issuer, each, _cost(each)) for _, each in sorted(commitments.items())]
-    return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), _left_out(bill, own))
+    return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), [*against_sending(bill), *_left_out(bill, own)])
 
 
 def write_focus(export: FocusExport, path: Path) -> dict[str, int]:
