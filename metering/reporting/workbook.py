@@ -35,6 +35,8 @@ _FORMATS = {
     "instant": "yyyy-mm-dd hh:mm:ss", "date": "yyyy-mm-dd", "exact": "@", "text": "@", "heading": "@",
 }  # fmt: skip
 _WIDTHS = {"count": 9, "seconds": 12, "bytes": 14, "byte_seconds": 16, "money": 16, "instant": 20, "date": 12, "exact": 26}
+# What stands for a total of which a part is not known.
+_NOT_KNOWN = "not known"
 # Money that is in whole coins of its currency.
 _IN_COINS = ("amount_due", "shown_amount", "sum_of_lines")
 
@@ -199,9 +201,15 @@ class _Writer:
             self._page.write_string(row, at, currency, self._style("text", bold=True))
             for i, cells in money:
                 self._total(
-                    row, i, cells, f"SUMIFS({self._range(i, last)},{self._range(at, last)},{self._cell(row, at)})", currency
+                    row, i, cells, self._sum_of_money(self._range(i, last), self._range(at, last), self._cell(row, at)), currency
                 )
             row += 1
+
+    @staticmethod
+    def _sum_of_money(amounts: str, currencies: str, currency: str) -> str:
+        """Give the formula of a total in one currency, which is not known while any amount of it is not: that is no zero."""
+        is_unknown = f'SUMPRODUCT(({currencies}={currency})*({amounts}=""))>0'
+        return f'IF({is_unknown},"{_NOT_KNOWN}",SUMIFS({amounts},{currencies},{currency}))'
 
     def _total(self, row: int, column: int, cells: _Cells, formula: str, currency: str | None) -> None:
         """Write a total as a formula with our own figure as what it gave last, and beside it that figure, exact."""
@@ -209,17 +217,20 @@ class _Writer:
         source = table.columns[cells.source]
         own = [r[cells.source] for r in table.rows if currency is None or r[self._at["currency"]] == currency]
         known = [value for value in own if value is not None]
-        if not known:
+        if cells.form == "money" and len(known) < len(own):
+            shown, exact = _NOT_KNOWN, _NOT_KNOWN
+        elif known:
+            total = _exact_sum(known)
+            if source.kind == "byte_seconds":
+                total = int(total)
+            shown, exact = cells.value(source, total), plain_text(source.kind, total)
+        else:
             return
-        total = _exact_sum(known)
-        if source.kind == "byte_seconds":
-            total = int(total)
-        shown = cells.value(source, total)
         places = self._places(cells.header, currency) if cells.form == "money" else None
         self._page.write_formula(row, column, f"={formula}", self._style(cells.form, bold=True, places=places), shown)
         beside = self._cells[column + 1] if column + 1 < len(self._cells) else None
         if beside is not None and beside.source == cells.source:
-            self._write(row, column + 1, beside, beside.value(source, total), None, bold=True)
+            self._write(row, column + 1, beside, exact, None, bold=True)
 
     def _label(self, row: int, text: str) -> None:
         if self._cells[0].header != "currency" and not self._adds_up(self._cells[0]):
