@@ -1,8 +1,10 @@
 """Charts show what the figures say: as high, as long and where, and nothing that a name would like them to."""
 
+import re
 import struct
 import sys
 import xml.etree.ElementTree as ET
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
@@ -12,6 +14,7 @@ from small_world import GIB, meter_of, polls, subscription
 
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.period import parse_period
+from metering.model.tables import Table, columns_of
 from metering.reporting.charts import draw, pictures, series
 
 HOUR_S = 3_600
@@ -127,6 +130,34 @@ def test_what_it_cost_is_drawn_as_the_report_has_it(month):
     (row,) = table.documents()
     parts = {part["part"]: Fraction(part["amount"]) for part in series.cost_parts(table, "CHF")}
     assert parts == {"subscription": Fraction(row["subscription_cost"]), "burst": Fraction(row["burst_cost"])}
+
+
+def cost_of(*rows):
+    columns = columns_of(location="text", currency="text", subscription_cost="money", burst_cost="money")
+    money = [(place, currency, *(None if part is None else Decimal(part) for part in parts)) for place, currency, *parts in rows]
+    return Table("cost", columns, money)
+
+
+def test_a_cost_that_is_not_known_is_said_where_its_bar_would_be(tmp_path):
+    table = cost_of(
+        ("CWL", "EUR", "86.4", None), ("AMS", "EUR", "0", "0.36"), ("LON", "EUR", None, "2"), ("FRA", "EUR", None, None)
+    )
+    assert series.cost_parts(table, "EUR") == [
+        {"place": "CWL", "part": "subscription", "amount": "86.4"},
+        {"place": "CWL", "amount": "86.40000000000000000000", "unknown": "burst not known"},
+        {"place": "LON", "part": "burst", "amount": "2"},
+        {"place": "LON", "amount": "2.00000000000000000000", "unknown": "subscription not known"},
+        {"place": "AMS", "part": "burst", "amount": "0.36"},
+        {"place": "FRA", "amount": "0.00000000000000000000", "unknown": "cost not known"},
+    ]
+    (chart,) = pictures.cost_charts(draw.LIGHT, table, 560)
+    texts = [element.text for element in ET.fromstring(draw.svg(chart)).iter(f"{SVG}text")]
+    assert [text for text in texts if text.endswith("not known")] == [
+        "burst not known", "subscription not known", "cost not known",
+    ]  # fmt: skip
+    assert {"CWL", "AMS", "LON", "FRA"} <= set(texts)
+    width = float(re.search('width="([0-9.]+)"', draw.svg(chart))[1])
+    assert width < 560, "the words have room beside the longest bar"
 
 
 @pytest.mark.parametrize("name", pictures.PLOTS)

@@ -1,17 +1,21 @@
 """The pictures of a period, put together: which chart shows what, how large, and what stands above it."""
 
+from collections import defaultdict
 from collections.abc import Mapping
+from fractions import Fraction
 
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.records import ChargeLine, UsageRow
 from metering.model.tables import Table
-from metering.reporting.charts.draw import ON_PAGE, Spec, label, specification
+from metering.reporting.charts.draw import ON_PAGE, Rows, Spec, label, specification
 from metering.reporting.charts.series import Drawn, burst_days, cost_parts
 
 Palette = Mapping[str, str]
 PLOTS = ("usage", "burst", "cost")
 _COLUMN = 600
 _MARGIN = 130
+# Of the longest words behind a bar.
+_WORDS_WIDTH = 150
 _PAGE_WIDTH = 450
 _HOURS_MATTER_S = 3 * SECONDS_PER_DAY
 _THEME = ("$schema", "background", "padding", "config")
@@ -58,10 +62,23 @@ def cost_charts(palette: Palette, cost: Table, width: int) -> list[Spec]:
     """What subscriptions and burst cost, a chart a currency: amounts of two currencies are on no one axis."""
     at = [column.name for column in cost.columns].index("currency")
     return [
-        specification("cost", palette) | {"width": max(200, width - _MARGIN), "title": label(currency), "data": {"values": rows}}
+        _cost_chart(palette, currency, rows, max(200, width - _MARGIN))
         for currency in sorted({row[at] for row in cost.rows if row[at] is not None})
         if (rows := cost_parts(cost, currency))
     ]
+
+
+def _cost_chart(palette: Palette, currency: str, rows: Rows, width: int) -> Spec:
+    spec = specification("cost", palette) | {"width": width, "title": label(currency), "data": {"values": rows}}
+    ends = [Fraction(row["amount"]) for row in rows if "unknown" in row]
+    if any(ends):
+        # That a cost is not known is written behind the bar, and wants room there; but no bar is cut.
+        bars: defaultdict[str, Fraction] = defaultdict(Fraction)
+        for row in rows:
+            bars[row["place"]] += Fraction(row["amount"]) if "part" in row else 0
+        longest = max(max(ends) * width / (width - _WORDS_WIDTH), *bars.values())
+        spec["layer"][0]["encoding"]["x"]["scale"] = {"domainMax": float(longest)}
+    return spec
 
 
 def stacked(charts: list[Spec]) -> Spec:

@@ -6,8 +6,10 @@ SQL sums up what a picture has pixels for; a row holds exact integers and texts,
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from metering.billing.money import total
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.records import ChargeLine, UsageRow
@@ -23,6 +25,7 @@ _PIXELS = 450
 _MOST_DAYS = 400
 _MOST_ROWS = 40
 OTHERS = "all others"
+_COSTS = ("subscription_cost", "burst_cost")
 
 # A level over `[start, end)`, and the level that it is shaded from.
 Part = tuple[int, int, int, int | None]
@@ -145,14 +148,24 @@ def burst_days(period: Period, usage: Iterable[UsageRow], lines: Iterable[Charge
 def cost_parts(cost: Table, currency: str) -> Rows:
     """Give what subscriptions and burst cost in one currency, by the place that the table's rows begin with; dearest first.
 
-    A cost that is not known is not drawn.
+    A cost that is not known has no bar; it is said behind those of its place.
     """
     names = [column.name for column in cost.columns]
     rows = [dict(zip(names, row, strict=True)) for row in cost.rows if row[names.index("currency")] == currency]
-    rows.sort(key=lambda row: (-sum(row[part] or 0 for part in ("subscription_cost", "burst_cost")), str(row[names[0]])))
-    return [
-        {"place": label(row[names[0]]), "part": part.removesuffix("_cost"), "amount": format(row[part], "f")}
-        for row in rows[:_MOST_ROWS]
-        for part in ("subscription_cost", "burst_cost")
-        if row[part]
+    rows.sort(key=lambda row: (-_known(row), str(row[names[0]])))
+    return [part for row in rows[:_MOST_ROWS] for part in _place_parts(label(row[names[0]]), row)]
+
+
+def _known(row: dict[str, Any]) -> Decimal:
+    return total([row[part] for part in _COSTS if row[part] is not None])
+
+
+def _place_parts(place: str, row: dict[str, Any]) -> Rows:
+    known: Rows = [
+        {"place": place, "part": part.removesuffix("_cost"), "amount": format(row[part], "f")} for part in _COSTS if row[part]
     ]
+    lacking = [part.removesuffix("_cost") for part in _COSTS if row[part] is None]
+    if not lacking:
+        return known
+    what = lacking[0] if len(lacking) == 1 else "cost"
+    return [*known, {"place": place, "amount": format(_known(row), "f"), "unknown": f"{what} not known"}]
