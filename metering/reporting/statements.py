@@ -123,7 +123,8 @@ def _shown(parts: StatementParts) -> dict[str, Any]:
         row
         | {
             "date": date_text(row["date"]),
-            "price": "no price yet" if row["price"] is None else f"{row['price']} per {row['unit']}",
+            "price": "no price yet" if row["price"] is None else row["price"],
+            "per": None if row["price"] is None else f"per {row['unit']}",
             "exact": "–" if row["amount"] is None else shown_amount(row["amount"]),
             "shown": "–" if row["shown_amount"] is None else f"{row['shown_amount']:,f}",
         }

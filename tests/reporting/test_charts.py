@@ -138,7 +138,7 @@ def cost_of(*rows):
     return Table("cost", columns, money)
 
 
-def test_a_cost_that_is_not_known_is_said_where_its_bar_would_be(tmp_path):
+def test_a_cost_that_is_not_known_is_said_where_its_bar_would_be():
     table = cost_of(
         ("CWL", "EUR", "86.4", None), ("AMS", "EUR", "0", "0.36"), ("LON", "EUR", None, "2"), ("FRA", "EUR", None, None)
     )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -17,7 +18,7 @@ from beancount import loader
 from beancount.core.data import Transaction
 from closed_world import day_meter, more_facts
 from hostile_world import DAY, NAMES
-from small_world import GIB, polls
+from small_world import GIB, polls, price
 from tools import Parts
 
 from metering.model.errors import InputError, MisuseError
@@ -113,6 +114,44 @@ def test_a_statement_obeys_no_name(hostile, tmp_path):
     assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in parts.attributes
     for account in NAMES:
         assert account in parts.text
+
+
+# Writes into the page each word with a digit that does not stand on one line; a period has two instants, which are two words.
+_BROKEN = """<script>
+const broken = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  for (const word of walker.currentNode.data.matchAll(/\\S*\\d\\S*/g)) {
+    const range = document.createRange();
+    range.setStart(walker.currentNode, word.index);
+    range.setEnd(walker.currentNode, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1) broken.push(word[0]);
+  }
+}
+document.body.innerHTML = "<pre>" + JSON.stringify(broken) + "</pre>";
+</script></body>"""
+
+
+@tools.needs("chromium")
+@pytest.mark.parametrize("width", [400, 1000, 1400, "paper"])
+def test_no_number_of_a_statement_is_broken_over_two_lines(tmp_path, width):
+    """Of amounts with 20 decimals, adjustments of a period that is no month, and a price of many digits."""
+    long = price("0.30000000000000000001")
+    meter = day_meter(tmp_path, sizes={"s": GIB + 13}, prices=[long])
+    closed = "2026-10-01T00:00:00Z..2026-10-02T12:00:00Z"
+    meter.close(closed, by="test")
+    more_facts(meter, tmp_path, "late", samples=polls("2026-10-01", "2026-10-02", {"s": 3 * GIB + 7}), supersede=True)
+    place = tmp_path / "statement.html"
+    meter.export("statement", place, period="2026-10-02T12:00:00Z..2026-10-04")
+    text = place.read_text(encoding="utf-8")
+    assert closed.split("..")[1] in text
+    text = text.replace('http-equiv="Content-Security-Policy"', 'name="none"').replace("</body>", _BROKEN)
+    if width == "paper":
+        text = text.replace("@media print", "@media all")
+    # Between the margins of A4 there are 180 mm; a browser's own window cannot be as narrow as a telephone.
+    text = text.replace("</style>", f"html {{ width: {'180mm' if width == 'paper' else f'{width}px'} }}</style>")
+    place.write_text(text, encoding="utf-8")
+    dom, _, _ = tools.browse(place, tmp_path)
+    assert re.search("<pre>(.*)</pre>", dom)[1] == "[]"
 
 
 @tools.needs("chromium")
