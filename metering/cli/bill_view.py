@@ -12,7 +12,7 @@ from metering.cli.render import EXACT_HINT, cell, cells, clean, console, draw_fi
 from metering.model.period import Period, date_text, instant_text
 from metering.model.records import Bill, ChargeLine, Episode, Finding, UsageRow
 from metering.model.tables import Column, Table, table_of
-from metering.model.units import counted, shown_quotient
+from metering.model.units import counted, shown_percent
 
 _SHOWN_EPISODES = 20
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
@@ -119,7 +119,7 @@ def _field(column: Column) -> Field:
 
 def _observed(row: UsageRow) -> Text:
     known = row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds
-    share = shown_quotient(100 * (known - row.missing_seconds), known, 2) if known else "–"
+    share = shown_percent(known - row.missing_seconds, known)
     return Text(f"{share} %", style="yellow" if row.missing_seconds or row.partial_seconds else "")
 
 

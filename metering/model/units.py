@@ -61,6 +61,15 @@ def shown_quotient(quantity: int, divisor: int, places: int) -> str:
     return f"{sign}{whole:,}" + (f".{fraction:0{places}d}" if places else "")
 
 
+def shown_percent(part: int, whole: int) -> str:
+    """Write a share in percent with two decimals, rounded down, so that all and nearly all are not the same; for the eye.
+
+    >>> shown_percent(2_678_399, 2_678_400), shown_percent(2_678_400, 2_678_400), shown_percent(0, 0)
+    ('99.99', '100.00', '–')
+    """
+    return shown_quotient(10_000 * part // whole, 100, 2) if whole else "–"
+
+
 def shown_gib(quantity_bytes: int) -> str:
     """Write bytes as GiB with two decimals, for the eye."""
     return shown_quotient(quantity_bytes, GIB_BYTES, 2)

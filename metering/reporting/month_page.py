@@ -15,7 +15,7 @@ from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text
 from metering.model.records import Bill, Episode, Finding, UsageRow
 from metering.model.tables import Column, Table, columns_of, table_of
-from metering.model.units import counted, shown_gib_months, shown_quotient
+from metering.model.units import counted, shown_gib_months, shown_percent
 from metering.reporting.charts import draw, pictures, series
 from metering.reporting.pages import columns, environment
 from metering.reporting.reports import statement
@@ -126,7 +126,7 @@ def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
         ("Burst, GiB-months", shown_gib_months(sum(row.burst_byte_seconds for row in bill.usage))),
         ("Occupied, GiB-months", shown_gib_months(sum(row.occupied_byte_seconds for row in bill.usage))),
         ("Entitled, GiB-months", shown_gib_months(sum(row.entitled_byte_seconds for row in bill.usage))),
-        ("Observed", f"{_percent(known - missing, known)} %"),
+        ("Observed", f"{shown_percent(known - missing, known)} %"),
         ("Locations", f"{len({row.location for row in bill.usage}):,}"),
     ]
     if not is_own:
@@ -134,11 +134,6 @@ def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
     if not is_own and (serious := sum(finding.severity != "info" for finding in bill.findings)):
         cards.append(("Errors and warnings", f"{serious:,}"))
     return cards
-
-
-def _percent(part: int, whole: int) -> str:
-    """Write a share so that all and nearly all are not the same: rounded down."""
-    return shown_quotient(10_000 * part // whole, 100, 2) if whole else "–"
 
 
 def _table_maker(names: dict[str, str], *, keep_account: bool) -> Callable[[Table], Table]:
@@ -272,5 +267,5 @@ def _coverage(usage: list[UsageRow], notes: list[str]) -> Table:
     rows = []
     for row in worst:
         seconds = [getattr(row, state) for state in states]
-        rows.append((row.account, row.location, *seconds, _percent(sum(seconds[:3]), sum(seconds))))
+        rows.append((row.account, row.location, *seconds, shown_percent(sum(seconds[:3]), sum(seconds))))
     return _capped(Table("coverage", named, rows), _MOST_COVERED, notes, "metering report coverage")

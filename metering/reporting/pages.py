@@ -32,7 +32,7 @@ def environment() -> "Environment":
     )
     environment.filters |= {"cell": _cell, "unit": _unit, "title": _title}
     environment.filters |= {"gib_months": shown_gib_months, "columns": columns}
-    environment.tests |= {"number": lambda column: column.kind in _NUMBERS, "short": _is_short}
+    environment.tests |= {"number": _is_number, "short": _is_short}
     return environment
 
 
@@ -40,6 +40,11 @@ def columns(table: Table, *names: str) -> Table:
     """Keep some columns of a table."""
     at = [[column.name for column in table.columns].index(name) for name in names]
     return Table(table.name, tuple(table.columns[i] for i in at), [tuple(row[i] for i in at) for row in table.rows])
+
+
+def _is_number(column: Column) -> bool:
+    """Tell whether figures stand in a column, which are read from their right."""
+    return column.kind in _NUMBERS or column.name.endswith("_percent")
 
 
 def _is_short(column: Column) -> bool:

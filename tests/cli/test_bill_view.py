@@ -85,6 +85,16 @@ def test_a_hundred_and_twenty_columns_hold_the_exact_figures_too(shown):
     assert "exact figures" not in printed
 
 
+def test_time_that_nobody_observed_is_never_rounded_away(shown):
+    """One second of 31 days: 100 − 100 ÷ 2 678 400 = 99.99996… %; and 43 200 of them: 98.38709… %."""
+    one = usage(ALPENROSE, measured_seconds=31 * DAY - 1, missing_seconds=1)
+    many = usage(ALPENROSE, location="ZRH", measured_seconds=31 * DAY - 43_201, held_seconds=1, missing_seconds=43_200)
+    text = shown(bill(usages=[one, many]))
+    assert "99.99 %" in text
+    assert "100.00 %" not in text
+    assert "98.38 %" in text
+
+
 def test_an_account_is_named_once_with_its_identifier_and_then_by_name(shown):
     printed = shown(bill([statement()], [usage(ALPENROSE)], [episode(1)], [finding("warning")]))
     assert printed.count(ALPENROSE) == 1

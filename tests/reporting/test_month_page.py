@@ -57,6 +57,11 @@ def test_a_picture_of_each_unit_is_on_it_and_the_patterns_once(october, page):
     assert text.count('<pattern id="missing"') == 1
 
 
+def test_a_share_that_was_observed_is_a_figure_as_the_bill_shows_it(page):
+    """London of the sample month lacks 13 500 of 2 678 400 s: 99.49597… %."""
+    assert '<td class="number">99.49</td>' in page.read_text(encoding="utf-8")
+
+
 def test_it_brings_all_that_it_needs_and_forbids_the_rest(page, hostile_page):
     for place in (page, hostile_page[0]):
         parts = Parts(place.read_text(encoding="utf-8"))
