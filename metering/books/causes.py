@@ -75,7 +75,9 @@ def reach_s(closing: Closing) -> int:
     return closing.end_s + (3 * closing.said_settings.clock.cycle_s) // 2 + 1
 
 
-def late_facts(engine: Engine, closing: Closing, since_seq: int, computation: Computation, accounts: frozenset[str]) -> list[Cause]:
+def late_facts(
+    engine: Engine, closing: Closing, since_seq: int, computation: Computation, accounts: frozenset[str] | None
+) -> list[Cause]:
     """Give the facts that came after an ingest, by the one a computation knows, and that can touch a closed period.
 
     Args:
@@ -83,7 +85,8 @@ def late_facts(engine: Engine, closing: Closing, since_seq: int, computation: Co
         closing: the closed period.
         since_seq: the last ingest that is reflected in what was billed for the period.
         computation: the one that restates it; tells what is known.
-        accounts: those that were billed for the period; only theirs are subscriptions and currencies that matter.
+        accounts: those that were billed for the period; only theirs are subscriptions and currencies that matter to its burst.
+            None for every account: what a subscription costs is billed whether or not anything else was.
     """
     parameters = {
         "since_seq": since_seq, "known_seq": computation.known_seq, "start_s": closing.start_s, "end_s": closing.end_s,
@@ -107,11 +110,11 @@ def _polls(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
     ]  # fmt: skip
 
 
-def _subscriptions(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str]) -> list[Cause]:
+def _subscriptions(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str] | None) -> list[Cause]:
     return [
         Cause("subscriptions", row["account"], row["location"], None, 1, row["id"], row["ingest_seq"], row["ingest_seq"])
         for row in engine.rows("books/late_subscriptions", parameters)
-        if row["account"] in accounts
+        if accounts is None or row["account"] in accounts
     ]
 
 
@@ -125,12 +128,12 @@ def _prices(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
     ]  # fmt: skip
 
 
-def _accounts(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str]) -> list[Cause]:
+def _accounts(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str] | None) -> list[Cause]:
     return [
         Cause(
             "account_currencies", row["account"], "", None, 1, f"{row['currency_before'] or 'unknown'} to {row['currency']}",
             row["ingest_seq"], row["ingest_seq"],
         )
         for row in engine.rows("books/late_accounts", parameters)
-        if row["account"] in accounts
+        if accounts is None or row["account"] in accounts
     ]  # fmt: skip

@@ -55,11 +55,17 @@ class History:
         self._causes: dict[int, list[Cause]] = {}
 
     def is_stale(self, computation: Computation) -> bool:
-        """Tell whether the period may be another now than what was billed: a cheap look before a computation."""
+        """Tell whether the burst of the period may be another now than what was billed: a cheap look before a computation."""
         return bool(
             self._parked
             or feeds_digest(self._engine, self.last.known_seq) != self.last.feeds_sha256
             or self._late(self.last.known_seq, computation)
+        )
+
+    def is_stale_of_anybody(self, computation: Computation) -> bool:
+        """Tell whether the use or the price of any subscription may be another now, of an account with a statement or without."""
+        return self.is_stale(computation) or bool(
+            late_facts(self._engine, self.closing, self.last.known_seq, computation, accounts=None)
         )
 
     def _late(self, since_seq: int, computation: Computation) -> list[Cause]:

@@ -13,10 +13,9 @@ from typing import Any
 from metering.billing.bill import usage_rows
 from metering.billing.money import AMOUNT_PLACES, round_ratio
 from metering.billing.subscriptions import Discounts
-from metering.billing.usage import Computation, assert_observed, compute_usage
+from metering.billing.usage import assert_observed
 from metering.books.bills import Terms, against_sending, bill_on_terms, compute
 from metering.books.closings import Closing
-from metering.books.history import History
 from metering.durable import replaced
 from metering.engine.duckdb import Engine
 from metering.model.errors import MeteringError, MisuseError
@@ -29,7 +28,8 @@ from metering.model.units import counted
 from metering.reporting.files import csv_writer, spreadsheet_text, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
-from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, committed
+from metering.reporting.focus.commitments import Commitment, Committed, committed
+from metering.reporting.focus.corrections import corrected, stale_histories, told_commitments
 from metering.reporting.focus.rows import Issuer, Row, commitment_row, line_row, part_row, rounding_row, row_order
 from metering.reporting.focus.truth import Focus, Truth
 from metering.store import Store
@@ -59,26 +59,22 @@ def focus_export(
     accounts = {row["account"]: row["name"] for row in engine.rows("billing/known_accounts", computation.parameters)}
     # Which closed periods came to be others is told by the tables of this computation, so before any other is made.
     books = terms.books if terms.closing is None else terms.books.before(terms.closing)
-    stale = [each for each in (History(engine, books, c) for c in books.led_to(terms.period)) if each.is_stale(computation)]
+    stale = stale_histories(engine, books, terms.period, computation)
     bill = bill_on_terms(engine, store, terms, progress, account)
     issuer = Issuer(terms.period, names.provider, names.invoice_issuer, _run_id(terms), accounts)
     rows = [part_row(issuer, key, figures) for key, figures in own.parts.items()]
     rows += _billed(issuer, terms, bill)
-    commitments = {each.name: each for each in own.commitments}
-    unchanged = frozenset(commitments)
-    for history in stale:
-        then, now = _then_and_now(engine, history, computation, discounts, account)
-        was = {each.name: each for each in then.commitments}
-        rows += _differences(issuer, history.closing, then, now)
-        commitments = was | {each.name: each for each in now.commitments} | commitments
-        unchanged |= was.keys()
-        unchanged -= {each.name for each in now.commitments if was.get(each.name) != each}
+    corrections = [corrected(engine, history, computation, discounts, account) for history in stale]
+    for each in corrections:
+        rows += [part_row(issuer, key, figures, _closing_id(each.closing)) for key, figures in each.differences()]
+    told = told_commitments(own, corrections)
     truth = Truth(
         period=terms.period, stop_s=computation.stop_s, statements=_asked(bill), covered=_covered(usage, uncounted),
-        commitments=commitments, unchanged=unchanged,
+        commitments={each.name: each for each in own.commitments}, told=told,
+        unchanged=frozenset((name, _closing_id(each.closing)) for each in corrections for name in each.unchanged),
         closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
     )  # fmt: skip
-    bought = [commitment_row(issuer, each, _cost(each)) for _, each in sorted(commitments.items())]
+    bought = [commitment_row(issuer, each, _cost(each)) for _, each in sorted(told.items())]
     return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), [*against_sending(bill), *_left_out(bill, own)])
 
 
@@ -125,31 +121,6 @@ def _billed(issuer: Issuer, terms: Terms, bill: Bill) -> Iterator[Row]:
     for statement in bill.statements:
         if statement.state != "parked" and (row := rounding_row(issuer, statement)):
             yield row
-
-
-def _then_and_now(
-    engine: Engine, history: History, computation: Computation, discounts: Discounts, account: str | None
-) -> tuple[Committed, Committed]:
-    """Give a closed period's subscriptions as they were when it was last billed, and as they are now."""
-    then = _closed(engine, history.closing, history.last.known_seq, history.last.as_of_s, discounts, account)
-    now = _closed(engine, history.closing, computation.known_seq, computation.as_of_s, discounts, account)
-    return then, now
-
-
-def _differences(issuer: Issuer, closing: Closing, then: Committed, now: Committed) -> Iterator[Row]:
-    """Give what the parts would be now, less what they were."""
-    for key in then.parts.keys() | now.parts.keys():
-        difference = now.parts.get(key, NOTHING).less(then.parts.get(key, NOTHING))
-        if difference != NOTHING:
-            yield part_row(issuer, key, difference, _closing_id(closing))
-
-
-def _closed(engine: Engine, closing: Closing, known_seq: int, as_of_s: int, discounts: Discounts, account: str | None) -> Committed:
-    now = compute_usage(
-        engine, closing.period, as_of_s=max(as_of_s, closing.as_of_s), now_s=as_of_s, known_seq=known_seq,
-        clock=closing.said_settings.clock,
-    )  # fmt: skip
-    return committed(engine, now, discounts, account)
 
 
 def _run_id(terms: Terms) -> str:

@@ -105,8 +105,9 @@ def _corrected_use_nets_to_nothing(focus: Focus) -> Iterator[str]:
     """Where only the use of a subscription is corrected, what is used more goes unused less."""
     moved: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in focus.rows:
-        if is_part(row) and row["ChargeClass"] and row["CommitmentDiscountId"] in focus.truth.unchanged:
-            moved[row["CommitmentDiscountId"], row["x_PriorRunId"]].append(row)
+        key = (row["CommitmentDiscountId"], row["x_PriorRunId"])
+        if is_part(row) and row["ChargeClass"] and key in focus.truth.unchanged:
+            moved[key].append(row)
     for (name, _), rows in moved.items():
         if sum(map(metered, rows)) or sum_of(rows, "EffectiveCost"):
             yield f"of {name}"
@@ -131,8 +132,8 @@ def _commitments_are_told(focus: Focus) -> Iterator[str]:
     if len(said) != len(focus.commitments):
         yield "of one that stands twice"
     named = {row["CommitmentDiscountId"] for row in focus.rows} - {None}
-    for name in named | said.keys() | focus.truth.commitments.keys():
-        row, commitment = said.get(name), focus.truth.commitments.get(name)
+    for name in named | said.keys() | focus.truth.told.keys():
+        row, commitment = said.get(name), focus.truth.told.get(name)
         if row is None or commitment is None or not _is_told(row, commitment):
             yield f"of {name}"
 

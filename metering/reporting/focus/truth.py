@@ -15,7 +15,8 @@ class Truth:
     """What the rows must agree with.
 
     `statements` has the exact sum and the amount due by account and currency, `covered` the byte-seconds that subscriptions cover
-    by account and location, `closed` the closed periods by the run that closed them, `unchanged` the subscriptions of which only
+    by account and location, `commitments` the subscriptions of the period and `told` these and those of corrections, by name.
+    `closed` has the closed periods by the run that closed them, `unchanged` the subscriptions, each with such a run, of which only
     the use is corrected.
     """
 
@@ -24,9 +25,10 @@ class Truth:
     statements: dict[tuple[str, str], tuple[Decimal, Decimal]]
     covered: dict[tuple[str, str], int]
     commitments: dict[str, Commitment]
+    told: dict[str, Commitment]
     closed: dict[str, Period]
     run_id: str
-    unchanged: frozenset[str] = frozenset()
+    unchanged: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

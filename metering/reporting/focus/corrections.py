@@ -1,0 +1,69 @@
+"""Subscriptions of closed periods: what they were when they were last billed, what they are now, and the difference as parts."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from metering.billing.subscriptions import Discounts
+from metering.billing.usage import Computation, compute_usage
+from metering.books.closings import Books, Closing
+from metering.books.history import History
+from metering.engine.duckdb import Engine
+from metering.model.period import Period
+from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, Figures, PartKey, committed
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """A closed period's subscriptions as they were when it was last billed, and as they are now."""
+
+    closing: Closing
+    then: Committed
+    now: Committed
+
+    def differences(self) -> Iterator[tuple[PartKey, Figures]]:
+        """Give what the parts would be now, less what they were."""
+        for key in self.then.parts.keys() | self.now.parts.keys():
+            difference = self.now.parts.get(key, NOTHING).less(self.then.parts.get(key, NOTHING))
+            if difference != NOTHING:
+                yield key, difference
+
+    @property
+    def unchanged(self) -> set[str]:
+        """The names of the subscriptions that are what they were: of these, only the use can be corrected."""
+        was = {each.name: each for each in self.then.commitments}
+        return {each.name for each in self.now.commitments if was.get(each.name) == each}
+
+
+def stale_histories(engine: Engine, books: Books, period: Period, computation: Computation) -> list[History]:
+    """Give the closed periods that lead to an open one and may have come to be others, that of the latest bill last.
+
+    Reads the tables of `computation`.
+    """
+    histories = [History(engine, books, closing) for closing in books.led_to(period)]
+    stale = [history for history in histories if history.is_stale_of_anybody(computation)]
+    return sorted(stale, key=lambda history: history.last.closing_seq)
+
+
+def corrected(engine: Engine, history: History, computation: Computation, discounts: Discounts, account: str | None) -> Corrected:
+    """Compute a closed period's subscriptions as they were and as they are; afterwards the engine holds the tables of now."""
+    then = _closed(engine, history.closing, history.last.known_seq, history.last.as_of_s, discounts, account)
+    now = _closed(engine, history.closing, computation.known_seq, computation.as_of_s, discounts, account)
+    return Corrected(history.closing, then, now)
+
+
+def told_commitments(own: Committed, corrections: Iterable[Corrected]) -> dict[str, Commitment]:
+    """Give every subscription that rows may name: as it is now, or, where there is none any more, as it was last."""
+    was: dict[str, Commitment] = {}
+    now: dict[str, Commitment] = {}
+    for each in corrections:
+        was |= {commitment.name: commitment for commitment in each.then.commitments}
+        now |= {commitment.name: commitment for commitment in each.now.commitments}
+    return was | now | {commitment.name: commitment for commitment in own.commitments}
+
+
+def _closed(engine: Engine, closing: Closing, known_seq: int, as_of_s: int, discounts: Discounts, account: str | None) -> Committed:
+    computation = compute_usage(
+        engine, closing.period, as_of_s=max(as_of_s, closing.as_of_s), now_s=as_of_s, known_seq=known_seq,
+        clock=closing.said_settings.clock,
+    )  # fmt: skip
+    return committed(engine, computation, discounts, account)
