@@ -8,12 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from metering.billing.months import last_full_month
-from metering.billing.usage import Computation, assert_observed
+from metering.billing.usage import assert_observed
 from metering.bookkeeping import read_instant, unknown_account
 from metering.books.bills import against_sending, bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
-from metering.engine.duckdb import Engine
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import parse_period
 from metering.model.progress import Progress, silent
@@ -23,7 +22,7 @@ from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
-from metering.reporting.reports import BY, By, make_report, needs_steps, parse_by, statement
+from metering.reporting.reports import BY, make_report, needs_steps, parse_by, statement
 from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Meter(Deciding):
         """Open by settings: `metering.toml` and the environment, and above them what is given here."""
         base = load_settings()
         given = settings | ({} if store is None else {"store": str(store)})
-        return cls(Settings.model_validate(base.model_dump() | given) if given else base)
+        return cls(Settings.model_validate(base.model_dump(exclude_unset=True) | given) if given else base)
 
     def __enter__(self) -> Self:
         return self
@@ -278,7 +277,10 @@ class Meter(Deciding):
             period, as_of=as_of, known_at=known_at, account=account, progress=progress,
             is_at_a_glance=not needs_steps(name, parsed_by),
         ) as (engine, computation):  # fmt: skip
-            return self._report(name, engine, computation, parsed_by, account)
+            discounts = self.terms(engine, period, as_of, known_at).discounts
+            return make_report(
+                name, engine, computation, parsed_by, account, locations=self.settings.locations, discounts=discounts
+            )
 
     def report(self, name: str, period: str, **options: Any) -> "pd.DataFrame":
         """Make a report as a DataFrame with exact dtypes: money, bytes and byte-seconds are objects (Decimal, int), never floats.
@@ -352,7 +354,3 @@ class Meter(Deciding):
         table = self.report_table(name, period, as_of=as_of, known_at=known_at, account=account, progress=progress)
         write_table(table, place)
         return {str(place): len(table.rows)}
-
-    def _report(self, name: str, engine: Engine, computation: Computation, by: By, account: str | None) -> Table:
-        settings = self.settings
-        return make_report(name, engine, computation, by, account, locations=settings.locations, discounts=settings.discount_table)

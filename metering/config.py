@@ -132,8 +132,8 @@ class Settings(BaseSettings):
 
     @property
     def for_closing(self) -> ClosingSettings:
-        """The settings that can change what is frozen."""
-        return ClosingSettings(self.clock, self.locations, format(self.missing_tolerance, "f"))
+        """The settings that can change what is frozen, or what subscriptions cost."""
+        return ClosingSettings(self.clock, self.locations, format(self.missing_tolerance, "f"), self.discount_table)
 
     @classmethod
     def settings_customise_sources(

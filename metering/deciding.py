@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metering.billing.discounts import Settled
 from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
 from metering.engine.duckdb import Engine
@@ -60,8 +61,8 @@ class Deciding(Publishing):
         place = Path(path)
         focus_format(place)
         with self._store.reading() as engine:
-            terms, settings = self.terms(engine, period, as_of, known_at), self.settings
-            made = focus_export(engine, self._store, terms, settings.discount_table, settings.focus, account, progress)
+            terms = self.terms(engine, period, as_of, known_at)
+            made = focus_export(engine, self._store, terms, self.settings.focus, account, progress)
             for text in made.told:
                 tell(text)
             return write_focus(made, place)
@@ -96,7 +97,7 @@ class Deciding(Publishing):
 
         terms, in_steps = self._lengths(lengths), bytes_asked(step, "--step", "is no step")
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
-            kept = {} if ignore_bought else self._kept(engine, computation)
+            kept = {} if ignore_bought else self._kept(engine, computation, self.terms(engine, period, as_of, known_at).discounts)
             ask = Ask(terms, in_steps, kept, self.settings.discount_table)
             return advise(engine, computation, ask, account, curves)
 
@@ -166,12 +167,12 @@ class Deciding(Publishing):
         discounted = [term for term, _ in self.settings.discount_table if term.after(0) <= _LONGEST.after(0)]
         return sorted({SHORTEST, *discounted}, key=lambda term: term.after(0))
 
-    def _kept(self, engine: Engine, computation: Computation) -> "dict[Place, Kept]":
+    def _kept(self, engine: Engine, computation: Computation, discounts: Settled) -> "dict[Place, Kept]":
         from metering.planning.advise import kept_of  # noqa: PLC0415 -- a bill must not wait for it
         from metering.reporting.costs import bought_in_period  # noqa: PLC0415 -- a bill must not wait for it
 
         rows = engine.rows("billing/known_accounts", computation.parameters)
-        bought = bought_in_period(engine, computation, self.settings.discount_table, None)
+        bought = bought_in_period(engine, computation, discounts, None)
         return kept_of(bought, {row["account"]: row["currency"] for row in rows}, computation.stop_s)
 
 

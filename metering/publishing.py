@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metering.billing.discounts import Settled
 from metering.billing.usage import Computation
 from metering.bookkeeping import Bookkeeping
 from metering.books.bills import bill_on_terms, compute
@@ -26,11 +27,12 @@ MOST_DRAWN = 24
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A period as the books have it, and computed in full: its bill, and the tables in the engine."""
+    """A period as the books have it, and computed in full: its bill, what its discounts are, and the tables in the engine."""
 
     engine: Engine
     computation: Computation
     bill: Bill
+    discounts: Settled
     account: str | None
 
 
@@ -57,7 +59,8 @@ class Publishing(Bookkeeping):
                 raise NoDataError(
                     f"there is no usage{who} in {period}: `metering report usage --period {period}` names what there is"
                 )
-            yield Month(engine, compute(engine, terms, progress, is_at_a_glance=is_at_a_glance, account=account), own, account)
+            computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance, account=account)
+            yield Month(engine, computation, own, terms.discounts, account)
 
     def write(self, path: str | Path, table: Table) -> None:
         """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before."""
@@ -243,11 +246,9 @@ class Publishing(Bookkeeping):
         return self._made("cost", month, by)
 
     def _made(self, name: str, month: Month, by: tuple[str, ...]) -> Table:
-        settings = self.settings
         return make_report(
-            name, month.engine, month.computation, by, month.account, locations=settings.locations,
-            discounts=settings.discount_table,
-        )  # fmt: skip
+            name, month.engine, month.computation, by, month.account, locations=self.settings.locations, discounts=month.discounts
+        )
 
 
 def _at(cost: Table, location: str | None) -> Table:

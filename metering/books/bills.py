@@ -7,6 +7,7 @@ were made by then (by number: those that saw no later ingest). So it gives the b
 from dataclasses import dataclass
 
 from metering.billing.bill import make_bill
+from metering.billing.discounts import Settled
 from metering.billing.findings import finding_order
 from metering.billing.usage import Computation, assert_observed, compute_usage
 from metering.books.closing import frozen_bill
@@ -26,7 +27,7 @@ class Terms:
     """What a question about a period is answered from: the clock, the facts and closings that count, and the settings.
 
     A period that lies within a closed one is seen as it was when that was closed, unless a clock is given; so the reports of a
-    closed period agree with its statements. `closing` is that closing.
+    closed period agree with its statements. `closing` is that closing, `today` has the settings of a period that is not closed.
     """
 
     period: Period
@@ -36,6 +37,17 @@ class Terms:
     settings: ClosingSettings
     books: Books
     closing: Closing | None
+    today: ClosingSettings
+
+    @property
+    def books_before(self) -> Books:
+        """The books as they stood when the period was closed, if it is."""
+        return self.books if self.closing is None else self.books.before(self.closing)
+
+    @property
+    def discounts(self) -> Settled:
+        """What the settings say of discounts; the closings that were made before discounts were kept say what is said today."""
+        return self.books_before.settled(self.settings.discounts, self.today.discounts)
 
 
 def terms_of(
@@ -58,8 +70,8 @@ def terms_of(
         books = books.until(known_seq, None) if is_number else books.until(None, instant_seconds(known_at))
     closing = books.around(period) if as_of_s is None else None
     if closing is None:
-        return Terms(period, as_of_s, now_s, known_seq, settings, books, None)
-    return Terms(period, closing.as_of_s, now_s, closing.known_seq, closing.said_settings, books, closing)
+        return Terms(period, as_of_s, now_s, known_seq, settings, books, None, settings)
+    return Terms(period, closing.as_of_s, now_s, closing.known_seq, closing.said_settings, books, closing, settings)
 
 
 def compute(

@@ -9,13 +9,17 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+from metering.billing.discounts import Settled
+from metering.billing.subscriptions import DISCOUNTS, Discounts
 from metering.engine.duckdb import Engine
 from metering.model.clock import Clock
 from metering.model.errors import StoreError
 from metering.model.period import Period, instant_text
+from metering.model.terms import parse_term
 from metering.seals import Seal
 
 # What the first closing names as the hash before it.
@@ -34,19 +38,23 @@ def sha256(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ClosingSettings:
-    """Every setting that can change what is frozen, and the tolerance that it was held against."""
+    """Every setting that can change what is frozen or what subscriptions cost, and the tolerance that it was held against.
+
+    `discounts` are `DISCOUNTS` itself where the settings name none, and None in closings that were made before they were kept.
+    """
 
     clock: Clock
     locations: frozenset[str]
     missing_tolerance: str
+    discounts: Discounts | None
 
     @property
     def text(self) -> str:
         """The settings as canonical JSON."""
         return canonical(
             {
-                "cycle": self.clock.cycle_s, "locations": sorted(self.locations), "max_hold": self.clock.max_hold_s,
-                "missing_tolerance": self.missing_tolerance,
+                "cycle": self.clock.cycle_s, "discounts": _written(self.discounts), "locations": sorted(self.locations),
+                "max_hold": self.clock.max_hold_s, "missing_tolerance": self.missing_tolerance,
             }
         )  # fmt: skip
 
@@ -54,7 +62,21 @@ class ClosingSettings:
     def read(cls, text: str) -> "ClosingSettings":
         """Read what `text` wrote."""
         said = json.loads(text)
-        return cls(Clock(int(said["cycle"]), int(said["max_hold"])), frozenset(said["locations"]), said["missing_tolerance"])
+        clock = Clock(int(said["cycle"]), int(said["max_hold"]))
+        discounts = _read(said["discounts"]) if "discounts" in said else None
+        return cls(clock, frozenset(said["locations"]), said["missing_tolerance"], discounts)
+
+
+def _written(discounts: Discounts | None) -> list[list[str]] | None:
+    """Write discounts by length as exact ratios; where the settings name none, nothing, for then the provider's count."""
+    if discounts is None or discounts is DISCOUNTS:
+        return None
+    return sorted([term.text, str(rate)] for term, rate in discounts)
+
+
+def _read(said: list[list[str]] | None) -> Discounts:
+    """Read what `_written` wrote."""
+    return DISCOUNTS if said is None else tuple((parse_term(length), Fraction(rate)) for length, rate in said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +115,7 @@ class Closing:
         """
         try:
             return ClosingSettings.read(self.settings)
-        except (ValueError, KeyError, TypeError):
+        except (ArithmeticError, AttributeError, ValueError, KeyError, TypeError):
             raise StoreError(f"the settings of closing {self.closing_seq} were changed; `metering verify` tells more") from None
 
     @property
@@ -210,6 +232,14 @@ class Books:
     def before(self, closing: Closing) -> "Books":
         """Give the books as they stood just before a closing."""
         return Books(tuple(other for other in self.closings if other.closing_seq < closing.closing_seq))
+
+    def settled(self, *otherwise: Discounts | None) -> Settled:
+        """Give what was settled of discounts by closings; beside them, the first of `otherwise` that is known counts."""
+        said = ((closing.period, closing.said_settings.discounts) for closing in self.closings)
+        return Settled(
+            next((discounts for discounts in otherwise if discounts is not None), DISCOUNTS),
+            tuple((period, discounts) for period, discounts in said if discounts is not None),
+        )
 
     def of(self, period: Period) -> Closing | None:
         """Give the closing of just this period."""

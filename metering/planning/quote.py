@@ -147,7 +147,7 @@ def _quote(
     currency: str | None,
     discounts: DiscountBook,
 ) -> Quote:
-    in_force = discounts.at(location, interval.start_s)
+    in_force = discounts.at(location, interval.start_s, interval.end_s)
     cost = subscription_cost(amount_bytes, interval.start_s, interval.nominal_seconds, price, in_force)
     return Quote(
         kind=kind,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metering.billing.discounts import DiscountBook
+from metering.billing.discounts import DiscountBook, Settled
 from metering.billing.money import Price
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import Discounts
@@ -54,7 +54,9 @@ def make_quotes(engine: Engine | None, request: QuoteRequest, now_s: int, discou
     term, end_s = _term(request.period), _instant(request.end, "--end")
     if request.times is not None and not 1 <= request.times <= MAX_TIMES:
         raise MisuseError(f"--times {request.times} is not between 1 and {MAX_TIMES}")
-    book = DiscountBook(discounts) if engine is None else DiscountBook.read(engine, discounts, last_ingest(engine))
+    # What is quoted comes after all that is closed.
+    settings = Settled(discounts)
+    book = DiscountBook(settings) if engine is None else DiscountBook.read(engine, settings, last_ingest(engine))
     if request.extend is None:
         order = Order(_amount(request.amount), request.location, _instant(request.start, "--start"), end_s, term)
         currency = request.currency or _currency_of(engine, request.account)

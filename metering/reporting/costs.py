@@ -10,10 +10,10 @@ from fractions import Fraction
 from typing import Any
 
 from metering.billing.bill import charge_lines
-from metering.billing.discounts import DiscountBook
+from metering.billing.discounts import DiscountBook, Settled
 from metering.billing.money import AMOUNT_PLACES, plain_decimal, round_ratio, total
 from metering.billing.rates import PriceBook
-from metering.billing.subscriptions import Discounts, amortised, subscription_cost
+from metering.billing.subscriptions import amortised, subscription_cost
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.tables import Column, Table, columns_of
@@ -36,7 +36,7 @@ class Bought:
     in_period: Decimal | None
 
 
-def bought_in_period(engine: Engine, computation: Computation, discounts: Discounts, account: str | None) -> list[Bought]:
+def bought_in_period(engine: Engine, computation: Computation, discounts: Settled, account: str | None) -> list[Bought]:
     """Give the subscriptions of a period with their costs.
 
     What a subscription says that it cost (`price`, in all and in its `currency`, as the provider lists it) counts; else it costs
@@ -58,7 +58,7 @@ def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, 
     elif currency is not None:
         price = prices.at(currency, row["location"], SUBSCRIPTION_LEVEL, row["start_s"])
         if price is not None:
-            in_force = discounts.at(row["location"], row["start_s"])
+            in_force = discounts.at(row["location"], row["start_s"], row["end_s"])
             priced = subscription_cost(int(row["amount"]), row["start_s"], row["nominal_seconds"], price, in_force)
             source, cost, rate = f"{price.text} per {price.unit}", priced.net, priced.discount_rate
     in_period = None

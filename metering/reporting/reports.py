@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Any
 
 from metering.billing.bill import make_bill
+from metering.billing.discounts import Settled
 from metering.billing.money import AMOUNT_PLACES, from_units, in_units, shown_amounts, spread, total
-from metering.billing.subscriptions import Discounts
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError
@@ -82,7 +82,7 @@ def make_report(
     account: str | None,
     *,
     locations: frozenset[str],
-    discounts: Discounts,
+    discounts: Settled,
 ) -> Table:
     """Make a report of a computed period.
 
@@ -93,7 +93,7 @@ def make_report(
         by: as `parse_by` gives it.
         account: only this account's rows; sums are then over this account alone.
         locations: the codes that are known.
-        discounts: of subscriptions, by length.
+        discounts: what the settings say of discounts.
     """
     if account is not None:
         _keep_account(engine, account)

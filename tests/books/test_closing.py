@@ -68,6 +68,7 @@ def test_what_a_closing_keeps(tmp_path):
     assert (closing.closed_by, closing.reason, closing.closed_at) == ("ann", "  the auditors asked ", "2026-12-01T00:00:00Z")
     assert json.loads(closing.settings) == {
         "cycle": 240, "max_hold": 900, "missing_tolerance": "0.25", "locations": ["CWL", "DUB", "FRA", "GVA", "LON", "ZRH"],
+        "discounts": None,
     }  # fmt: skip
     assert meter.close("2026-10-01").closing.previous_hash == closing.hash
 

@@ -1,24 +1,14 @@
 """What a longer subscription saves is what the provider said, where and when, unless the settings say it."""
 
-import json
 from decimal import Decimal
 
 import pytest
+from discount_answers import said
 from small_world import GIB, meter_of, polls, price, subscription
 
+from metering import Meter
+
 NOW = "2026-10-10T10:00:00Z"
-
-
-def said(tmp_path, name, read, endpoint, **values):
-    """Write an answer of the provider's about its discounts, as the collector spools it."""
-    objects = [{"period": period.replace("_", " "), "value": value} for period, value in values.items()]
-    line = {
-        "poll_time": read, "endpoint": endpoint, "account": "A", "resource": "discount", "location": endpoint, "account_name": "",
-        "response": {"meta": {"limit": 0, "offset": 0, "total_count": len(objects)}, "objects": objects},
-    }  # fmt: skip
-    path = tmp_path / f"{name}.answer.ndjson"
-    path.write_text(json.dumps(line) + "\n")
-    return path
 
 
 @pytest.fixture
@@ -80,6 +70,12 @@ def test_a_list_replaces_the_one_before_it_whole(meter, tmp_path):
     meter.ingest(said(tmp_path, "5", "2026-11-02T00:00:00Z", "ZRH", **{"3_months": "0.1"}))
     assert percent(meter, "ZRH", "2026-11-02T12:00:00Z") == 10
     assert percent(meter, "ZRH", "2026-11-02T12:00:00Z", "2 years") == 10
+
+
+def test_a_store_that_is_opened_by_its_name_has_the_providers_discounts_too(meter, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    with Meter.opened(meter.settings.store) as other:
+        assert percent(other, "ZRH", "2026-10-20T12:00:00Z") == 8
 
 
 def test_a_location_that_has_no_discounts_has_none(meter, tmp_path):

@@ -8,7 +8,6 @@ import pytest
 from focus_world import FIRST, SECOND, bring_late, example
 from small_world import GIB, meter_of, polls, subscription
 
-from metering.billing.subscriptions import DISCOUNTS
 from metering.model.errors import MeteringError
 from metering.model.issuer import IssuerNames
 from metering.model.period import SECONDS_PER_DAY
@@ -21,9 +20,7 @@ CENT = Decimal("0.01")
 def rows_of(meter, period):
     with meter._store.reading() as engine:
         terms = meter.terms(engine, period, None, None)
-        return focus_module.focus_export(
-            engine, meter._store, terms, DISCOUNTS, IssuerNames(), None, lambda *_: None
-        ).focus  # fmt: skip
+        return focus_module.focus_export(engine, meter._store, terms, IssuerNames(), None, lambda *_: None).focus
 
 
 @pytest.fixture(scope="module")

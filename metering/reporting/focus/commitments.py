@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
 
+from metering.billing.discounts import Settled
 from metering.billing.money import AMOUNT_PLACES, Price, in_units, round_ratio
 from metering.billing.rates import PriceBook, rate_book
-from metering.billing.subscriptions import Discounts
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY
@@ -108,7 +108,7 @@ class Committed:
     unknown: list[Bought]
 
 
-def committed(engine: Engine, computation: Computation, discounts: Discounts, account: str | None) -> Committed:
+def committed(engine: Engine, computation: Computation, discounts: Settled, account: str | None) -> Committed:
     """Take the subscriptions of a computed period apart; `usage_steps` must be whole."""
     bought = bought_in_period(engine, computation, discounts, account)
     prices = PriceBook(engine.rows("billing/known_prices", computation.parameters))

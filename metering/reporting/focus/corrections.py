@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
-from metering.billing.subscriptions import Discounts
+from metering.billing.discounts import DiscountBook, Settled
+from metering.billing.subscriptions import discount_rate
 from metering.billing.usage import Computation, compute_usage
-from metering.books.closings import Books, Closing
+from metering.books.bills import Terms
+from metering.books.closings import Closing
 from metering.books.history import History
 from metering.engine.duckdb import Engine
-from metering.model.period import Period
 from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, Figures, PartKey, committed
 
 
@@ -34,21 +37,46 @@ class Corrected:
         return {each.name for each in self.now.commitments if was.get(each.name) == each}
 
 
-def stale_histories(engine: Engine, books: Books, period: Period, computation: Computation) -> list[History]:
+def stale_histories(engine: Engine, terms: Terms, computation: Computation) -> list[History]:
     """Give the closed periods that lead to an open one and may have come to be others, that of the latest bill last.
 
-    Reads the tables of `computation`.
+    Reads the tables of `computation`, which is that of the open period.
     """
-    histories = [History(engine, books, closing) for closing in books.led_to(period)]
-    stale = [history for history in histories if history.is_stale_of_anybody(computation)]
+    books = terms.books_before
+    histories = [History(engine, books, closing) for closing in books.led_to(terms.period)]
+    stale = [
+        history
+        for history in histories
+        if history.is_stale_of_anybody(computation) or _is_discounted_otherwise(engine, history, terms, computation)
+    ]
     return sorted(stale, key=lambda history: history.last.closing_seq)
 
 
-def corrected(engine: Engine, history: History, computation: Computation, discounts: Discounts, account: str | None) -> Corrected:
+def corrected(engine: Engine, history: History, terms: Terms, computation: Computation, account: str | None) -> Corrected:
     """Compute a closed period's subscriptions as they were and as they are; afterwards the engine holds the tables of now."""
-    then = _closed(engine, history.closing, history.last.known_seq, history.last.as_of_s, discounts, account)
-    now = _closed(engine, history.closing, computation.known_seq, computation.as_of_s, discounts, account)
+    last, discounts = history.last, _discounts_then(history, terms)
+    then = _closed(engine, history.closing, last.known_seq, last.as_of_s, discounts, account)
+    now = _closed(engine, history.closing, computation.known_seq, computation.as_of_s, terms.discounts, account)
     return Corrected(history.closing, then, now)
+
+
+def _discounts_then(history: History, terms: Terms) -> Settled:
+    """Give what the settings said of discounts when a closed period was last billed."""
+    return terms.books.before(history.last).settled(history.last.said_settings.discounts, terms.discounts.otherwise)
+
+
+def _is_discounted_otherwise(engine: Engine, history: History, terms: Terms, computation: Computation) -> bool:
+    """Tell whether a subscription of a closed period, as it is known now, has another discount than it had when last billed."""
+    closing = history.closing
+    then = DiscountBook.read(engine, _discounts_then(history, terms), history.last.known_seq)
+    now = DiscountBook.read(engine, terms.discounts, computation.known_seq)
+    rows = engine.rows("reports/subscriptions_in_period", {"start_s": closing.start_s, "stop_s": closing.end_s})
+    return any(_rate(then, row) != _rate(now, row) for row in rows if row["price"] is None)
+
+
+def _rate(discounts: DiscountBook, row: dict[str, Any]) -> Fraction:
+    in_force = discounts.at(row["location"], row["start_s"], row["end_s"])
+    return discount_rate(row["start_s"], row["start_s"] + row["nominal_seconds"], in_force)
 
 
 def told_commitments(own: Committed, corrections: Iterable[Corrected]) -> dict[str, Commitment]:
@@ -61,7 +89,7 @@ def told_commitments(own: Committed, corrections: Iterable[Corrected]) -> dict[s
     return was | now | {commitment.name: commitment for commitment in own.commitments}
 
 
-def _closed(engine: Engine, closing: Closing, known_seq: int, as_of_s: int, discounts: Discounts, account: str | None) -> Committed:
+def _closed(engine: Engine, closing: Closing, known_seq: int, as_of_s: int, discounts: Settled, account: str | None) -> Committed:
     computation = compute_usage(
         engine, closing.period, as_of_s=max(as_of_s, closing.as_of_s), now_s=as_of_s, known_seq=known_seq,
         clock=closing.said_settings.clock,

@@ -12,7 +12,6 @@ from typing import Any
 
 from metering.billing.bill import usage_rows
 from metering.billing.money import AMOUNT_PLACES, round_ratio
-from metering.billing.subscriptions import Discounts
 from metering.billing.usage import assert_observed
 from metering.books.bills import Terms, against_sending, bill_on_terms, compute
 from metering.books.closings import Closing
@@ -47,24 +46,23 @@ class FocusExport:
 
 
 def focus_export(
-    engine: Engine, store: Store, terms: Terms, discounts: Discounts, names: IssuerNames, account: str | None, progress: Progress
+    engine: Engine, store: Store, terms: Terms, names: IssuerNames, account: str | None, progress: Progress
 ) -> FocusExport:
     """Make the rows of a period and what they are checked against."""
     computation = compute(engine, terms, progress)
     assert_observed(engine, computation)
-    own = committed(engine, computation, discounts, account)
+    own = committed(engine, computation, terms.discounts, account)
     usage = [row for row in usage_rows(engine) if account in (None, row.account)]
     covered_unknown = {(b.row["location"], b.row["id"]) for b in own.unknown}
     uncounted = [row for row in engine.rows("focus/covered_usage") if (row["location"], row["id"]) in covered_unknown]
     accounts = {row["account"]: row["name"] for row in engine.rows("billing/known_accounts", computation.parameters)}
     # Which closed periods came to be others is told by the tables of this computation, so before any other is made.
-    books = terms.books if terms.closing is None else terms.books.before(terms.closing)
-    stale = stale_histories(engine, books, terms.period, computation)
+    stale = stale_histories(engine, terms, computation)
     bill = bill_on_terms(engine, store, terms, progress, account)
     issuer = Issuer(terms.period, names.provider, names.invoice_issuer, _run_id(terms), accounts)
     rows = [part_row(issuer, key, figures) for key, figures in own.parts.items()]
     rows += _billed(issuer, terms, bill)
-    corrections = [corrected(engine, history, computation, discounts, account) for history in stale]
+    corrections = [corrected(engine, history, terms, computation, account) for history in stale]
     for each in corrections:
         rows += [part_row(issuer, key, figures, _closing_id(each.closing)) for key, figures in each.differences()]
     told = told_commitments(own, corrections)
