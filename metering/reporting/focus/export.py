@@ -12,16 +12,15 @@ from typing import Any
 
 from metering.billing.bill import usage_rows
 from metering.billing.money import AMOUNT_PLACES, round_ratio
-from metering.billing.usage import assert_observed
 from metering.books.bills import Terms, against_sending, bill_on_terms, compute
 from metering.books.closings import Closing
 from metering.durable import replaced
 from metering.engine.duckdb import Engine
-from metering.model.errors import MeteringError, MisuseError
+from metering.model.errors import MeteringError, MisuseError, NoDataError
 from metering.model.issuer import IssuerNames
 from metering.model.period import parse_period
 from metering.model.progress import Progress
-from metering.model.records import Bill, UsageRow
+from metering.model.records import Bill, BilledPeriod, UsageRow
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import counted
 from metering.reporting.files import csv_writer, spreadsheet_text, write_table
@@ -48,9 +47,12 @@ class FocusExport:
 def focus_export(
     engine: Engine, store: Store, terms: Terms, names: IssuerNames, account: str | None, progress: Progress
 ) -> FocusExport:
-    """Make the rows of a period and what they are checked against."""
+    """Make the rows of a period and what they are checked against.
+
+    Raises:
+        NoDataError: nothing was observed in the period, nothing is billed in it, and no subscription of a closed one is corrected.
+    """
     computation = compute(engine, terms, progress)
-    assert_observed(engine, computation)
     own = committed(engine, computation, terms.discounts, account)
     usage = [row for row in usage_rows(engine) if account in (None, row.account)]
     covered_unknown = {(b.row["location"], b.row["id"]) for b in own.unknown}
@@ -58,13 +60,13 @@ def focus_export(
     accounts = {row["account"]: row["name"] for row in engine.rows("billing/known_accounts", computation.parameters)}
     # Which closed periods came to be others is told by the tables of this computation, so before any other is made.
     stale = stale_histories(engine, terms, computation)
-    bill = bill_on_terms(engine, store, terms, progress, account)
+    corrections = [corrected(engine, history, terms, computation, account) for history in stale]
+    corrected_rows = [(each.closing, *part) for each in corrections for part in each.differences()]
+    bill = _bill(engine, store, terms, progress, account, is_needed=not corrected_rows)
     issuer = Issuer(terms.period, names.provider, names.invoice_issuer, _run_id(terms), accounts)
     rows = [part_row(issuer, key, figures) for key, figures in own.parts.items()]
     rows += _billed(issuer, terms, bill)
-    corrections = [corrected(engine, history, terms, computation, account) for history in stale]
-    for each in corrections:
-        rows += [part_row(issuer, key, figures, _closing_id(each.closing)) for key, figures in each.differences()]
+    rows += [part_row(issuer, key, figures, _closing_id(closing)) for closing, key, figures in corrected_rows]
     told = told_commitments(own, corrections)
     truth = Truth(
         period=terms.period, stop_s=computation.stop_s, statements=_asked(bill), covered=_covered(usage, uncounted),
@@ -108,6 +110,17 @@ def focus_format(path: Path) -> str:
     if form not in ("csv", "parquet"):
         raise MisuseError(f"{path}: FOCUS is written as .parquet or .csv")
     return form
+
+
+def _bill(engine: Engine, store: Store, terms: Terms, progress: Progress, account: str | None, *, is_needed: bool) -> Bill:
+    """Give the bill of a period, or one account's part of it; one without anything where there is none and it can be done without."""
+    try:
+        return bill_on_terms(engine, store, terms, progress, account)
+    except NoDataError:
+        if is_needed:
+            raise
+    period = BilledPeriod(start=terms.period.start_s, end=terms.period.end_s, as_of=terms.now_s)
+    return Bill(period=period, usage=[], lines=[], episodes=[], statements=[], findings=[])
 
 
 def _billed(issuer: Issuer, terms: Terms, bill: Bill) -> Iterator[Row]:
