@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from metering.billing.months import last_full_month
 from metering.billing.usage import is_silent
-from metering.bookkeeping import read_instant, unknown_account
+from metering.bookkeeping import read_instant
 from metering.books.bills import against_sending, bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
-from metering.model.errors import InputError, MisuseError
+from metering.model.errors import InputError, MisuseError, unknown_account
 from metering.model.period import parse_period
 from metering.model.progress import Progress, silent
 from metering.model.records import Bill, Finding

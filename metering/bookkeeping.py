@@ -13,7 +13,7 @@ from metering.books.closings import Closing, read_closings
 from metering.books.verification import Verification, verify
 from metering.config import Settings
 from metering.engine.duckdb import Engine
-from metering.model.errors import MisuseError, NoDataError
+from metering.model.errors import MisuseError, unknown_account
 from metering.model.period import instant_seconds, parse_period
 from metering.model.progress import Progress, silent
 from metering.model.records import called
@@ -137,11 +137,6 @@ class Bookkeeping:
             if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
                 raise unknown_account(account, period)
             yield engine, computation
-
-
-def unknown_account(account: str, period: str) -> NoDataError:
-    """Tell that an account has nothing in a period, and where to see who has."""
-    return NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
 
 
 def read_instant(text: str, option: str) -> int:

@@ -33,5 +33,10 @@ class NoDataError(MeteringError):
     """A question about a time of which the facts know nothing."""
 
 
+def unknown_account(account: str, period: str) -> NoDataError:
+    """Tell that an account has nothing in a period, and where to see who has."""
+    return NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
+
+
 class MisuseError(MeteringError):
     """A call whose words are wrong: a period that is none, a column that does not exist (exit code 2)."""

@@ -180,6 +180,35 @@ def test_overlapping_subscriptions_are_used_in_the_order_in_which_they_start(tmp
     assert used == {("ZRH/2", "2026-10-01"): 4, ("ZRH/1", "2026-10-01"): 1, ("ZRH/1", "2026-10-02"): 4}
 
 
+def test_names_with_a_slash_are_told_apart(tmp_path):
+    """`GVA` with `a/b`, `GVA/a` with `b`; what is used is of account and location, also where something bought is called so."""
+    bounds = "2026-10-01T00:00:00Z", "2026-10-03T00:00:00Z"
+    named = [("a/b", "GVA"), ("b", "GVA/a"), ("50%", "GVA"), ("A", "A")]
+    meter = meter_of(
+        tmp_path,
+        samples=[row for place in ("GVA", "GVA/a", "A") for row in polls("2026-10-01", "2026-10-02", {"s": GIB}, endpoint=place)],
+        subscriptions=[subscription(name, 5 * GIB, *bounds, location=location) for name, location in named],
+    )
+    rows = exported(meter, "2026-10-01", tmp_path)
+    bought = {row["CommitmentDiscountId"] for row in rows if row["ChargeCategory"] == "Purchase"}
+    assert bought == {"GVA/a%2Fb", "GVA%2Fa/b", "GVA/50%25", "A/A"}
+    used = {row["ResourceId"] for row in rows if row["CommitmentDiscountStatus"] == "Used"}
+    assert used == {"A/GVA", "A/GVA%2Fa", "A/A"}
+
+
+def test_an_account_that_has_nothing_is_refused_and_nothing_is_written(tmp_path):
+    meter = example(tmp_path)
+    with pytest.raises(NoDataError, match="account 'nobody' has no usage: `metering report usage --period"):
+        exported(meter, FIRST, tmp_path, account="nobody")
+    assert not list(tmp_path.glob("focus*"))
+    assert {row["BillingAccountId"] for row in exported(meter, FIRST, tmp_path, account="A")} == {"A"}
+
+
+def test_an_account_that_is_polled_and_owes_nothing_has_an_empty_file(tmp_path):
+    meter = meter_of(tmp_path, samples=polls("2026-10-01", "2026-10-02", {}))
+    assert exported(meter, "2026-10-01", tmp_path, account="A") == []
+
+
 @pytest.mark.parametrize("name", ["focus.ndjson", "focus.xlsx", "focus.txt", "focus"])
 def test_a_file_of_another_kind_is_refused_before_anything_is_computed(tmp_path, name):
     with pytest.raises(MisuseError, match=r"\.parquet or \.csv"):

@@ -151,7 +151,9 @@ PLANTED = {
         f, "unused", ConsumedQuantity=Decimal(1), ConsumedUnit="GiB-Days"
     ),
     "ConsumedQuantity is the byte-seconds in GiB-days": lambda f: changed(f, "burst", ConsumedQuantity=more()),
-    "an unused row's resource is the subscription, a used one's is not": lambda f: changed(f, "unused", ResourceId="A/ZRH"),
+    "an unused row's resource is the subscription, a used one's is account and location": lambda f: changed(
+        f, "unused", ResourceId="A/ZRH"
+    ),
     "what a subscription covers bills nothing": lambda f: changed(f, "used", BilledCost=more()),
     "a purchase that covers usage has no effective cost": lambda f: changed(f, "purchase", EffectiveCost=more()),
     "a purchase bills its contracted cost": lambda f: changed(f, "purchase", BilledCost=more()),

@@ -14,6 +14,7 @@ from typing import Any
 from metering.billing.money import AMOUNT_PLACES
 from metering.model.period import Period, instant_text
 from metering.reporting.focus.columns import COLUMNS
+from metering.reporting.focus.commitments import joined
 from metering.reporting.focus.rows import GIB_DAY_BYTE_SECONDS, GIB_DAYS, Row
 from metering.reporting.focus.sums import SET_CHECKS
 from metering.reporting.focus.truth import Focus, Truth, is_burst, is_part, is_quantity, metered
@@ -69,6 +70,12 @@ def _is_alike_in_pricing_currency(row: Row) -> bool:
     return all(
         row[f"PricingCurrency{name}"] == row[name] for name in ("ContractedUnitPrice", "EffectiveCost", "ListUnitPrice")
     ) and bool(row["PricingCurrency"] == row["BillingCurrency"])
+
+
+def _resource_of(row: Row) -> Any:
+    """Give what a part of a subscription is of: what went unused of the subscription itself."""
+    is_unused = row["CommitmentDiscountStatus"] == "Unused"
+    return row["CommitmentDiscountId"] if is_unused else joined(row["BillingAccountId"], row["RegionId"])
 
 
 def _decimals_are_exact(row: Row, _truth: Truth) -> bool:
@@ -169,8 +176,8 @@ ROW_CHECKS: dict[str, RowCheck] = {
         row["ConsumedQuantity"] is None
         or (row["ConsumedUnit"] == GIB_DAYS and is_quantity(row["ConsumedQuantity"], metered(row), GIB_DAY_BYTE_SECONDS))
     ),
-    "an unused row's resource is the subscription, a used one's is not": lambda row, _: (
-        not is_part(row) or (row["ResourceId"] == row["CommitmentDiscountId"]) == (row["CommitmentDiscountStatus"] == "Unused")
+    "an unused row's resource is the subscription, a used one's is account and location": lambda row, _: (
+        not is_part(row) or row["ResourceId"] == _resource_of(row)
     ),
     "what a subscription covers bills nothing": lambda row, _: not is_part(row) or row["BilledCost"] == 0,
     "a purchase that covers usage has no effective cost": lambda r, _: r["ChargeCategory"] != "Purchase" or r["EffectiveCost"] == 0,

@@ -66,7 +66,12 @@ class Commitment:
     @property
     def name(self) -> str:
         """What names it among all: an id may stand once a location."""
-        return f"{self.location}/{self.id}"
+        return joined(self.location, self.id)
+
+
+def joined(*names: str) -> str:
+    """Join names by slashes so that no others give the same; a slash within one is written as a URL has it."""
+    return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from metering.books.bills import Terms, against_sending, bill_on_terms, compute
 from metering.books.closings import Closing
 from metering.durable import replaced
 from metering.engine.duckdb import Engine
-from metering.model.errors import MeteringError, MisuseError, NoDataError
+from metering.model.errors import MeteringError, MisuseError, NoDataError, unknown_account
 from metering.model.issuer import IssuerNames
 from metering.model.period import parse_period
 from metering.model.progress import Progress
@@ -50,7 +50,8 @@ def focus_export(
     """Make the rows of a period and what they are checked against.
 
     Raises:
-        NoDataError: nothing was observed in the period, nothing is billed in it, and no subscription of a closed one is corrected.
+        NoDataError: nothing was observed in the period, nothing is billed in it, and no subscription of a closed one is corrected;
+            or the account has nothing of all this.
     """
     computation = compute(engine, terms, progress)
     own = committed(engine, computation, terms.discounts, account)
@@ -67,6 +68,8 @@ def focus_export(
     rows = [part_row(issuer, key, figures) for key, figures in own.parts.items()]
     rows += _billed(issuer, terms, bill)
     rows += [part_row(issuer, key, figures, _closing_id(closing)) for closing, key, figures in corrected_rows]
+    if account is not None and not rows and not bill.usage:
+        raise unknown_account(account, terms.period.text)
     told = told_commitments(own, corrections)
     truth = Truth(
         period=terms.period, stop_s=computation.stop_s, statements=_asked(bill), covered=_covered(usage, uncounted),

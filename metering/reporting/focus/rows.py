@@ -17,7 +17,7 @@ from metering.model.period import SECONDS_PER_DAY, Period, parse_period
 from metering.model.records import ChargeLine, Statement
 from metering.model.units import GIB_BYTES
 from metering.reporting.focus.columns import COLUMNS
-from metering.reporting.focus.commitments import Commitment, Figures, PartKey, UnitPrice
+from metering.reporting.focus.commitments import Commitment, Figures, PartKey, UnitPrice, joined
 
 Row = dict[str, Any]
 GIB_DAY_BYTE_SECONDS = GIB_BYTES * SECONDS_PER_DAY
@@ -54,7 +54,7 @@ class Issuer:
 def part_row(issuer: Issuer, key: PartKey, figures: Figures, corrects: str | None = None) -> Row:
     """Write a part of a subscription; `corrects` names the run in which another figure of it stood."""
     commitment = key.commitment
-    place = f"{commitment.account}/{commitment.location}"
+    place = joined(commitment.account, commitment.location)
     kinds = {
         "purchase": ("Purchase", "Standard", None, commitment.name, "Backup subscription"),
         "used": ("Usage", "Committed", "Used", place, "Backup covered by subscription"),
@@ -89,7 +89,7 @@ def line_row(issuer: Issuer, line: ChargeLine, corrects: str | None = None) -> R
         "ChargeDescription": f"Burst of backup in {line.location} at level {line.level}",
         "ChargePeriodStart": max(line.date, within.start_s), "ChargePeriodEnd": min(line.date + SECONDS_PER_DAY, within.end_s),
         "ConsumedQuantity": _quantity(line.burst_byte_seconds, GIB_DAY_BYTE_SECONDS), "ConsumedUnit": GIB_DAYS,
-        "ResourceId": f"{line.account}/{line.location}", "ResourceName": f"Backup in {line.location}",
+        "ResourceId": joined(line.account, line.location), "ResourceName": f"Backup in {line.location}",
         "ResourceType": "Backup storage", "x_ChargeId": line.charge_id,
     }  # fmt: skip
     figures = Figures(line.burst_byte_seconds, line.burst_byte_seconds, billed, billed)
