@@ -29,7 +29,7 @@ TABLES_OF = {
 class Cause:
     """Facts of one kind that came late: whom they touch, how many they are, the first of them, and the ingests that brought them.
 
-    An account or currency that is None, and a location that is empty, stand for every one.
+    An account, currency or level that is None, and a location that is empty, stand for every one.
     """
 
     kind: str
@@ -40,12 +40,14 @@ class Cause:
     first: str
     first_ingest_seq: int
     last_ingest_seq: int
+    level: int | None = None
 
-    def touches(self, account: str, locations: Collection[str], currency: str | None) -> bool:
-        """Tell whether it can be a reason why an account's lines in some locations and currency changed."""
+    def touches(self, account: str, locations: Collection[str], levels: Collection[int], currency: str | None) -> bool:
+        """Tell whether it can be a reason why an account's lines in some locations, at some levels and in a currency changed."""
         return (
             self.account in (None, account)
             and (self.location == "" or self.location in locations)
+            and (self.level is None or self.level in levels)
             and (self.currency is None or self.currency == currency)
         )
 
@@ -123,6 +125,8 @@ def _prices(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
         Cause(
             "prices" if row["kind"] == "price" else "burst_levels", None, row["location"], row["currency"] or None, 1,
             f"level {row['level']} from {instant_text(row['effective_from_s'])}", row["ingest_seq"], row["ingest_seq"],
+            # A level that came into force moves charges to it from any other.
+            row["level"] if row["kind"] == "price" else None,
         )
         for row in engine.rows("books/late_prices", parameters)
     ]  # fmt: skip

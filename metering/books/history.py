@@ -109,8 +109,8 @@ class History:
                 parked = parked or [Cause("parked_statements", account, "", None, 1, closing.period.text, seq, seq)]
             else:
                 reflected, parked = closing.known_seq, []
-        locations = {line.location for line in lines}
-        causes = [cause for cause in self._late(reflected, computation) if cause.touches(account, locations, currency)]
+        locations, levels = {line.location for line in lines}, {line.level for line in lines}
+        causes = [cause for cause in self._late(reflected, computation) if cause.touches(account, locations, levels, currency)]
         return parked + (causes or self._far_polls(account, reflected, computation) if not parked else causes)
 
     def _far_polls(self, account: str, since_seq: int, computation: Computation) -> list[Cause]:

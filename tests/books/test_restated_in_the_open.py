@@ -274,6 +274,18 @@ def test_a_cause_that_was_billed_already_is_not_told_again(tmp_path):
         meter.close(day)
 
 
+def test_a_price_of_a_level_that_nothing_is_charged_at_is_no_cause(tmp_path):
+    """Prices of subscriptions and of a level that is not in force come with the one that changes the charge, and alone."""
+    meter, _ = closed_day(tmp_path)
+    others = [price("0.11", level=0), price("0.90", level=2)]
+    more_facts(meter, tmp_path, "fix", supersede=True, prices=[*others, price("0.60")])
+    (finding,) = [finding for finding in meter.bill("2026-10-02").findings if finding.check == "restated"]
+    assert [(cause["cause"], cause["first"]) for cause in finding.causes] == [("prices", "level 1 from 2020-01-01T00:00:00Z")]
+    meter.close("2026-10-02")
+    more_facts(meter, tmp_path, "more", supersede=True, prices=[price("0.12", level=0), price("0.91", level=2)])
+    assert amounts(meter.bill("2026-10-03")) == []
+
+
 def test_a_late_poll_of_one_account_is_no_cause_for_another(tmp_path):
     half = polls("2026-10-01", "2026-10-01T12:00:00Z", {"t": GIB}, account="B") + polls("2026-10-02", "2026-10-03", {}, account="B")
     accounts = [{"account": name, "currency": "CHF", "name": name} for name in "AB"]
