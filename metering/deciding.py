@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from metering.billing.discounts import Settled
+from metering.billing.discounts import DiscountBook, Settled
 from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
-from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period
+from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, parse_period
 from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
 from metering.planning.quote_request import bytes_asked
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from metering.planning.advise import Advised, Kept, Place
     from metering.planning.outlook import Forecast
 
-# Lengths up to this are advised unless others are named: a history of months says little about years.
-_LONGEST = Term(1, "year")
 # Nobody looks further ahead, or back.
 _MOST_DAYS = 1_500
 # Points of a curve in a picture.
@@ -84,7 +82,7 @@ class Deciding(Publishing):
 
         Args:
             period: the history; the longer, the better. Takes account, as_of, known_at and progress as `bill` does.
-            lengths: which lengths; unless given a month, and those with a discount up to a year.
+            lengths: which lengths; unless given a month, and those up to a year that have a discount in the location.
             step: amounts are multiples of this many bytes, such as `100GiB`.
             ignore_bought: advise as if nothing were bought already.
             account: only this account.
@@ -95,10 +93,12 @@ class Deciding(Publishing):
         """
         from metering.planning.advise import Ask, advise  # noqa: PLC0415 -- a bill must not wait for it
 
-        terms, in_steps = self._lengths(lengths), bytes_asked(step, "--step", "is no step")
+        terms, in_steps = _lengths(lengths, parse_period(period)), bytes_asked(step, "--step", "is no step")
         with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
             kept = {} if ignore_bought else self._kept(engine, computation, self.terms(engine, period, as_of, known_at).discounts)
-            ask = Ask(terms, in_steps, kept, self.settings.discount_table)
+            # What is bought now comes after all that is closed.
+            discounts = DiscountBook.read(engine, Settled(self.settings.discount_table), computation.known_seq)
+            ask = Ask(terms, in_steps, kept, discounts)
             return advise(engine, computation, ask, account, curves)
 
     def advice_page(self, path: str | Path, period: str, **options: Any) -> int:
@@ -155,25 +155,24 @@ class Deciding(Publishing):
         with self.computed(Period(start_s, end_s).text, account=account, progress=progress, **asked_at) as (engine, computation):
             return look_ahead(engine, computation, days, account)
 
-    def _lengths(self, lengths: Sequence[str]) -> list[Term]:
-        from metering.planning.advise import SHORTEST  # noqa: PLC0415 -- a bill must not wait for it
-
-        try:
-            named = [parse_term(length) for length in lengths]
-        except ValueError as error:
-            raise MisuseError(f"--length {error}") from None
-        if named:
-            return named
-        discounted = [term for term, _ in self.settings.discount_table if term.after(0) <= _LONGEST.after(0)]
-        return sorted({SHORTEST, *discounted}, key=lambda term: term.after(0))
-
     def _kept(self, engine: Engine, computation: Computation, discounts: Settled) -> "dict[Place, Kept]":
         from metering.planning.advise import kept_of  # noqa: PLC0415 -- a bill must not wait for it
-        from metering.reporting.costs import bought_in_period  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.costs import bought_at  # noqa: PLC0415 -- a bill must not wait for it
 
         rows = engine.rows("billing/known_accounts", computation.parameters)
-        bought = bought_in_period(engine, computation, discounts, None)
-        return kept_of(bought, {row["account"]: row["currency"] for row in rows}, computation.stop_s)
+        bought = bought_at(engine, computation, discounts, computation.stop_s)
+        return kept_of(bought, {row["account"]: row["currency"] for row in rows})
+
+
+def _lengths(lengths: Sequence[str], history: Period) -> list[Term]:
+    terms = []
+    for length in lengths:
+        try:
+            terms.append(parse_term(length))
+            terms[-1].after(history.end_s)
+        except ValueError as error:
+            raise MisuseError(f"--length {length!r} {error}") from None
+    return terms
 
 
 def _midnight(instant_s: int) -> int:

@@ -1,11 +1,13 @@
 """Which subscription would have cost least over a history: for each account and location, by length, with the risk of growth.
 
-What is in force when the history ends stays, and counts over all of it as if it had always been there; the question is what to add.
+What is in force at the instant at which the history ends stays, and counts over all of it as if it had always been there; the
+question is what to add. What ends then is not taken to be renewed.
 Costs are a month's, of 30 days as in the price, over the time that was observed. Burst costs what it cost in the history, a
 subscription what it would cost now. The risk is the cost of the same purchase if all sizes change as the history's days suggest, by
 half of the subscription's length: the middle of it. Nothing is bought and nothing is written.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from metering.billing.discounts import DiscountBook
 from metering.billing.money import AMOUNT_PLACES, Price, plain_decimal, round_ratio
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import Discounts, discount_rate
@@ -28,7 +31,9 @@ from metering.planning.growth import Day, Growth, growth_of
 from metering.planning.least_cost import BurstCost, stepped
 
 SUBSCRIPTION_LEVEL = 0
-SHORTEST = Term(1, "month")
+_SHORTEST = Term(1, "month")
+# Lengths up to this are advised unless others are named: a history of months says little about years.
+_LONGEST = Term(1, "year")
 Place = tuple[str, str]
 
 
@@ -90,12 +95,12 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked: which lengths, in which steps of bytes, and what is kept by account and location."""
+    """What is asked: which lengths (none: those of the location), in which steps of bytes, what is kept, and what lengths save."""
 
     lengths: Sequence[Term]
     step: int
     kept: Mapping[Place, Kept]
-    discounts: Discounts
+    discounts: DiscountBook
 
 
 @dataclass(slots=True)
@@ -128,8 +133,9 @@ def advise(engine: Engine, computation: Computation, ask: Ask, account: str | No
     found = Advised()
     for unit in _units(engine, computation, ask, account, found.unadvised):
         rows, prices = [], {}
-        for term in ask.lengths:
-            rate = discount_rate(computation.stop_s, term.after(computation.stop_s), ask.discounts)
+        discounts = ask.discounts.at(unit.place[1], computation.stop_s, computation.stop_s + 1)
+        for term in ask.lengths or _lengths(discounts):
+            rate = discount_rate(computation.stop_s, term.after(computation.stop_s), discounts)
             prices[term.text] = unit.price.per_byte_second * (1 - rate)
             rows.append(_advice(unit, term, rate, ask.step, computation.stop_s))
         best = min(rows, key=lambda row: row[0])[1]
@@ -137,6 +143,15 @@ def advise(engine: Engine, computation: Computation, ask: Ask, account: str | No
         if most_points:
             found.curves.append(_curve(unit, best, prices[best.length], most_points))
     return found
+
+
+def _lengths(discounts: Discounts) -> list[Term]:
+    """Give the lengths that are worth advising: a month, and those with a discount up to a year, from short to long."""
+    lengths = {_SHORTEST}
+    for term, _ in discounts:
+        with contextlib.suppress(ValueError):  # it leaves the calendar: no subscription is that long
+            lengths |= {term} if term.after(0) <= _LONGEST.after(0) else set()
+    return sorted(lengths, key=lambda term: term.after(0))
 
 
 def _units(engine: Engine, computation: Computation, ask: Ask, account: str | None, unadvised: list[Unadvised]) -> Iterator[_Unit]:
@@ -221,18 +236,17 @@ def _curve(unit: _Unit, best: Advice, price: Fraction, most: int) -> Curve:
     return Curve(unit.place[0], unit.place[1], unit.currency, best.amount_bytes, points)
 
 
-def kept_of(bought: Sequence[Any], currencies: Mapping[str, str], stop_s: int) -> dict[Place, Kept]:
-    """Give what is in force when a history ends, of its subscriptions with their costs."""
+def kept_of(bought: Sequence[Any], currencies: Mapping[str, str]) -> dict[Place, Kept]:
+    """Sum up by account and location what is in force when a history ends, given as subscriptions with their costs."""
     found: dict[Place, Kept] = {}
     for each in bought:
         row = each.row
-        if row["start_s"] < stop_s < row["end_s"]:
-            place = row["account"], row["location"]
-            before = found.get(place, Kept())
-            is_known = each.cost is not None and each.currency == currencies.get(row["account"])
-            cost = Fraction(each.cost) / (row["end_s"] - row["start_s"]) if is_known else None
-            both = None if cost is None or before.cost_per_second is None else before.cost_per_second + cost
-            found[place] = Kept(before.amount_bytes + int(row["amount"]), both)
+        place = row["account"], row["location"]
+        before = found.get(place, Kept())
+        is_known = each.cost is not None and each.currency == currencies.get(row["account"])
+        cost = Fraction(each.cost) / (row["end_s"] - row["start_s"]) if is_known else None
+        both = None if cost is None or before.cost_per_second is None else before.cost_per_second + cost
+        found[place] = Kept(before.amount_bytes + int(row["amount"]), both)
     return found
 
 

@@ -4,7 +4,7 @@ Each subscription's part of a period is exact, and rounded once to 20 decimals a
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -16,6 +16,7 @@ from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import amortised, subscription_cost
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
+from metering.model.period import Period
 from metering.model.tables import Column, Table, columns_of
 
 SUBSCRIPTION_LEVEL = 0
@@ -48,6 +49,12 @@ def bought_in_period(engine: Engine, computation: Computation, discounts: Settle
     book = DiscountBook.read(engine, discounts, computation.known_seq)
     rows = engine.rows("reports/subscriptions_in_period", parameters)
     return [_bought(row, currencies, prices, book) for row in rows if account in (None, row["account"])]
+
+
+def bought_at(engine: Engine, computation: Computation, discounts: Settled, instant_s: int) -> list[Bought]:
+    """Give the subscriptions that are in force at an instant, with their costs: one that begins then is, one that ends is not."""
+    second = replace(computation, period=Period(instant_s, instant_s + 1), stop_s=instant_s + 1)
+    return bought_in_period(engine, second, discounts, None)
 
 
 def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, discounts: DiscountBook) -> Bought:

@@ -74,6 +74,31 @@ def test_what_is_bought_and_lasts_stays_and_what_runs_out_does_not(tmp_path):
     assert best(meter, lengths=["1 month"], ignore_bought=True).amount_bytes == 10 * GIB
 
 
+def test_what_takes_over_when_the_history_ends_is_bought_already(tmp_path):
+    """What was subscribed in September goes on by another subscription, of less than a year, so at 10 % off."""
+    bought = [
+        subscription("september", 10 * GIB, "2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z"),
+        subscription("after it", 10 * GIB, "2026-10-01T00:00:00Z", "2027-09-27T00:00:00Z"),
+        subscription("later", GIB, "2026-10-01T00:00:01Z", "2027-09-27T00:00:00Z"),
+    ]
+    meter = month_of(tmp_path, [(10 * GIB, 30)], subscriptions=bought)
+    row = best(meter, lengths=["1 month"])
+    assert (row.bought_already_bytes, row.amount_bytes) == (10 * GIB, 0)
+    # 10 GiB at 0.10 a month, less 10 %
+    assert row.month_cost == row.month_cost_now == Decimal("0.90")
+    assert best(meter, lengths=["1 month"], as_of="2026-09-30T00:00:00Z").bought_already_bytes == 10 * GIB
+
+
+def test_one_that_ends_with_the_history_is_not_taken_to_be_renewed(tmp_path):
+    """Its renewal is a purchase to come, which another length may undercut; one that was renewed is known by what follows it."""
+    ends = subscription("1", 10 * GIB, "2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z", auto_renew="true")
+    row = best(month_of(tmp_path / "ends", [(10 * GIB, 30)], subscriptions=[ends]), lengths=["1 month"])
+    assert (row.bought_already_bytes, row.amount_bytes) == (0, 10 * GIB)
+    renewed = subscription("2", 10 * GIB, "2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z", auto_renew="true")
+    row = best(month_of(tmp_path / "renewed", [(10 * GIB, 30)], subscriptions=[ends, renewed]), lengths=["1 month"])
+    assert (row.bought_already_bytes, row.amount_bytes) == (10 * GIB, 0)
+
+
 def test_amounts_come_in_steps_where_these_are_asked_for(tmp_path):
     meter = month_of(tmp_path, [(10 * GIB + 1, 30)])
     assert best(meter, lengths=["1 month"]).amount_bytes == 10 * GIB + 1
@@ -127,9 +152,9 @@ def test_a_purchase_as_advised_costs_in_the_history_what_was_said(tmp_path):
     assert row.month_cost == burst + Decimal(cost["cost_in_period"])
 
 
-@pytest.mark.parametrize("asked", [{"step": "0"}, {"step": "much"}, {"lengths": ["long"]}])
+@pytest.mark.parametrize("asked", [{"step": "0"}, {"step": "much"}, {"lengths": ["long"]}, {"lengths": ["9000 years"]}])
 def test_a_question_that_makes_no_sense_is_refused(tmp_path, asked):
-    with pytest.raises(MisuseError):
+    with pytest.raises(MisuseError, match=r"^--(step|length) '(0|much|long|9000 years)' (is no|leaves the calendar)"):
         month_of(tmp_path, [(GIB, 1)]).advise("2026-09-01", **asked)
 
 

@@ -106,6 +106,53 @@ def test_an_old_list_that_comes_again_says_nothing_of_a_length_that_came_later(m
     assert meter.ingest(tmp_path / "1.answer.ndjson").ingest_seq is None
 
 
+@pytest.fixture
+def stored(tmp_path, facts):
+    """10 GiB in three locations on 19 to 21 October, of which ZRH and FRA have told their discounts."""
+    sizes = [("ZRH", "s"), ("FRA", "t"), ("GVA", "u")]
+    facts["samples"] = [
+        row for location, name in sizes for row in polls("2026-10-19", "2026-10-22", {name: 10 * GIB}, endpoint=location, step=600)
+    ]
+    facts["prices"].append(price("0.30"))
+    del facts["subscriptions"]
+    meter = meter_of(tmp_path, settings={"cycle": 600}, **facts)
+    meter.ingest(said(tmp_path, "1", "2026-10-05T00:00:00Z", "ZRH", **{"1_year": "0.2", "2_years": "0.9"}))
+    meter.ingest(said(tmp_path, "2", "2026-10-21T00:00:00Z", "ZRH", **{"2_months": "0.08", "1_year": "0.5", "2_years": "0.9"}))
+    meter.ingest(said(tmp_path, "3", "2026-10-05T00:00:00Z", "FRA", **{"6_months": "0.4"}))
+    return meter
+
+
+def advised(meter, period, location, **asked):
+    rows = [row for row in meter.advise(period, **asked).advice if row.location == location]
+    return {row.length: row.discount_percent for row in rows}
+
+
+def test_advice_has_the_lengths_and_discounts_of_the_location_when_the_history_ends(stored):
+    assert advised(stored, "2026-10-19", "ZRH") == {"1 month": "0", "1 year": "20"}
+    assert advised(stored, "2026-10-21", "ZRH") == {"1 month": "0", "2 months": "8", "1 year": "50"}
+    assert advised(stored, "2026-10-21", "FRA") == {"1 month": "0", "6 months": "40"}
+    assert advised(stored, "2026-10-21", "GVA") == {"1 month": "0", "3 months": "3", "6 months": "10", "1 year": "25"}
+    (best,) = (row for row in stored.advise("2026-10-21").advice if row.is_best and row.location == "ZRH")
+    # 10 GiB at 0.10 a month, less 50 %
+    assert (best.length, best.amount_bytes, best.month_cost) == ("1 year", 10 * GIB, Decimal("0.5"))
+
+
+def test_lengths_that_are_named_are_advised_with_what_each_location_takes_off(stored):
+    asked = {"lengths": ["3 months", "2 years"]}
+    assert advised(stored, "2026-10-21", "ZRH", **asked) == {"3 months": "8", "2 years": "90"}
+    assert advised(stored, "2026-10-21", "FRA", **asked) == {"3 months": "0", "2 years": "40"}
+
+
+def test_advice_as_of_an_ingest_knows_no_list_that_came_later(stored):
+    assert advised(stored, "2026-10-21", "ZRH", known_at=1) == advised(stored, "2026-10-21", "GVA")
+
+
+def test_advice_takes_the_discounts_that_the_settings_name_and_leaves_out_a_length_beyond_the_calendar(stored):
+    discounts = {"1 year": Decimal("0.1"), "9000 years": Decimal("0.5")}
+    with type(stored)(stored.settings.model_copy(update={"discounts": discounts})) as other:
+        assert advised(other, "2026-10-21", "ZRH") == {"1 month": "0", "1 year": "10"}
+
+
 def said_in(meter):
     with meter._store.reading() as engine:
         return sorted(tuple(row.values()) for row in engine.rows("billing/known_discounts", {"known_seq": 10**9}))
