@@ -9,7 +9,7 @@ from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
-from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, parse_period
+from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, month_start, parse_period
 from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
 from metering.planning.quote_request import bytes_asked
@@ -125,7 +125,7 @@ class Deciding(Publishing):
 
         Args:
             days: how far ahead, from the last whole day that was polled.
-            history_days: how many days before it are learnt from, at most.
+            history_days: how many days before it are learnt from, at most; what the month cost so far is of all of it.
             account: only this account.
             as_of: the clock: polls at or after it are not used.
             known_at: use only facts ingested by then.
@@ -145,7 +145,8 @@ class Deciding(Publishing):
         if as_of is not None:
             last_s = min(last_s, read_instant(as_of, "--as-of") - 1)
         end_s = _midnight(last_s + self.settings.max_hold)
-        start_s = max(_midnight(first_s), end_s - history_days * SECONDS_PER_DAY)
+        learnt_s = end_s - history_days * SECONDS_PER_DAY
+        start_s = max(_midnight(first_s), min(learnt_s, month_start(end_s)))
         if start_s >= end_s:
             raise NoDataError("there is no whole day to learn from before that")
         # A month is looked ahead at least.
@@ -153,7 +154,7 @@ class Deciding(Publishing):
             raise NoDataError("polls reach to where the calendar ends: give an earlier clock, --as-of, or forecast fewer --days")
         asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
         with self.computed(Period(start_s, end_s).text, account=account, progress=progress, **asked_at) as (engine, computation):
-            return look_ahead(engine, computation, days, account)
+            return look_ahead(engine, computation, days, account, learnt_s)
 
     def _kept(self, engine: Engine, computation: Computation, discounts: Settled) -> "dict[Place, Kept]":
         from metering.planning.advise import kept_of  # noqa: PLC0415 -- a bill must not wait for it

@@ -95,8 +95,11 @@ class _Held:
         ]
 
 
-def look_ahead(engine: Engine, computation: Computation, ahead_days: int, account: str | None) -> Forecast:
-    """Forecast each account and location of a computed history, from its end on; `usage_steps` must be whole."""
+def look_ahead(engine: Engine, computation: Computation, ahead_days: int, account: str | None, learnt_s: int) -> Forecast:
+    """Forecast each account and location of a computed history, from its end on; `usage_steps` must be whole.
+
+    Sizes are learnt from the days since `learnt_s`; what the month cost so far is taken from all of its days that are computed.
+    """
     found, parameters = Forecast(), computation.parameters
     start_s = computation.period.end_s
     subscriptions = [row for row in engine.rows("billing/known_subscriptions", parameters) if account in (None, row["account"])]
@@ -106,7 +109,7 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
     for place, days in occupied_days(engine).items():
         if account not in (None, place[0]):
             continue
-        sizes = daily_sizes(days)
+        sizes = daily_sizes([day for day in days if day.date_s >= learnt_s])
         if len(sizes) < LEAST_DAYS or days[-1].date_s + SECONDS_PER_DAY < start_s:
             found.unforecast.append(place)
             continue

@@ -50,6 +50,17 @@ def test_what_burst_in_the_month_so_far_counts(tmp_path):
     assert (outlook.month, outlook.burst_cost_so_far, outlook.burst_cost_month) == ("2026-10", Decimal("1.6"), Decimal(2))
 
 
+def test_the_whole_month_so_far_counts_however_short_the_history_is_that_is_learnt_from(tmp_path):
+    """From 12 October on 100 GiB for 4 days and 10 for 12: a forecast from the last 12 is of 10, the cost is of all 16."""
+    sizes = [100 * GIB] * 4 + [10 * GIB] * 16
+    found = month_of(tmp_path, sizes).forecast(history_days=12, as_of="2026-10-28T00:00:00Z")
+    (outlook,) = found.outlooks
+    assert (outlook.burst_cost_so_far, outlook.burst_cost_month) == (Decimal("5.2"), Decimal("5.6"))
+    assert {day.expected_bytes for day in found.days} == {10 * GIB}
+    few = month_of(tmp_path / "few", sizes).forecast(history_days=9, as_of="2026-10-28T00:00:00Z")
+    assert (few.outlooks, few.unforecast) == ([], [("A", "ZRH")])
+
+
 def test_what_grows_is_expected_to_go_on_and_burst_to_begin_when_it_passes_what_is_subscribed(tmp_path):
     sizes = [(100 + 10 * day) * GIB for day in range(40)]
     bought = [subscription("1", 600 * GIB, "2026-09-01T00:00:00Z", "2027-09-01T00:00:00Z")]
