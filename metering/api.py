@@ -22,7 +22,7 @@ from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
-from metering.reporting.reports import BY, make_report, needs_steps, parse_by, statement
+from metering.reporting.reports import BY, OF_BOUGHT, make_report, needs_steps, parse_by, statement
 from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ class Meter(Deciding):
             return statement(self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress))
         with self.computed(
             period, as_of=as_of, known_at=known_at, account=account, progress=progress,
-            is_at_a_glance=not needs_steps(name, parsed_by),
+            is_at_a_glance=not needs_steps(name, parsed_by), is_of_bought=name in OF_BOUGHT,
         ) as (engine, computation):  # fmt: skip
             discounts = self.terms(engine, period, as_of, known_at).discounts
             return make_report(

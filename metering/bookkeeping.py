@@ -117,14 +117,16 @@ class Bookkeeping:
         account: str | None = None,
         with_others: bool = False,
         is_at_a_glance: bool = False,
+        is_of_bought: bool = False,
         progress: Progress = silent,
     ) -> Iterator[tuple[Engine, Computation]]:
         """Open the store with a period computed in it, all of it or one account's, the others with it or not: what reports read.
 
-        At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs.
+        At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs. What is also of bought
+        subscriptions has an account that has one in the period, and no usage.
 
         Raises:
-            NoDataError: nothing was observed in the period, or the account has no usage in it.
+            NoDataError: nothing was observed in the period, or the account has nothing in it.
         """
         with self._store.reading() as engine:
             terms = self.terms(engine, period, as_of, known_at)
@@ -134,9 +136,16 @@ class Bookkeeping:
                 # Whether it is the account's silence or everybody's is told by everybody.
                 computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
             assert_observed(engine, computation)
-            if account is not None and not engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
-                raise unknown_account(account, period)
+            if account is not None and not _has_anything(engine, computation, account, is_of_bought=is_of_bought):
+                raise unknown_account(account, period, is_of_bought=is_of_bought)
             yield engine, computation
+
+
+def _has_anything(engine: Engine, computation: Computation, account: str, *, is_of_bought: bool) -> bool:
+    if engine.sql("select 1 from units where account = $account limit 1", {"account": account}):
+        return True
+    rows = engine.rows("reports/subscriptions_in_period", computation.parameters) if is_of_bought else []
+    return any(row["account"] == account for row in rows)
 
 
 def read_instant(text: str, option: str) -> int:

@@ -33,9 +33,10 @@ class NoDataError(MeteringError):
     """A question about a time of which the facts know nothing."""
 
 
-def unknown_account(account: str, period: str) -> NoDataError:
+def unknown_account(account: str, period: str, *, is_of_bought: bool = False) -> NoDataError:
     """Tell that an account has nothing in a period, and where to see who has."""
-    return NoDataError(f"account {account!r} has no usage: `metering report usage --period {period}` names those that have")
+    nothing, report = ("neither usage nor a subscription", "cost") if is_of_bought else ("no usage", "usage")
+    return NoDataError(f"account {account!r} has {nothing}: `metering report {report} --period {period}` names those that have")
 
 
 class MisuseError(MeteringError):

@@ -40,6 +40,8 @@ BY: dict[str, tuple[str, ...]] = {
     "coverage": ("account", "location", "day", "hour", "interval"),
     "statement": ("line",),
 }
+# What tells of subscriptions, whether or not anything is occupied.
+OF_BOUGHT = ("subscriptions", "cost")
 DEFAULT_BY: dict[str, By] = {
     "usage": ("account", "location"),
     "burst": ("episode",),

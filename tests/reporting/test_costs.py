@@ -5,6 +5,8 @@ from decimal import Decimal
 import pytest
 from small_world import GIB, meter_of, polls, price, subscription
 
+from metering.model.errors import NoDataError
+
 
 def documents(meter, name, period="2026-10", **options):
     return meter.report_table(name, period, **options).documents()
@@ -108,3 +110,25 @@ def test_only_what_an_account_bought_and_burst_is_in_its_report(meter):
     assert [row["cost_in_period"] for row in documents(meter, "subscriptions", by="account,location")] == [
         "0.00333333333333333333", "0.30023333333333333333", "7.00000000000000000000",
     ]  # fmt: skip
+
+
+def test_one_who_has_a_subscription_and_no_usage_is_reported_alone_as_among_all(tmp_path):
+    """B has 2 GiB for 30 days and is not polled; its 15 days in October cost 0.10 of them all, at 0.10 a month."""
+    meter = meter_of(
+        tmp_path, samples=polls("2026-10-01", "2026-10-01T01:00:00Z", {"s": GIB}), prices=[price("0.10", level=0), price("0.30")],
+        accounts=[{"account": name, "currency": "CHF"} for name in "AB"],
+        subscriptions=[subscription("b", 2 * GIB, "2026-10-17T00:00:00Z", "2026-11-16T00:00:00Z", account="B")],
+    )  # fmt: skip
+    for name, options in (("subscriptions", {}), ("subscriptions", {"by": "location"}), ("cost", {})):
+        own = documents(meter, name, account="B", **options)
+        shown = "subscription_cost" if name == "cost" else "cost_in_period"
+        assert [row[shown] for row in own] == ["0.10000000000000000000"]
+        assert options or own == [row for row in documents(meter, name) if row["account"] == "B"]
+        with pytest.raises(NoDataError, match="'C' has neither usage nor a subscription: `metering report cost --period 2026-10`"):
+            meter.report_table(name, "2026-10", account="C", **options)
+        with pytest.raises(NoDataError, match="'B' has neither usage nor a subscription"):
+            meter.report_table(name, "2026-10-01..2026-10-17", account="B", **options)
+        with pytest.raises(NoDataError, match="nothing was observed in 2026-11"):
+            meter.report_table(name, "2026-11", account="B", **options)
+    with pytest.raises(NoDataError, match="'B' has no usage"):
+        meter.report_table("usage", "2026-10", account="B")
