@@ -34,6 +34,7 @@ class Month:
     bill: Bill
     discounts: Settled
     account: str | None
+    is_closed: bool
 
 
 class Publishing(Bookkeeping):
@@ -60,7 +61,7 @@ class Publishing(Bookkeeping):
                     f"there is no usage{who} in {period}: `metering report usage --period {period}` names what there is"
                 )
             computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance, account=account)
-            yield Month(engine, computation, own, terms.discounts, account)
+            yield Month(engine, computation, own, terms.discounts, account, terms.frozen is not None)
 
     def write(self, path: str | Path, table: Table) -> None:
         """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before."""
@@ -221,7 +222,7 @@ class Publishing(Bookkeeping):
         with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
             by_location = self._costs(month, ("location",))
             cost = by_location if account else self._costs(month, ("account", "location"))
-            text = month_page(Shown(month.engine, month.computation, month.bill, cost, by_location, account))
+            text = month_page(Shown(month.engine, month.computation, month.bill, cost, by_location, account, month.is_closed))
         write_text(text, Path(path))
 
     def _picture(

@@ -49,6 +49,11 @@ class Terms:
         """What the settings say of discounts; the closings that were made before discounts were kept say what is said today."""
         return self.books_before.settled(self.settings.discounts, self.today.discounts)
 
+    @property
+    def frozen(self) -> Closing | None:
+        """The closing of this very period, not of one around it: its bill is frozen."""
+        return self.closing if self.closing is not None and self.closing.period == self.period else None
+
 
 def terms_of(
     engine: Engine, period: Period, *, as_of_s: int | None, known_at: str | None, now_s: int, settings: ClosingSettings
@@ -90,10 +95,7 @@ def bill_on_terms(engine: Engine, store: Store, terms: Terms, progress: Progress
     Raises:
         NoDataError: the period has no data, and no closed one is restated in it.
     """
-    if terms.closing is not None and terms.closing.period == terms.period:
-        bill = frozen_bill(engine, terms.closing)
-    else:
-        bill = _computed(engine, terms, progress)
+    bill = _computed(engine, terms, progress) if terms.frozen is None else frozen_bill(engine, terms.frozen)
     own = bill if account is None else bill.of_account(account)
     doubts = doubts_of(engine, store, terms)
     return own.model_copy(update={"findings": sorted([*own.findings, *doubts], key=finding_order)}) if doubts else own
@@ -133,7 +135,7 @@ def _beside(terms: Terms) -> list[Finding]:
 
     Sent, it would bill what is billed already; but whoever gives a clock for what is closed wants it computed anew, to compare.
     """
-    if terms.closing is not None and terms.closing.period == terms.period:
+    if terms.frozen is not None:
         return []
     is_anew = terms.closing is None and terms.books.around(terms.period) is not None
     return [

@@ -43,9 +43,9 @@ def audit(engine: Engine, store: Store, terms: Terms, computation: Computation, 
 
 def _given(engine: Engine, terms: Terms, computation: Computation, own: Bill) -> Bill:
     """Give the bill of the period as a customer gets it."""
-    if terms.closing is not None and terms.closing.period == terms.period:
+    if terms.frozen is not None:
         try:
-            return frozen_bill(engine, terms.closing)
+            return frozen_bill(engine, terms.frozen)
         except StoreError:
             # It was changed so that it is none any more, which verifying tells.
             return own

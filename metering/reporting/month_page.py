@@ -48,7 +48,7 @@ _CONTENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a page is made of, beside the tables of the computation in the engine: the bill, its costs, whose page it is."""
+    """What a page is made of, beside the tables of the computation in the engine: the bill, its costs, whose it is, its state."""
 
     engine: Engine
     computation: Computation
@@ -56,6 +56,7 @@ class Shown:
     cost: Table
     cost_by_location: Table
     account: str | None
+    is_closed: bool
 
 
 def month_page(shown: Shown) -> str:
@@ -79,7 +80,7 @@ def month_page(shown: Shown) -> str:
         .render(
             title=f"Backup, {period.text}",
             who=names.get(shown.account, shown.account) if shown.account else None,
-            subtitle=_subtitle(bill, shown.account),
+            subtitle=_subtitle(shown),
             is_own=is_own,
             hatches=Markup(draw.hatches(draw.ON_PAGE)),  # noqa: S704 -- our own patterns
             cards=_cards(bill, is_own=is_own),
@@ -107,11 +108,11 @@ def _drawn(spec: draw.Spec) -> Markup:
     return Markup(draw.svg(spec))  # noqa: S704 -- drawn from data; the drawing library escapes what is text in it
 
 
-def _subtitle(bill: Bill, account: str | None) -> str:
-    states = {row.state for row in bill.statements}
-    state = "closed" if states == {"closed"} else "draft: it may still change"
-    whose = f"account {account} · " if account else ""
-    start, end, as_of = (instant_text(at) for at in (bill.period.start, bill.period.end, bill.period.as_of))
+def _subtitle(shown: Shown) -> str:
+    state = "closed" if shown.is_closed else "draft: it may still change"
+    whose = f"account {shown.account} · " if shown.account else ""
+    period = shown.bill.period
+    start, end, as_of = (instant_text(at) for at in (period.start, period.end, period.as_of))
     return f"{whose}from {start} until {end} · as of {as_of} · {state}"
 
 

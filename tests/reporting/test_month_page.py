@@ -163,6 +163,27 @@ def test_a_customer_sees_his_own_and_no_one_elses(october, tmp_path):
     assert "not observed, and not billed" in shown
 
 
+def test_what_is_closed_is_no_draft_also_where_a_statement_was_parked_at_closing(tmp_path):
+    """E has no price, so its statement is parked; both are frozen."""
+    samples = [row for name in "AE" for row in polls(DAY, "2026-10-04", {name: GIB}, account=name, step=600)]
+    accounts = [{"account": "A", "currency": "CHF"}, {"account": "E", "currency": "EUR"}]
+    with meter_of(tmp_path, samples=samples, accounts=accounts, settings={"cycle": 600}) as meter:
+        assert states_told(meter, tmp_path) == ["draft: it may still change"] * 3
+        meter.close(DAY, reason="E is not priced yet")
+        assert [row.state for row in meter.bill(DAY).statements] == ["closed", "parked"]
+        assert states_told(meter, tmp_path) == ["closed"] * 3
+        assert states_told(meter, tmp_path, as_of="2026-10-04T00:00:00Z") == ["draft: it may still change"] * 3
+
+
+def states_told(meter, folder, **options):
+    """Give what the page of a day says that it is: of all, of A and of E."""
+    told = []
+    for account in (None, "A", "E"):
+        meter.page(folder / "page.html", period=DAY, account=account, **options)
+        told.append(re.search("as of [^·<]* · ([^<]*)<", (folder / "page.html").read_text(encoding="utf-8"))[1])
+    return told
+
+
 def test_a_page_of_many_is_bounded_and_says_what_it_leaves_out(tmp_path):
     accounts = [{"account": f"a{i:04}", "currency": "CHF", "name": f"No {i}"} for i in range(MOST_DRAWN + 30)]
     samples = [

@@ -139,8 +139,8 @@ def _billed(issuer: Issuer, terms: Terms, bill: Bill) -> Iterator[Row]:
 
 def _run_id(terms: Terms) -> str:
     """Name the run that writes the rows: the closing, or what a draft was computed from."""
-    if terms.closing is not None and terms.closing.period == terms.period:
-        return _closing_id(terms.closing)
+    if terms.frozen is not None:
+        return _closing_id(terms.frozen)
     return f"draft-{terms.period.text}-{terms.known_seq}"
 
 
