@@ -253,6 +253,15 @@ class Books:
         """Give the closings that have time in common with a period."""
         return [closing for closing in self.closings if closing.start_s < period.end_s and period.start_s < closing.end_s]
 
+    def open_parts(self, period: Period) -> list[Period]:
+        """Give the parts of a period that are not closed, in order of time."""
+        parts, start_s = [], period.start_s
+        for closing in sorted(self.overlapping(period), key=lambda closing: closing.start_s):
+            if start_s < closing.start_s:
+                parts.append(Period(start_s, closing.start_s))
+            start_s = max(start_s, closing.end_s)
+        return [*parts, Period(start_s, period.end_s)] if start_s < period.end_s else parts
+
     def led_to(self, period: Period) -> list[Closing]:
         """Give the closings whose next open period this one is: closed without a gap up to its start, the latest first.
 

@@ -56,14 +56,19 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
     Raises:
         NoDataError: the period has no such line.
     """
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
-    lines = charge_lines(engine, computation.rates, accounts)
-    line = next((line for line in lines if line.charge_id == charge_id), None)
+    line = find_line(engine, computation, charge_id)
     if line is None:
         raise NoDataError(
             f"there is no charge {charge_id} in {computation.period.text}: `metering report statement --period P` lists the charges"
         )
     return explain_line(engine, computation, line)
+
+
+def find_line(engine: Engine, computation: Computation, charge_id: str) -> ChargeLine | None:
+    """Give the line of a computed period that a charge id names, None where it has none."""
+    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    lines = charge_lines(engine, computation.rates, accounts)
+    return next((line for line in lines if line.charge_id == charge_id), None)
 
 
 def explain_line(

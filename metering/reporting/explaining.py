@@ -1,5 +1,6 @@
 """Which charge is asked about: frozen in a closed statement, on the bill of an open period, or an adjustment that it carries."""
 
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from metering.model.errors import MisuseError, NoDataError
 from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import Period, parse_period
 from metering.model.progress import Progress
-from metering.reporting.explain import explain_charge, explain_line
+from metering.reporting.explain import explain_charge, explain_line, find_line
 from metering.reporting.explain_adjustment import explain_adjustment, told_closing
 
 TermsOf = Callable[[Period], Terms]
@@ -34,7 +35,7 @@ def explain(
         progress: called with each stage, how many are done and how many there are.
 
     Raises:
-        MisuseError: it is no charge id, or several closed periods have it.
+        MisuseError: it is no charge id, or several periods have it.
         NoDataError: no bill has it.
     """
     if not _CHARGE_ID.fullmatch(charge_id):
@@ -46,6 +47,8 @@ def explain(
     if not is_by_clock and (frozen := _frozen(engine, books, charge_id, asked, date)):
         if frozen.line.kind == "adjustment":
             return _frozen_adjustment(engine, books, frozen, date)
+        if asked is None:
+            _assert_closed_alone(engine, frozen, date, books, terms_of, progress)
         return _frozen_line(engine, frozen, date, terms_of, progress)
     is_as_closed = terms.closing is not None and billed == _common(terms.closing.period, date)
     if billed and not is_as_closed:
@@ -75,6 +78,23 @@ def _frozen(engine: Engine, books: Books, charge_id: str, asked: Period | None, 
         names = " and ".join(charge.closing.period.text for charge in found)
         raise MisuseError(f"charge {charge_id} stands in {names}, which are closed: name one with --period")
     return found[0] if found else None
+
+
+def _assert_closed_alone(
+    engine: Engine, frozen: FrozenCharge, date: Period, books: Books, terms_of: TermsOf, progress: Progress
+) -> None:
+    """Refuse to choose between a frozen line and those of its name that the open parts of its date have."""
+    charge_id, others = frozen.line.charge_id, []
+    for part in books.open_parts(date):
+        with contextlib.suppress(NoDataError):  # it has not begun
+            if find_line(engine, compute(engine, terms_of(part), progress, is_at_a_glance=True), charge_id):
+                others.append(part.text)
+    if others:
+        closed, are = frozen.closing.period.text, "is" if len(others) == 1 else "are"
+        raise MisuseError(
+            f"charge {charge_id} stands in {closed}, which is closed, and in {' and '.join(others)}, which {are} not: "
+            "name one with --period"
+        )
 
 
 def _frozen_line(engine: Engine, frozen: FrozenCharge, date: Period, terms_of: TermsOf, progress: Progress) -> Explanation:

@@ -179,6 +179,29 @@ def test_a_date_that_two_closed_periods_share_needs_its_period(tmp_path):
         assert (explained.line, explained.closing.period, explained.recomputed.agrees) == (line, half, True)
 
 
+def test_a_date_of_which_a_part_is_open_needs_its_period_if_the_open_part_has_the_line_too(tmp_path):
+    meter = day_meter(tmp_path)
+    before, closed, after = (
+        "2026-10-01T00:00:00Z..2026-10-01T06:00:00Z", "2026-10-01T06:00:00Z..2026-10-01T12:00:00Z",
+        "2026-10-01T12:00:00Z..2026-10-02T00:00:00Z",
+    )  # fmt: skip
+    (line,) = meter.close(closed).bill.lines
+    words = rf"stands in {closed}, which is closed, and in {before} and {after}, which are not: name one with --period"
+    with pytest.raises(MisuseError, match=words):
+        meter.explain(line.charge_id)
+    assert meter.explain(line.charge_id, period=closed).line == line
+    for part in (before, after):
+        (own,) = meter.bill(part).lines
+        explained = meter.explain(line.charge_id, period=part)
+        assert (explained.line, explained.closing, explained.recomputed.agrees) == (own, None, True)
+    # Of what bursts in the closed part alone there is but one line of that name.
+    more_facts(meter, tmp_path, "none", supersede=True, samples=polls(DAY, "2026-10-01T06:00:00Z", {}))
+    with pytest.raises(MisuseError, match=rf"and in {after}, which is not: name one with --period"):
+        meter.explain(line.charge_id)
+    more_facts(meter, tmp_path, "rest", supersede=True, samples=polls("2026-10-01T12:00:00Z", NEXT, {}))
+    assert meter.explain(line.charge_id).line == line
+
+
 def tampered(meter, old: str, new: str, closing: int = 1):
     with meter._store.writing() as engine:
         changed = engine.sql(
