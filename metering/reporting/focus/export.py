@@ -116,7 +116,7 @@ def focus_format(path: Path) -> str:
 
 
 def _bill(engine: Engine, store: Store, terms: Terms, progress: Progress, account: str | None, *, is_needed: bool) -> Bill:
-    """Give the bill of a period, or one account's part of it; one without anything where there is none and it can be done without."""
+    """Give the bill of a period, or one account's part; one without anything where there is none and it can be done without."""
     try:
         return bill_on_terms(engine, store, terms, progress, account)
     except NoDataError:
