@@ -242,8 +242,9 @@ class Books:
             versions = self.facts[table][key]
             known = versions[-1][0] if versions else None
             declared = known[:-1] if known and table == "subscriptions" else known
+            told = {version[:-1] if table == "subscriptions" else version for version, _ in versions}
             if len(set(contents)) > 1 or (declared not in (None, contents[0]) and not supersede):
-                taken.facts["conflicting"] += len(contents)
+                taken.facts["duplicate" if set(contents) <= told else "conflicting"] += len(contents)
             elif declared == contents[0]:
                 taken.facts["duplicate"] += len(contents)
             else:

@@ -80,9 +80,9 @@ def compare_facts(
             else:
                 versions.setdefault(tuple(fact[name] for name in model.key), []).append(_Row(file.shown, line, fact))
         file.assert_unchanged()
-    in_force = _in_force(engine, table, model)
+    known = _known(engine, table, model)
     for key, rows in sorted(versions.items()):
-        _decide(outcome, table, rows, in_force.get(key), supersede=supersede)
+        _decide(outcome, table, rows, known.get(key, []), supersede=supersede)
     outcome.rejections.sort(key=lambda rejection: (rejection.file, rejection.line))
     return outcome
 
@@ -101,13 +101,18 @@ class _Row:
         return [(value in (None, ""), len(str(value)), str(value)) for value in self.fact.values()]
 
 
-def _decide(outcome: FactOutcome, table: str, rows: list[_Row], known: dict[str, Any] | None, *, supersede: bool) -> None:
-    """Decide about the rows of one key, of which `known` is in force."""
-    model = MODELS[table]
+def _decide(outcome: FactOutcome, table: str, rows: list[_Row], versions: list[dict[str, Any]], *, supersede: bool) -> None:
+    """Decide about the rows of one key, of which these versions are known; the last is in force."""
+    model, known = MODELS[table], versions[-1] if versions else None
     deciding = [name for name in model.content if name not in model.informational]
     besides = list(model.informational)
     contents = {model.meaning(row.fact, deciding) for row in rows}
     is_known = known is not None and model.meaning(known, deciding) in contents
+    # What was replaced on purpose is settled: it comes again wherever files of a directory are taken in again.
+    is_settled = contents <= {model.meaning(version, deciding) for version in versions}
+    if is_settled and (len(contents) > 1 or not (is_known or supersede)):
+        outcome.rows.duplicate += len(rows)
+        return
     if len(contents) > 1 or (known is not None and not is_known and not supersede):
         outcome.rows.conflicting += len(rows)
         reason = AMONG_THEMSELVES if len(contents) > 1 else FIRST_STAYS
@@ -141,14 +146,19 @@ def write_facts(engine: Engine, table: str, rows: list[dict[str, Any]], ingest_s
     engine.drop("new_facts")
 
 
-def _in_force(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[Any, ...], dict[str, Any]]:
+def _known(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """Give what is known by key: what files declared, and what is in force, be it what the provider said, as the last."""
     names = list(dict.fromkeys((*model.key, *model.content, *model.informational)))
     rows = engine.sql(
-        f"select {', '.join(map(quoted_name, names))} from {quoted_name(table)} qualify row_number() over "
-        f"(partition by {', '.join(map(quoted_name, model.key))} order by ingest_seq desc) = 1"
+        f"select {', '.join(map(quoted_name, names))} from (select *, lead(ingest_seq) over "
+        f"(partition by {', '.join(map(quoted_name, model.key))} order by ingest_seq) as next_seq from {quoted_name(table)}) as v "
+        "where read_s is null or next_seq is null order by ingest_seq"
     )
     # DuckDB gives decimal(38, 0) as Decimal, which equals and hashes like the int.
-    return {tuple(row[: len(model.key)]): dict(zip(names, row, strict=True)) for row in rows}
+    known: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        known.setdefault(tuple(row[: len(model.key)]), []).append(dict(zip(names, row, strict=True)))
+    return known
 
 
 def validated(

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from small_world import GIB, meter_of, polls, write
+from small_world import GIB, meter_of, polls, price, write
 
 from metering.ingest.samples import Outcome
 
@@ -98,3 +98,22 @@ def test_captures_of_the_mistake_and_of_its_correction_add_nothing_and_a_third_i
     meter.ingest(files["right"], supersede=True)
     assert meter.ingest(files["both"]).polls == Outcome(duplicate=1)
     assert meter.ingest(files["all"]).polls == Outcome(conflicting=1)
+
+
+def taken(meter, folder, prices, **options):
+    rows = meter.ingest(write(folder, prices=prices), **options).tables["prices"]
+    return rows.accepted, rows.duplicate, rows.conflicting
+
+
+def test_a_price_that_was_superseded_adds_nothing_when_it_comes_again(tmp_path):
+    meter = meter_of(tmp_path, samples=polls("2026-10-01T00:00:00Z", "2026-10-01T01:00:00Z", {"s": GIB}), prices=[price("1")])
+    assert taken(meter, tmp_path / "2 on purpose", [price("2")], supersede=True) == (1, 0, 0)
+    assert taken(meter, tmp_path / "1 again", [price("1")]) == (0, 1, 0)
+    assert taken(meter, tmp_path / "both", [price("1"), price("2")]) == (0, 2, 0)
+    assert taken(meter, tmp_path / "both on purpose", [price("1"), price("2")], supersede=True) == (0, 2, 0)
+    bill = meter.bill(PERIOD)
+    assert [line.price for line in bill.lines] == ["2"]
+    assert [finding.check for finding in bill.findings] == []
+    assert taken(meter, tmp_path / "another", [price("1"), price("3")]) == (0, 0, 2)
+    assert taken(meter, tmp_path / "back", [price("1")], supersede=True) == (1, 0, 0)
+    assert [line.price for line in meter.bill(PERIOD).lines] == ["1"]
