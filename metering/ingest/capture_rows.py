@@ -18,6 +18,9 @@ _CAPTURE_PATHS = (
 _OBJECT_PATHS = (
     "uuid", "location", "allocated_size", "drive.uuid", "drive_meta.src_uuid", "status", "name", "owner.uuid", "drive_meta.size",
 )  # fmt: skip
+# Where something is read, a key may stand once only: of two, DuckDB gives one.
+_CAPTURE_PARTS = ("$", "$.response", "$.response.meta")
+_OBJECT_PARTS = ("$", "$.owner", "$.drive", "$.drive_meta")
 _HEAD_COLUMNS = ("poll_time", "endpoint", "account")
 # Captures of this size are taken apart once and kept; larger ones, which memory might not hold, once for polls and again for
 # objects.
@@ -39,6 +42,15 @@ def _picks(document: str, paths: tuple[str, ...]) -> str:
     return f"json_extract({document}, [{', '.join(quoted('$.' + path) for path in paths)}])"
 
 
+def _keys(document: str, parts: tuple[str, ...]) -> str:
+    return f"json_keys({document}, [{', '.join(map(quoted, parts))}])"
+
+
+def _key_twice(parts: tuple[str, ...]) -> str:
+    """Give the SQL that tells whether a key stands twice in one of the `parts` of a document whose `keys` were taken."""
+    return " or ".join(f"len(keys[{i}]) <> len(list_distinct(keys[{i}]))" for i in range(1, len(parts) + 1))
+
+
 def _numbered_lines(plains: dict[int, Path], limits: ReadingLimits) -> str:
     # No line is longer than its file; a buffer for the longest that may be costs more than to read a collector's cycle.
     longest = min(limits.listing_bytes, max(limits.line_bytes, *(plain.stat().st_size for plain in plains.values())))
@@ -58,10 +70,10 @@ def _capture_lines(plains: dict[int, Path], limits: ReadingLimits) -> str:
 
     Where a line is no JSON object, an empty one stands in, so that all SQL holds.
     """
+    document = "case when kind = 'OBJECT' then line else '{}' end"
     parted = (
-        "(select file_number, row_number, line, kind, case when kind = 'OBJECT' then json_keys(line) end as keys, "
-        + _picks("case when kind = 'OBJECT' then line else '{}' end", _CAPTURE_PATHS)
-        + f" as said from {_numbered_lines(plains, limits)})"
+        f"(select file_number, row_number, line, kind, {_keys(document, _CAPTURE_PARTS)} as keys, "
+        f"{_picks(document, _CAPTURE_PATHS)} as said from {_numbered_lines(plains, limits)})"
     )
     at = {path.rpartition(".")[2]: f"said[{i}]" for i, path in enumerate(_CAPTURE_PATHS, start=1)}
     limit, offset, total = (f"try_cast({json_text(at[name])} as bigint)" for name in ("limit", "offset", "total_count"))
@@ -69,12 +81,14 @@ def _capture_lines(plains: dict[int, Path], limits: ReadingLimits) -> str:
     wrong = " ".join(f"when {_no_text(at[name])} then '{name}.no_text'" for name in _HEAD_COLUMNS)
     problem = (
         "case when kind is null then 'line.json' when kind <> 'OBJECT' then 'line.object' "
-        f"when len(keys) <> len(list_distinct(keys)) then 'line.key_twice' {wrong} "
+        f"when {_key_twice(_CAPTURE_PARTS)} then 'line.key_twice' {wrong} "
         f"when coalesce({json_text(at['endpoint'])}, '') = '' then 'endpoint.missing' "
         f"when json_type({at['objects']}) is distinct from 'ARRAY' then 'response.no_listing' "
         f"when {count} > {limits.objects:d} then 'response.too_many' "
-        # A page is no listing: it was cut at its limit, and the provider knows of more.
-        f"when {limit} > 0 and {count} >= {limit} and {total} > {count} or {offset} > 0 then 'response.incomplete' end"
+        # A page is no listing: it was cut at its limit, and the provider knows of more. Nor is what lists fewer than there are, for
+        # whatever reason; what lists more is whole, as for the collector (listing.py).
+        f"when {limit} > 0 and {count} >= {limit} and {total} > {count} or {offset} > 0 then 'response.incomplete' "
+        f"when {total} > {count} then 'response.short' end"
     )
     texts = ", ".join(f"{json_text(at[name])} as {name}" for name in _HEAD_COLUMNS)
     return (
@@ -95,7 +109,7 @@ def _listed_objects(head: dict[str, str]) -> str:
     owner, uuid, size = (json_text(at[path]) for path in ("owner.uuid", "uuid", "allocated_size"))
     problem = (
         "case when json_type(object) is distinct from 'OBJECT' then 'response.no_object' "
-        "when len(keys) <> len(list_distinct(keys)) then 'response.key_twice' "
+        f"when {_key_twice(_OBJECT_PARTS)} then 'response.key_twice' "
         f"when {_no_text(at['owner.uuid'])} then 'owner.no_text' when coalesce({owner}, '') = '' then 'owner.missing' "
         # What belongs to another account is not billed from this poll, so nothing more is asked of it.
         f"when {owner} <> account then null "
@@ -118,7 +132,7 @@ def _listed_objects(head: dict[str, str]) -> str:
     }
     kept = f"file_number, row_number, {', '.join(_HEAD_COLUMNS)}"
     objects = (
-        f"(select {kept}, object, {_picks('object', _OBJECT_PATHS)} as found, json_keys(object) as keys from "
+        f"(select {kept}, object, {_picks('object', _OBJECT_PATHS)} as found, {_keys('object', _OBJECT_PARTS)} as keys from "
         f"(select {kept}, unnest(cast(objects as json[])) as object from capture_lines where json_type(objects) = 'ARRAY'))"
     )
     return raw_rows(head | values, objects)

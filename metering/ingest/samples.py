@@ -62,6 +62,7 @@ REASONS = {
     "response.no_object": "lists something that is no object",
     "response.key_twice": "lists an object with a key twice",
     "response.incomplete": "is one page of a longer listing, and so no poll",
+    "response.short": "lists fewer objects than its total_count, and so is no poll",
     "poll.rejected": "its poll is rejected: another row of it cannot be a sample",
 }
 

@@ -102,6 +102,64 @@ def test_one_page_of_a_longer_listing_is_no_poll(tmp_path, meta):
     assert outcome.polls.rejected == 1
 
 
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"limit": 0, "offset": 0, "total_count": 25},
+        {"limit": 20, "offset": 0, "total_count": 3},
+        {"total_count": 3},
+        {"total_count": "3"},
+    ],
+    ids=str,
+)
+def test_a_listing_that_lists_fewer_than_it_says_there_are_is_no_poll(tmp_path, meta):
+    """As for the collector: what a listing that is not whole leaves out would be taken for deleted."""
+    short = capture(listed(), listed("s2"), minute=5)
+    short["response"]["meta"] = meta
+    with metering.open(":memory:") as meter:
+        outcome = meter.ingest(written(tmp_path, capture(listed(), listed("s2"), listed("s3")), short))
+        usage = meter.bill(HOUR).usage[0]
+    assert counts(outcome) == (4, 0, 0, 3, 0)
+    first = outcome.rejections[0]
+    assert (first.line, first.field, first.reason) == (2, "response", "lists fewer objects than its total_count, and so is no poll")
+    # Three snapshots of 5 bytes, from the first poll on: five minutes measured, ten held.
+    assert (usage.occupied_byte_seconds, usage.measured_seconds, usage.held_seconds) == (15 * 900, 300, 600)
+
+
+def test_an_empty_listing_that_says_there_are_some_is_no_poll(tmp_path):
+    empty = capture(minute=5)
+    empty["response"]["meta"]["total_count"] = 1
+    outcome = ingested(written(tmp_path, capture(listed()), empty))
+    assert (counts(outcome), outcome.polls.rejected) == ((2, 0, 0, 1, 0), 1)
+
+
+@pytest.mark.parametrize(
+    ("once", "twice", "field"),
+    [
+        ('"objects": [', '"objects": [], "objects": [', "line"),
+        ('"response": {', '"response": {}, "response": {', "line"),
+        ('"total_count": 1', '"total_count": 1, "total_count": 0', "line"),
+        ('"meta": {"limit"', '"meta": {}, "meta": {"limit"', "line"),
+        ('"owner": {', '"owner": {"uuid": "a2", ', "response"),
+        ('"drive": {', '"drive": {"uuid": "d2", ', "response"),
+        ('"src_uuid": ', '"src_uuid": "d2", "src_\\u0075uid": ', "response"),
+    ],
+)
+def test_a_key_that_stands_twice_where_a_capture_is_read_rejects_its_poll(tmp_path, once, twice, field):
+    line = json.dumps(capture(listed()))
+    assert line.count(once) == 1
+    outcome = ingested(written(tmp_path, line.replace(once, twice), capture(listed(), minute=5)))
+    assert (outcome.polls.accepted, outcome.polls.rejected, counts(outcome)[0]) == (1, 1, 2)
+    first = outcome.rejections[0]
+    reason = {"line": "has a key twice", "response": "lists an object with a key twice"}[field]
+    assert (first.line, first.field, first.reason) == (1, field, reason)
+
+
+def test_a_key_that_stands_twice_where_nothing_is_read_says_nothing(tmp_path):
+    line = json.dumps(capture(listed())).replace('"tags": []', '"tags": [{"a": 1, "a": 2}]')
+    assert counts(ingested(written(tmp_path, line))) == (2, 0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("meta", [{"total_count": 0}, {"limit": 20, "offset": 0, "total_count": 0}, {}, None])
 def test_a_wrong_total_of_zero_beside_a_full_list_does_not_make_it_a_page(tmp_path, meta):
     whole = capture(listed(), listed("s2"))
