@@ -106,6 +106,19 @@ def test_a_subscription_that_is_none_of_a_closed_period_any_more_is_taken_back(l
         assert (billed, effective) == (0, 0), "as if there had been none"
 
 
+def test_a_subscription_that_came_late_and_has_no_cost_is_told(tmp_path):
+    """It ended in the closed period, so the open one has nothing of it; another runs on, and is told once."""
+    meter = september(tmp_path)
+    meter.close("2026-09-10")
+    ends = {"ended": "2026-09-10T18:00:00Z", "runs": "2026-09-20T12:00:00Z"}
+    late = [subscription(name, GIB, "2026-09-10T12:00:00Z", end, account="C") for name, end in ends.items()]
+    more_facts(meter, tmp_path, "late", subscriptions=late)
+    told = []
+    exported(meter, "2026-09-11", tmp_path, tell=told.append)
+    what = "of C in ZRH, of which nothing tells the cost"
+    assert sorted(told) == [f"left out: subscription {name} {what}" for name in ("ended", "runs")]
+
+
 def test_the_second_file_tells_a_subscription_as_it_is_now(tmp_path):
     meter = september(tmp_path, LONG)
     meter.close("2026-09-10")

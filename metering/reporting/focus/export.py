@@ -23,10 +23,11 @@ from metering.model.progress import Progress
 from metering.model.records import Bill, BilledPeriod, UsageRow
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import counted
+from metering.reporting.costs import Bought
 from metering.reporting.files import csv_writer, spreadsheet_text, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
-from metering.reporting.focus.commitments import Commitment, Committed, committed
+from metering.reporting.focus.commitments import Commitment, committed
 from metering.reporting.focus.corrections import corrected, stale_histories, told_commitments
 from metering.reporting.focus.rows import Issuer, Row, commitment_row, line_row, part_row, rounding_row, row_order
 from metering.reporting.focus.truth import Focus, Truth
@@ -78,7 +79,9 @@ def focus_export(
         closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
     )  # fmt: skip
     bought = [commitment_row(issuer, each, _cost(each)) for _, each in sorted(told.items())]
-    return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), [*against_sending(bill), *_left_out(bill, own)])
+    unknown = [bought for each in (own, *(each.now for each in corrections)) for bought in each.unknown]
+    left_out = [*against_sending(bill), *_left_out(bill, unknown)]
+    return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), left_out)
 
 
 def write_focus(export: FocusExport, path: Path) -> dict[str, int]:
@@ -174,7 +177,7 @@ def _cost(commitment: Commitment) -> Decimal:
     return round_ratio(commitment.cost, AMOUNT_PLACES, "half-even")
 
 
-def _left_out(bill: Bill, own: Committed) -> list[str]:
+def _left_out(bill: Bill, unknown: Sequence[Bought]) -> list[str]:
     told = []
     for each in bill.statements:
         if each.state == "parked":
@@ -182,11 +185,14 @@ def _left_out(bill: Bill, own: Committed) -> list[str]:
             told.append(
                 f"left out: {counted(count, 'charge line')} of {each.account}, whose statement is parked until all have a price"
             )
-    return told + [
-        f"left out: subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}, of which nothing "
-        "tells the cost"
-        for bought in own.unknown
-    ]
+    # One of several periods is told once.
+    return told + list(
+        dict.fromkeys(
+            f"left out: subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}, of which nothing "
+            "tells the cost"
+            for bought in unknown
+        )
+    )
 
 
 def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
