@@ -16,6 +16,7 @@ NOON_S = SECONDS_PER_DAY // 2
 _TERM = re.compile(r"([1-9][0-9]{0,3}) (day|week|month|year)s?", re.ASCII)
 
 
+# The same stands in queries/billing/known_subscriptions.sql; a test holds the two together.
 _RENEWING = ("true", "1", "yes")
 
 

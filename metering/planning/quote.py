@@ -15,7 +15,7 @@ from metering.billing.subscriptions import subscription_cost
 from metering.model.errors import MisuseError
 from metering.model.period import instant_text
 from metering.model.records import BigInteger, Instant, Money, Row
-from metering.model.terms import Interval, Term, extension, parse_term, renews, resolve_interval
+from metering.model.terms import Interval, Term, extension, parse_term, resolve_interval
 
 PriceAt = Callable[[int], Price]
 
@@ -108,7 +108,7 @@ def extension_quotes(
     """
     own = parse_term(subscription["period"]) if subscription["period"] and subscription["declared_end_s"] is None else None
     chosen = term or (own if end_s is None else None)
-    is_automatic = renews(subscription["auto_renew"]) and term is None and end_s is None
+    is_automatic = subscription["is_renewed"] and term is None and end_s is None
     wanted = times or (_SHOWN_RENEWALS if is_automatic else 1)
     last = Interval(subscription["start_s"], subscription["end_s"], subscription["nominal_seconds"])
     try:

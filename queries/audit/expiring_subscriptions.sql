@@ -21,5 +21,5 @@ where
     and s.end_s >= $stop_s
     and s.end_s < $stop_s + $expiry_seconds
     and f.id is null
-    and coalesce(s.auto_renew, '') not in ('true', 'True', 'TRUE', '1', 'yes')
+    and not s.is_renewed
 order by s.account, s.location, s.id

@@ -2,7 +2,7 @@
 -- grain  one row a location and subscription id
 -- reads  subscriptions
 -- params known_seq
--- why    The version in force of every subscription; one that reached us twice counts once.
+-- why    The version in force of every subscription; one that reached us twice counts once. What counts as renewing by itself is said here.
 with
 
 versions as (
@@ -36,6 +36,7 @@ select
     period,
     price,
     currency,
-    auto_renew
+    auto_renew,
+    lower(coalesce(auto_renew, '')) in ('true', '1', 'yes') as is_renewed
 from versions
 where version = 1

@@ -17,7 +17,8 @@ select
     amount * (least(end_s, $stop_s) - greatest(start_s, $start_s)) as subscribed_byte_seconds,
     price,
     currency,
-    auto_renew
+    auto_renew,
+    is_renewed
 from known_subscriptions
 where
     start_s < $stop_s

@@ -30,7 +30,7 @@ TRANSLATES = {
     "DPipe", "IntDiv", "BitwiseAnd", "BitwiseLeftShift", "BitwiseOrAgg",
     # functions
     "Coalesce", "Count", "Sum", "Min", "Max", "Greatest", "Least", "Filter", "Lag", "Lead", "RowNumber", "Explode",
-    "GenerateSeries", "DateDiff", "TimestampTrunc", "Length", "Substring", "Right", "SplitPart", "RegexpLike",
+    "GenerateSeries", "DateDiff", "TimestampTrunc", "Length", "Lower", "Substring", "Right", "SplitPart", "RegexpLike",
 }  # fmt: skip
 # Functions that sqlglot has no name for, but both engines have under this one.
 NAMED_ALIKE = {"bit_count"}

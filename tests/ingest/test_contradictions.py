@@ -9,6 +9,7 @@ from hour_facts import HOUR, at, counts, csv_bytes, heartbeat, price, sample, wr
 
 import metering
 from metering.model.errors import InputError
+from metering.model.terms import renews
 
 BOUGHT = {"id": "1", "account": "a1", "location": "ZRH", "amount": 5, "start_time": "2026-10-04T12:00:00Z", "period": "1 month",
           "price": "1.50", "currency": "CHF", "auto_renew": "true"}  # fmt: skip
@@ -137,3 +138,13 @@ def test_a_poll_that_contradicts_itself_is_told_apart_from_one_that_came_again(t
         ]
         meter.ingest(write_facts(tmp_path / "c", {"samples": [sample(at(5), 6)]}))
         assert len([each for each in meter.bill(HOUR).findings if each.check == "conflicting_polls"]) == 1
+
+
+def test_what_renews_by_itself_is_the_same_to_rows_that_are_compared_and_to_those_that_are_kept(tmp_path):
+    said = ["", "true", "True", "TRUE", "1", "yes", "Yes", "no", "false", "0", "on", "y"]
+    with metering.open(":memory:") as meter:
+        meter.ingest(files(tmp_path / "facts", *({"id": f"s{number}", "auto_renew": text} for number, text in enumerate(said))))
+        with meter._store.reading() as engine:
+            rows = {row["id"]: row["is_renewed"] for row in engine.rows("billing/known_subscriptions", {"known_seq": 1})}
+    assert [rows[f"s{number}"] for number in range(len(said))] == [renews(text) for text in said]
+    assert sum(rows.values()) == 6

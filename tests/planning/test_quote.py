@@ -27,7 +27,7 @@ def meter(tmp_path):
         prices=[price("0.105", level=0), price("0.2", level=0, location="ZRH", since="2026-12-01T12:00:00Z")],
         subscriptions=[
             subscription("exact", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z"),
-            subscription("monthly", GIB, "2026-10-01T12:00:00Z", None, period="1 month", auto_renew="true"),
+            subscription("monthly", GIB, "2026-10-01T12:00:00Z", None, period="1 month", auto_renew="Yes"),
             subscription("twice", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z"),
             subscription("twice", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z", location="GVA"),
         ],

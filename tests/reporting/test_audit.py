@@ -273,14 +273,20 @@ def test_subscriptions_of_one_amount_that_overlap(tmp_path):
 
 
 def test_a_subscription_that_ends_soon(tmp_path):
-    bought = [subscription("soon", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z")]
-    assert found(world(tmp_path, subscriptions=bought)) == [("expiring_subscriptions", "info", "A", "ZRH", None, None)]
+    for no in ("", "false", "No", "0"):
+        bought = [subscription("soon", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z", auto_renew=no)]
+        assert found(world(tmp_path / f"-{no}", subscriptions=bought)) == [
+            ("expiring_subscriptions", "info", "A", "ZRH", None, None)
+        ]
 
 
 @pytest.mark.parametrize(
     "bought",
     [
-        [subscription("itself", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z", auto_renew="true")],
+        *(
+            [subscription("itself", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z", auto_renew=yes)]
+            for yes in ("true", "Yes", "TRUE", "1", "tRUE")
+        ),
         [
             subscription("old", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z"),
             subscription("next", 2 * GIB, "2026-10-10T12:00:00Z", "2026-11-10T12:00:00Z"),

@@ -18,7 +18,6 @@ from metering.billing.rates import PriceBook, rate_book
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY
-from metering.model.terms import renews
 from metering.model.units import GIB_MONTH_BYTE_SECONDS
 from metering.reporting.costs import SUBSCRIPTION_LEVEL, Bought, bought_in_period
 
@@ -144,7 +143,7 @@ def _commitment(bought: Bought, prices: PriceBook) -> Commitment:
         own = UnitPrice(None, "GB/month", GIB_MONTH_BYTE_SECONDS, each, each)
     return Commitment(
         row["account"], row["location"], row["id"], currency, amount, row["start_s"], row["end_s"], nominal_s, cost, own,
-        renews(row["auto_renew"]),
+        row["is_renewed"],
     )  # fmt: skip
 
 
