@@ -45,6 +45,10 @@ def _is_jump(row: Row, limits: AuditLimits) -> bool:
     return max(after, before) > limits.price_factor * min(after, before)
 
 
+def _is_hardly_used(row: Row, limits: AuditLimits) -> bool:
+    return 100 * int(row["used_byte_seconds"]) < limits.used_percent * int(row["entitled_byte_seconds"])
+
+
 BILL_CHECKS = (
     Check("missing_time", "warning", "nobody looked, so nothing is billed for that time", "bring the polls if there are any"),
     Check("partial_time", "warning", "some of the endpoints that feed a location were not polled", "bring the polls that lack"),
@@ -121,7 +125,7 @@ QUERY_CHECKS = (
     ),
     Check(
         "audit/unused_subscriptions", "info", "subscriptions are hardly used, and paid for nothing", "buy less at the next renewal",
-        "of {entitled_byte_seconds} that subscriptions entitle to, {used_byte_seconds} were used",
+        "of {entitled_byte_seconds} that subscriptions entitle to, {used_byte_seconds} were used", _is_hardly_used,
     ),
     Check(
         "audit/unpolled_subscriptions", "warning", "there are subscriptions where nobody polls: burst would go unnoticed",

@@ -36,6 +36,12 @@ class Bought:
     discount_rate: Fraction | None
     in_period: Decimal | None
 
+    @property
+    def byte_seconds(self) -> int:
+        """What of it falls in the period; where the amount is absurd more than any sum of SQL can hold."""
+        seconds: int = self.row["ends_at_s"] - self.row["starts_at_s"]
+        return int(self.row["amount"]) * seconds
+
 
 def bought_in_period(engine: Engine, computation: Computation, discounts: Settled, account: str | None) -> list[Bought]:
     """Give the subscriptions of a period with their costs.
@@ -90,7 +96,7 @@ def subscriptions(bought: list[Bought], by: tuple[str, ...]) -> Table:
     rows: list[tuple[Any, ...]] = [
         (
             each.row["account"], each.row["location"], each.row["id"], int(each.row["amount"]), each.row["start_s"],
-            each.row["end_s"], each.row["period"], int(each.row["subscribed_byte_seconds"]), each.currency, each.cost_basis,
+            each.row["end_s"], each.row["period"], each.byte_seconds, each.currency, each.cost_basis,
             None if each.discount_rate is None else f"{plain_decimal(100 * each.discount_rate):f}",
             None if each.cost is None else _shown(each.cost), each.in_period, each.row["auto_renew"],
         )
@@ -117,7 +123,7 @@ def _summed(bought: list[Bought], by: tuple[str, ...]) -> Table:
         (
             *key,
             len(members),
-            sum(int(each.row["subscribed_byte_seconds"]) for each in members),
+            sum(each.byte_seconds for each in members),
             _total([m.in_period for m in members]),
         )
         for key, members in sorted(groups.items(), key=_order)
@@ -142,7 +148,7 @@ def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tu
         parts = (_total([each.in_period for each in members]), _total([line.amount for line in own_lines]))
         rows.append(
             (
-                *key, sum(int(each.row["subscribed_byte_seconds"]) for each in members), parts[0],
+                *key, sum(each.byte_seconds for each in members), parts[0],
                 sum(line.burst_byte_seconds for line in own_lines), parts[1], _total(list(parts)),
             )
         )  # fmt: skip

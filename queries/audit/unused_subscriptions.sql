@@ -1,8 +1,8 @@
 -- name   unused_subscriptions
--- grain  one row an account and location whose subscriptions are hardly used
+-- grain  one row an account and location that has subscriptions
 -- reads  usage_parts
--- params used_percent
--- why    What is subscribed and not occupied is paid for nothing.
+-- params none
+-- why    What is subscribed and not occupied is paid for nothing. Whether it is too much is decided outside: hundredfold, it may have too many digits.
 select
     account,
     location,
@@ -11,5 +11,4 @@ select
 from usage_parts
 group by account, location
 having sum(entitled_byte_seconds) > 0
-    and 100 * sum(entitled_byte_seconds - unused_byte_seconds) < $used_percent * sum(entitled_byte_seconds)
 order by account, location

@@ -2,7 +2,7 @@
 -- grain  one row a subscription that entitles within the period
 -- reads  known_subscriptions
 -- params start_s, stop_s
--- why    What was bought, and how many byte-seconds of it fall into the period, observed or not.
+-- why    What was bought, and the part of its time that falls into the period, observed or not.
 select
     account,
     location,
@@ -14,7 +14,6 @@ select
     end_s,
     greatest(start_s, $start_s) as starts_at_s,
     least(end_s, $stop_s) as ends_at_s,
-    amount * (least(end_s, $stop_s) - greatest(start_s, $start_s)) as subscribed_byte_seconds,
     price,
     currency,
     auto_renew,

@@ -304,6 +304,13 @@ def test_subscriptions_that_are_hardly_used(tmp_path):
     assert AuditLimits().used_percent == 10, "4 of 40 GiB are just enough"
 
 
+def test_subscriptions_of_the_largest_amount_that_is_taken_are_hardly_used_too(tmp_path):
+    """40 of 30 digits of bytes over two days: a hundred times their byte-seconds have more than 38 digits."""
+    bought = [subscription(str(number), 10**30 - 1 - number, *FOREVER) for number in range(40)]
+    checks = [check for check, *_ in found(world(tmp_path, subscriptions=bought))]
+    assert "unused_subscriptions" in checks
+
+
 def test_subscriptions_where_nobody_polls(tmp_path):
     bought = [subscription("base", 2 * GIB, *FOREVER), subscription("lost", GIB, *FOREVER, location="GVA")]
     assert found(world(tmp_path, subscriptions=bought)) == [("unpolled_subscriptions", "warning", "A", "GVA", 1, None)]

@@ -112,6 +112,20 @@ def test_only_what_an_account_bought_and_burst_is_in_its_report(meter):
     ]  # fmt: skip
 
 
+def test_the_largest_amount_that_is_taken_is_reported_to_the_last_byte_second(tmp_path):
+    """30 digits of bytes over six years are more than 38 digits of byte-seconds."""
+    most = 10**30 - 1
+    meter = meter_of(
+        tmp_path, samples=polls("2026-10-01", "2026-10-01T01:00:00Z", {"s": GIB}), prices=[price("0.10", level=0), price("0.30")],
+        subscriptions=[subscription("most", most, "2020-11-01T00:00:00Z", "2026-11-01T00:00:00Z")],
+    )  # fmt: skip
+    (row,) = documents(meter, "subscriptions", "2020-11-01..2026-11-01")
+    # 2 191 days
+    assert row["subscribed_byte_seconds"] == "189302399999999999999999999999810697600"
+    (cost,) = documents(meter, "cost", "2020-11-01..2026-11-01")
+    assert cost["subscribed_byte_seconds"] == "189302399999999999999999999999810697600"
+
+
 def test_one_who_has_a_subscription_and_no_usage_is_reported_alone_as_among_all(tmp_path):
     """B has 2 GiB for 30 days and is not polled; its 15 days in October cost 0.10 of them all, at 0.10 a month."""
     meter = meter_of(
