@@ -211,9 +211,17 @@ def _table_of_columns(path: Path, columns: tuple[str, ...]) -> Table:
     fitting = [table for table, required in REQUIRED_COLUMNS.items() if set(required) <= set(columns)]
     if not fitting:
         raise InputError(
-            f"{path} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; {FACTS_HINT}"
+            f"{path} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; "
+            f"{_of_comments(columns) or FACTS_HINT}"
         )
     return max(fitting, key=lambda table: len(REQUIRED_COLUMNS[table]))
+
+
+def _of_comments(columns: tuple[str, ...]) -> str:
+    """Say what may be wrong where columns that lack what they must have begin like a comment, else nothing."""
+    if not columns or not columns[0].startswith("#"):
+        return ""
+    return "its first column begins with '#', and CSV facts have no comments: remove what stands before the header"
 
 
 def check_columns(shown: str, table: Table, columns: tuple[str, ...], notes: list[str], *, are_all: bool) -> None:
@@ -221,7 +229,8 @@ def check_columns(shown: str, table: Table, columns: tuple[str, ...], notes: lis
     known = REQUIRED_COLUMNS[table] + OPTIONAL_COLUMNS[table]
     for column in REQUIRED_COLUMNS[table] if are_all else ():
         if column not in columns:
-            raise InputError(f"{shown} has no column {column!r}, which {table} need; it has {', '.join(columns)}")
+            hint = f"; {said}" if (said := _of_comments(columns)) else ""
+            raise InputError(f"{shown} has no column {column!r}, which {table} need; it has {', '.join(columns)}{hint}")
     for column in columns:
         if column not in known:
             notes.append(f"{shown}: the column {column!r} is no column of {table} and is ignored")

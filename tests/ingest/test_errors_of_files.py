@@ -32,3 +32,21 @@ def test_a_file_with_a_rejected_row_is_closed_again(tmp_path):
     with metering.open(":memory:") as meter:
         outcome = meter.ingest(tmp_path)
     assert [(rejection.line, rejection.reason) for rejection in outcome.rejections] == [(3, "is negative")]
+
+
+@pytest.mark.parametrize("name", ["samples.csv", "whatever.csv"])
+def test_a_comment_before_a_header_is_told_to_be_none(tmp_path, name):
+    (tmp_path / name).write_text("# of October\npoll_time,location,account,snapshot,allocated_size\n")
+    with (
+        metering.open(":memory:") as meter,
+        pytest.raises(InputError, match=r"begins with '#', and CSV facts have no comments: remove what stands before the header$"),
+    ):
+        meter.ingest(tmp_path / name)
+
+
+def test_a_column_may_begin_with_a_sign_that_comments_have(tmp_path):
+    (tmp_path / "samples.csv").write_text(
+        "#,poll_time,location,account,snapshot,allocated_size\n1,2026-10-05T00:00:00Z,ZRH,a,s,5\n# 2,2026-10-05T00:05:00Z,ZRH,a,s,5\n"
+    )
+    with metering.open(":memory:") as meter:
+        assert meter.ingest(tmp_path).polls.accepted == 2
