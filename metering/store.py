@@ -147,13 +147,16 @@ class Store:
 
     @contextlib.contextmanager
     def _trouble_told(self) -> Iterator[None]:
-        """Say in words what the machine lacks or what is damaged, where the engine stops for that."""
+        """Say in words what the machine lacks, what is damaged, or what no sum can hold, where the engine stops for that."""
         try:
             yield
         except duckdb.Error as error:
             if said := trouble_of_machine(error):
                 kind = StoreMemoryError if isinstance(error, duckdb.OutOfMemoryException) else StoreError
                 raise kind(f"{self.shown} cannot be used: {said}; nothing was written; mend that and run again") from None
+            if isinstance(error, duckdb.OutOfRangeException) and "Overflow" in str(error):
+                digits = "sizes or amounts that add up to more than 38 digits"
+                raise StoreError(f"{self.shown} has {digits}: correct those that no storage has, with --supersede") from None
             if self.is_memory or not _is_damage(error, self.path):
                 raise
             raise StoreError(f"{self.shown} is damaged ({_first_line(error)}); restore it from a backup") from None

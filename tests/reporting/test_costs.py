@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from small_world import GIB, meter_of, polls, price, subscription
 
-from metering.model.errors import NoDataError
+from metering.model.errors import NoDataError, StoreError
 
 
 def documents(meter, name, period="2026-10", **options):
@@ -124,6 +124,17 @@ def test_the_largest_amount_that_is_taken_is_reported_to_the_last_byte_second(tm
     assert row["subscribed_byte_seconds"] == "189302399999999999999999999999810697600"
     (cost,) = documents(meter, "cost", "2020-11-01..2026-11-01")
     assert cost["subscribed_byte_seconds"] == "189302399999999999999999999999810697600"
+
+
+def test_amounts_that_no_sum_can_hold_get_one_line_that_says_so(tmp_path):
+    """800 of 30 digits of bytes over three days have 39 digits of byte-seconds."""
+    bought = [subscription(str(number), 10**30 - 1, "2026-10-01", "2026-11-01") for number in range(800)]
+    meter = meter_of(tmp_path, samples=polls("2026-10-01", "2026-10-04", {"s": GIB}, step=900), subscriptions=bought)
+    with pytest.raises(
+        StoreError, match=r"store\.duckdb has sizes or amounts that add up to more than 38 digits: correct those that"
+    ):
+        meter.bill("2026-10-01..2026-10-04")
+    assert len(documents(meter, "subscriptions", "2026-10-01..2026-10-04")) == 800
 
 
 def test_one_who_has_a_subscription_and_no_usage_is_reported_alone_as_among_all(tmp_path):
