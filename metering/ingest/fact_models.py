@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
 
 from metering.ingest.strict_json import Number, decimal_text
-from metering.model.currency import minor_places
+from metering.model.currency import currency_code
 from metering.model.limits import DEFAULT_LIMITS
 from metering.model.period import instant_seconds
 from metering.model.terms import parse_term, renews, resolve_interval
@@ -117,10 +117,7 @@ def _instant(value: Any) -> int:
 
 
 def _currency(value: Any) -> str:
-    text = _identifier(value)
-    if minor_places(text) is None:
-        raise ValueError("is no currency of ISO 4217 with a minor unit, such as CHF")
-    return str(text)
+    return currency_code(str(_identifier(value)))
 
 
 def _term(value: Any) -> str:

@@ -29,6 +29,10 @@ def renews(auto_renew: str | None) -> bool:
     return (auto_renew or "").lower() in _RENEWING
 
 
+class CalendarError(ValueError):
+    """A time that no calendar has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """A length in the calendar, such as 3 months."""
@@ -60,7 +64,7 @@ def _seconds_of(origin_s: int, count: int, unit: str) -> int:
     try:
         return instant_seconds((moment(origin_s) + delta).isoformat())
     except (OverflowError, ValueError):
-        raise ValueError("leaves the calendar") from None
+        raise CalendarError("leaves the calendar") from None
 
 
 def parse_term(text: str) -> Term:
@@ -105,7 +109,7 @@ def resolve_interval(start_s: int | None, end_s: int | None, term: Term | None, 
     interval = _resolve(start_s, end_s, term, now_s)
     if interval.end_s <= interval.start_s:
         raise ValueError("end_time is not after start_time")
-    return interval
+    return _in_calendar(interval)
 
 
 def extension(interval: Interval, term: Term | None) -> Interval:
@@ -116,9 +120,17 @@ def extension(interval: Interval, term: Term | None) -> Interval:
     start_s = interval.end_s
     if term is None:
         end_s = start_s + (interval.end_s - interval.start_s)
-        return Interval(start_s, end_s, end_s - start_s)
+        return _in_calendar(Interval(start_s, end_s, end_s - start_s))
     end_s = term.after(start_s)
-    return Interval(start_s, noon_from(end_s), end_s - start_s)
+    return _in_calendar(Interval(start_s, noon_from(end_s), end_s - start_s))
+
+
+def _in_calendar(interval: Interval) -> Interval:
+    try:
+        moment(interval.end_s)
+    except (OverflowError, ValueError):
+        raise CalendarError("leaves the calendar") from None
+    return interval
 
 
 def _resolve(start_s: int | None, end_s: int | None, term: Term | None, now_s: int) -> Interval:

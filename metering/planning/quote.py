@@ -15,7 +15,7 @@ from metering.billing.subscriptions import subscription_cost
 from metering.model.errors import MisuseError
 from metering.model.period import instant_text
 from metering.model.records import BigInteger, Instant, Money, Row
-from metering.model.terms import Interval, Term, extension, parse_term, resolve_interval
+from metering.model.terms import CalendarError, Interval, Term, extension, parse_term, resolve_interval
 
 PriceAt = Callable[[int], Price]
 
@@ -73,6 +73,8 @@ def purchase_quotes(
     try:
         interval = resolve_interval(order.start_s, order.end_s, order.term, now_s)
         intervals = _chain(interval, order.term if order.end_s is None else None, times)
+    except CalendarError as error:
+        raise MisuseError(f"the subscription {error}") from None
     except ValueError as error:
         raise MisuseError(f"the subscription's {error}") from None
     kinds: Sequence[Any] = ["purchase", *["extension"] * (times - 1)]

@@ -9,6 +9,7 @@ from metering.billing.money import Price
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import Discounts
 from metering.engine.duckdb import Engine
+from metering.model.currency import currency_code
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_seconds, instant_text
 from metering.model.terms import Term, parse_term
@@ -59,7 +60,7 @@ def make_quotes(engine: Engine | None, request: QuoteRequest, now_s: int, discou
     book = DiscountBook(settings) if engine is None else DiscountBook.read(engine, settings, last_ingest(engine))
     if request.extend is None:
         order = Order(_amount(request.amount), request.location, _instant(request.start, "--start"), end_s, term)
-        currency = request.currency or _currency_of(engine, request.account)
+        currency = _named_currency(request) or _currency_of(engine, request.account)
         price_at = _price_at(engine, request, currency, request.location)
         return purchase_quotes(order, price_at, now_s=now_s, currency=currency, discounts=book, times=request.times or 1)
     if engine is None:
@@ -68,7 +69,7 @@ def make_quotes(engine: Engine | None, request: QuoteRequest, now_s: int, discou
         raise MisuseError("--extend takes amount and start from the subscription, and one of --period and --end at most")
     rows = engine.rows("billing/known_subscriptions", {"known_seq": last_ingest(engine)})
     subscription = _chosen(rows, request.extend, request.location, request.account)
-    currency = request.currency or _currency_of(engine, subscription["account"])
+    currency = _named_currency(request) or _currency_of(engine, subscription["account"], subscription["currency"])
     price_at = _price_at(engine, request, currency, subscription["location"])
     return extension_quotes(subscription, term, end_s, price_at, currency=currency, discounts=book, times=request.times)
 
@@ -108,11 +109,19 @@ def _instant(text: str | None, option: str) -> int | None:
         raise MisuseError(f"{option} {text!r} {error}") from None
 
 
-def _currency_of(engine: Engine | None, account: str | None) -> str | None:
+def _named_currency(request: QuoteRequest) -> str | None:
+    try:
+        return None if request.currency is None else currency_code(request.currency)
+    except ValueError as error:
+        raise MisuseError(f"--currency {request.currency!r} {error}") from None
+
+
+def _currency_of(engine: Engine | None, account: str | None, otherwise: str | None = None) -> str | None:
+    """Give the currency of an account; `otherwise` is what else tells it, where the account is none that is known."""
     if engine is None or account is None:
         return None
     rows = engine.rows("billing/known_accounts", {"known_seq": last_ingest(engine)})
-    found = next((row["currency"] for row in rows if row["account"] == account), None)
+    found = next((row["currency"] for row in rows if row["account"] == account), otherwise)
     if found is None:
         raise NoDataError(f"account {account!r} is not among the accounts: say the --currency")
     return str(found)

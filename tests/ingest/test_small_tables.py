@@ -73,7 +73,12 @@ def test_more_rows_than_a_command_may_bring_are_refused_before_all_are_read(tmp_
         ("prices", {"price": "0." + "1" * 31}, "price", "has more than 30 digits (limits.digits)"),
         ("prices", {"price": ".5"}, "price", "is no plain decimal of 0 or more, such as 0.28"),
         ("prices", {"currency": "XXX"}, "currency", "is no currency of ISO 4217 with a minor unit, such as CHF"),
-        ("prices", {"currency": "chf"}, "currency", "is no currency of ISO 4217 with a minor unit, such as CHF"),
+        (
+            "prices",
+            {"currency": "chf"},
+            "currency",
+            "is no currency of ISO 4217 with a minor unit, such as CHF: write it in capitals",
+        ),
         ("prices", {"level": "1.0"}, "level", "is no whole number, or negative"),
         ("prices", {"level": "9" * 20}, "level", "is above 9223372036854775807"),
         ("prices", {"unit": "GB/fortnight"}, "unit", "is no unit of price such as GB/month, GB/hour, TB/month"),

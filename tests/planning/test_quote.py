@@ -24,10 +24,16 @@ def meter(tmp_path):
     return meter_of(
         tmp_path,
         samples=polls("2026-10-01", "2026-10-01T00:05:00Z", {"s": GIB}),
-        prices=[price("0.105", level=0), price("0.2", level=0, location="ZRH", since="2026-12-01T12:00:00Z")],
+        prices=[
+            price("0.105", level=0),
+            price("0.2", level=0, currency="USD"),
+            price("0.2", level=0, location="ZRH", since="2026-12-01T12:00:00Z"),
+        ],
         subscriptions=[
             subscription("exact", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z"),
             subscription("monthly", GIB, "2026-10-01T12:00:00Z", None, period="1 month", auto_renew="Yes"),
+            subscription("foreign", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z", account="U", currency="USD", price="5"),
+            subscription("unknown", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z", account="U"),
             subscription("twice", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z"),
             subscription("twice", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z", location="GVA"),
         ],
@@ -89,13 +95,27 @@ def test_start_end_and_period_make_an_interval_as_the_rules_say(anywhere, said, 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"start": NOW, "end": "2026-11-01", "period": "1 month"}, "ambiguous"),
+        (
+            {"start": NOW, "end": "2026-11-01", "period": "1 month"},
+            "^the subscription's start_time, end_time and period together are am",
+        ),
         ({"start": NOW}, "not specific enough"),
         ({}, "not specific enough"),
-        ({"start": NOW, "end": NOW}, "is not after"),
+        ({"start": NOW, "end": NOW}, "^the subscription's end_time is not after start_time"),
         ({"end": "2026-10-01"}, "is not after"),
         ({"period": "1 fortnight"}, "is no period"),
-        ({"period": "9000 years"}, "leaves the calendar"),
+        ({"period": "9000 years"}, "^the subscription leaves the calendar"),
+        ({"period": "9 years", "start": "9999-01-01", "times": 3}, "^the subscription leaves the calendar"),
+        (
+            {"period": "10 days", "start": "9999-12-21T13:00:00Z", "now": "9999-12-21T13:00:00Z"},
+            "^the subscription leaves the calendar",
+        ),
+        ({"start": "9999-12-21", "end": "9999-12-31", "times": 2}, "^the subscription leaves the calendar"),
+        ({"period": "1 month", "currency": "zzz"}, "^--currency 'zzz' is no currency of ISO 4217 with a minor unit, such as CHF$"),
+        (
+            {"period": "1 month", "currency": "chf"},
+            "^--currency 'chf' is no currency of ISO 4217 .*, such as CHF: write it in capitals",
+        ),
         ({"end": "2026-11-01T00:00:00"}, "has no offset"),
         ({"period": "1 month", "amount": "10 apples"}, "is no amount"),
         ({"period": "1 month", "amount": "0.3 B"}, "is no whole number of bytes"),
@@ -164,7 +184,7 @@ def test_the_price_in_the_store_is_the_one_in_force_at_the_start(meter):
     assert quoted(meter, account="A", **asked).price == "0.105"
     assert quoted(meter, currency="CHF", start="2026-12-01T12:00:00Z", **asked).price == "0.2"
     assert quoted(meter, currency="CHF", **(asked | {"location": "GVA", "start": "2026-12-01T12:00:00Z"})).price == "0.105"
-    with pytest.raises(NoDataError, match="no EUR price of level 0 is in force in ZRH"):
+    with pytest.raises(NoDataError, match="no EUR price of level 0 is in force in ZRH at"):
         meter.quote(currency="EUR", **asked)
     with pytest.raises(NoDataError, match="'B' is not among the accounts"):
         meter.quote(account="B", **asked)
@@ -200,6 +220,15 @@ def test_an_extension_may_be_told_its_own_length(meter):
     assert (year.kind, instant_text(year.end), year.discount_percent) == ("extension", "2027-11-01T12:00:00Z", 25)
     until = quoted(meter, extend="monthly", end="2026-11-03T00:00:00Z")
     assert (instant_text(until.start), instant_text(until.end)) == ("2026-11-01T12:00:00Z", "2026-11-03T00:00:00Z")
+
+
+def test_an_extension_is_in_the_currency_that_the_subscription_names_whoever_is_among_the_accounts(meter):
+    """31 days of 1 GiB at 0.20 USD a month of 30 days."""
+    quote = quoted(meter, extend="foreign")
+    assert (quote.currency, quote.price, quote.net_fraction) == ("USD", "0.2", "31/150")
+    assert quoted(meter, extend="foreign", currency="CHF").currency == "CHF"
+    with pytest.raises(NoDataError, match="account 'U' is not among the accounts: say the --currency"):
+        meter.quote(extend="unknown")
 
 
 def test_a_purchase_is_followed_by_its_extensions(anywhere):
