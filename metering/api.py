@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from metering.billing.months import last_full_month
 from metering.billing.usage import is_silent
 from metering.bookkeeping import read_instant
-from metering.books.bills import against_sending, bill_on_terms, compute
+from metering.books.bills import adjustments_of, against_sending, bill_on_terms, compute
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
 from metering.model.errors import InputError, MisuseError, unknown_account
@@ -22,7 +23,7 @@ from metering.reporting.facts import export_facts
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
-from metering.reporting.reports import BY, OF_BOUGHT, make_report, needs_steps, parse_by, statement
+from metering.reporting.reports import BY, OF_BOUGHT, adjustments_told, make_report, needs_steps, parse_by, statement
 from metering.store import Store, ingest_known_at
 
 if TYPE_CHECKING:
@@ -269,8 +270,12 @@ class Meter(Deciding):
         known_at: str | int | None = None,
         account: str | None = None,
         progress: Progress = silent,
+        tell: Callable[[str], None] | None = None,
     ) -> Table:
-        """Make a report: one of `reports.BY`, as a table of exact values."""
+        """Make a report: one of `reports.BY`, as a table of exact values.
+
+        `tell` is called with what a report of burst leaves out of the bill, a line each; that is not looked for unless it is given.
+        """
         if name not in BY:
             raise MisuseError(f"there is no report {name!r}: choose from {', '.join(BY)}")
         parsed_by = parse_by(name, by)
@@ -280,10 +285,16 @@ class Meter(Deciding):
             period, as_of=as_of, known_at=known_at, account=account, progress=progress,
             is_at_a_glance=not needs_steps(name, parsed_by), is_of_bought=name in OF_BOUGHT,
         ) as (engine, computation):  # fmt: skip
-            discounts = self.terms(engine, period, as_of, known_at).discounts
-            return make_report(
-                name, engine, computation, parsed_by, account, locations=self.settings.locations, discounts=discounts
-            )
+            terms = self.terms(engine, period, as_of, known_at)
+            adjustments = partial(adjustments_of, engine, terms, computation, account, progress)
+            table = make_report(
+                name, engine, computation, parsed_by, account, locations=self.settings.locations,
+                discounts=terms.discounts, adjustments=adjustments,
+            )  # fmt: skip
+            if name == "burst" and tell is not None:
+                for text in adjustments_told(adjustments(), period):
+                    tell(text)
+            return table
 
     def report(self, name: str, period: str, **options: Any) -> "pd.DataFrame":
         """Make a report as a DataFrame with exact dtypes: money, bytes and byte-seconds are objects (Decimal, int), never floats.

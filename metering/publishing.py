@@ -248,8 +248,9 @@ class Publishing(Bookkeeping):
 
     def _made(self, name: str, month: Month, by: tuple[str, ...]) -> Table:
         return make_report(
-            name, month.engine, month.computation, by, month.account, locations=self.settings.locations, discounts=month.discounts
-        )
+            name, month.engine, month.computation, by, month.account, locations=self.settings.locations, discounts=month.discounts,
+            adjustments=lambda: [line for line in month.bill.lines if line.kind == "adjustment"],
+        )  # fmt: skip
 
 
 def _at(cost: Table, location: str | None) -> Table:

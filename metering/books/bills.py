@@ -13,12 +13,12 @@ from metering.billing.usage import Computation, assert_observed, compute_usage
 from metering.books.closing import frozen_bill
 from metering.books.closings import Books, Closing, ClosingSettings, read_closings
 from metering.books.head import head_problem, read_head
-from metering.books.restatement import restated
+from metering.books.restatement import adjustments, restated
 from metering.engine.duckdb import Engine
 from metering.model.errors import NoDataError, StoreError
 from metering.model.period import Period, instant_seconds
 from metering.model.progress import Progress
-from metering.model.records import Bill, Finding
+from metering.model.records import Bill, ChargeLine, Finding
 from metering.store import Store, ingest_known_at
 
 
@@ -99,6 +99,31 @@ def bill_on_terms(engine: Engine, store: Store, terms: Terms, progress: Progress
     own = bill if account is None else bill.of_account(account)
     doubts = doubts_of(engine, store, terms)
     return own.model_copy(update={"findings": sorted([*own.findings, *doubts], key=finding_order)}) if doubts else own
+
+
+def adjustments_of(
+    engine: Engine, terms: Terms, computation: Computation, account: str | None, progress: Progress
+) -> list[ChargeLine]:
+    """Give the adjustments of closed periods that the bill of a period has, of one account or all.
+
+    The engine's tables may be those of another period afterwards.
+
+    Args:
+        engine: holds the tables of `computation`.
+        terms: what the period is answered from.
+        computation: the period, of all accounts or only of `account`.
+        account: only this account's.
+        progress: called with each stage where all accounts are computed again.
+    """
+    if terms.frozen is not None:
+        lines = frozen_bill(engine, terms.frozen).lines
+    elif terms.books.led_to(terms.period):
+        # Whether a closed period may be another now is told by what feeds everybody.
+        whole = computation if account is None else compute(engine, terms, progress, is_at_a_glance=True)
+        lines = adjustments(engine, terms.books, whole)
+    else:
+        return []
+    return [line for line in lines if line.kind == "adjustment" and account in (None, line.account)]
 
 
 def doubts_of(engine: Engine, store: Store, terms: Terms) -> list[Finding]:

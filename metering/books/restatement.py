@@ -9,10 +9,11 @@ A closed period is restated with the settings it was closed with: another `max_h
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from metering.billing.bill import charge_id, charge_lines, line_order, statements_of
 from metering.billing.findings import finding_order
@@ -24,6 +25,9 @@ from metering.books.history import ZERO, Billed, History, LineKey, line_key
 from metering.engine.duckdb import Engine
 from metering.model.period import Period
 from metering.model.records import Bill, ChargeLine, Finding
+
+# Known accounts by their identifier.
+_Accounts = dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -40,22 +44,14 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
 
     Reads the tables of `computation` first; afterwards the engine holds those of the last period that was restated.
     """
-    period = computation.period
-    closings = books.led_to(period)
-    if not closings:
-        return bill
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
-    histories = [History(engine, books, closing) for closing in closings]
-    todo = [history for history in histories if history.is_stale(computation)]
+    accounts = _known_accounts(engine, computation)
     lines: list[ChargeLine] = []
     findings: list[Finding] = []
-    for history in todo:
-        closing = history.closing
-        now = restating(engine, closing, closing.period, computation)
-        sums = _compare(closing, period, history.billed(), charge_lines(engine, now.rates, accounts))
+    for history, sums in _compared(engine, books, computation, accounts):
         for (account, currency), said in sorted(sums.items(), key=lambda item: (item[0][0], item[0][1] or "")):
             lines += said.lines
-            findings.append(_finding(closing, account, currency, said, history.causes(computation, account, said.lines, currency)))
+            causes = history.causes(computation, account, said.lines, currency)
+            findings.append(_finding(history.closing, account, currency, said, causes))
     if not lines:
         return bill
     all_lines = sorted([*bill.lines, *lines], key=line_order)
@@ -66,6 +62,28 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
             "findings": sorted([*bill.findings, *findings, *_parked(lines)], key=finding_order),
         }
     )
+
+
+def adjustments(engine: Engine, books: Books, computation: Computation) -> list[ChargeLine]:
+    """Give just the adjustments that `restated` adds to the bill; the engine's tables become others as there."""
+    compared = _compared(engine, books, computation, _known_accounts(engine, computation))
+    return [line for _, sums in compared for said in sums.values() for line in said.lines]
+
+
+def _known_accounts(engine: Engine, computation: Computation) -> _Accounts:
+    return {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+
+
+def _compared(
+    engine: Engine, books: Books, computation: Computation, accounts: _Accounts
+) -> Iterator[tuple[History, dict[tuple[str, str | None], _Account]]]:
+    """Hold each closed period that leads to this one, and may be another now, against what was billed for it."""
+    histories = [History(engine, books, closing) for closing in books.led_to(computation.period)]
+    # Which may be others now is told by the tables of this computation, so before any other is made.
+    for history in [history for history in histories if history.is_stale(computation)]:
+        closing = history.closing
+        now = restating(engine, closing, closing.period, computation)
+        yield history, _compare(closing, computation.period, history.billed(), charge_lines(engine, now.rates, accounts))
 
 
 def restating(engine: Engine, closing: Closing, period: Period, computation: Computation) -> Computation:

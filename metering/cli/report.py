@@ -69,8 +69,9 @@ def report(
 ) -> None:
     """Tables of a period, or a page of it.
 
-    Who used what, who burst when, what each snapshot occupied, what was bought, what it cost beside burst, what was observed, what
-    is due. html is one page with charts that needs nothing else; with --account it is that customer's own, and names nobody else.
+    Who used what, who burst when, what each snapshot occupied, what was bought, what it cost beside burst and what adjusts closed
+    periods, what was observed, what is due. html is one page with charts that needs nothing else; with --account it is that
+    customer's own, and names nobody else.
     """
     if (check or notify is not None) and name is not Report.BURST:
         raise typer.BadParameter("only burst can be checked for; `metering audit --check` checks everything", param_hint="--check")
@@ -82,7 +83,11 @@ def report(
 
         tell = notifier(common, notify, check=check)
         with progress(common, "Computing") as show:
-            table = opened.report_table(name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show)
+            table = opened.report_table(
+                name.value, period, by=by, as_of=as_of, known_at=known_at, account=account, progress=show,
+                # What watches for burst need not wait for what is of other periods.
+                tell=None if check or common.quiet else lambda text: message(common, text),
+            )  # fmt: skip
         if output is not None:
             opened.write(output, table)
             message(common, f"{output}: {counted(len(table.rows), 'row')}")

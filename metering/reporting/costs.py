@@ -4,6 +4,7 @@ Each subscription's part of a period is exact, and rounded once to 20 decimals a
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -17,9 +18,12 @@ from metering.billing.subscriptions import amortised, subscription_cost
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import Period
+from metering.model.records import ChargeLine
 from metering.model.tables import Column, Table, columns_of
 
 SUBSCRIPTION_LEVEL = 0
+# Gives the adjustments that the bill has; the engine's tables may be others afterwards.
+Adjustments = Callable[[], Sequence[ChargeLine]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +135,37 @@ def _summed(bought: list[Bought], by: tuple[str, ...]) -> Table:
     return Table("subscriptions", (*_by_columns(by), *columns), rows)
 
 
-def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tuple[str, ...]) -> Table:
+def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tuple[str, ...], adjustments: Adjustments) -> Table:
     """What was subscribed and what burst, and what each cost in the period, side by side and apart by currency.
 
-    A cost is empty where a part of it is not known: burst without a price, or a subscription of which nothing tells the cost.
+    With them stands what the bill adjusts of closed periods, so that burst and adjustments are what its lines add up to. A cost is
+    empty where a part of it is not known: burst without a price, or a subscription of which nothing tells the cost.
     """
     accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
     lines = charge_lines(engine, computation.rates, accounts)
-    groups: defaultdict[tuple[Any, ...], tuple[list[Bought], list[Any]]] = defaultdict(lambda: ([], []))
+    groups: defaultdict[tuple[Any, ...], tuple[list[Bought], list[ChargeLine], list[ChargeLine]]] = defaultdict(
+        lambda: ([], [], [])
+    )
     for each in bought:
         groups[*(each.row[name] for name in by), each.currency][0].append(each)
     for line in lines:
         groups[*(getattr(line, name) for name in by), line.currency][1].append(line)
+    # Last, for they may be computed of other periods, in the tables that were read above.
+    for line in adjustments():
+        groups[*(getattr(line, name) for name in by), line.currency][2].append(line)
     rows: list[tuple[Any, ...]] = []
-    for key, (members, own_lines) in sorted(groups.items(), key=_order):
-        parts = (_total([each.in_period for each in members]), _total([line.amount for line in own_lines]))
+    for key, (members, own_lines, adjusting) in sorted(groups.items(), key=_order):
+        subscribed = _total([each.in_period for each in members])
+        burst, adjusted = (_total([line.amount for line in part]) for part in (own_lines, adjusting))
         rows.append(
             (
-                *key, sum(each.byte_seconds for each in members), parts[0],
-                sum(line.burst_byte_seconds for line in own_lines), parts[1], _total(list(parts)),
+                *key, sum(each.byte_seconds for each in members), subscribed,
+                sum(line.burst_byte_seconds for line in own_lines), burst, adjusted, _total([subscribed, burst, adjusted]),
             )
         )  # fmt: skip
     columns = columns_of(
         currency="text", subscribed_byte_seconds="byte_seconds", subscription_cost="money", burst_byte_seconds="byte_seconds",
-        burst_cost="money", total_cost="money",
+        burst_cost="money", adjustment_cost="money", total_cost="money",
     )  # fmt: skip
     return Table("cost", (*_by_columns(by), *columns), rows)
 

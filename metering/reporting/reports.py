@@ -18,7 +18,8 @@ from metering.model.errors import MisuseError
 from metering.model.period import SECONDS_PER_DAY
 from metering.model.records import Bill, ChargeLine, Episode
 from metering.model.tables import Column, Kind, Table, columns_of, table_of
-from metering.reporting.costs import bought_in_period, costs, subscriptions
+from metering.model.units import shown_amount
+from metering.reporting.costs import Adjustments, bought_in_period, costs, subscriptions
 from metering.reporting.observed import observe
 
 By = tuple[str, ...]
@@ -85,6 +86,7 @@ def make_report(
     *,
     locations: frozenset[str],
     discounts: Settled,
+    adjustments: Adjustments,
 ) -> Table:
     """Make a report of a computed period.
 
@@ -96,6 +98,7 @@ def make_report(
         account: only this account's rows; sums are then over this account alone.
         locations: the codes that are known.
         discounts: what the settings say of discounts.
+        adjustments: gives those of the bill, of the account where one is given; asked last, and only where they are reported.
     """
     if account is not None:
         _keep_account(engine, account)
@@ -104,7 +107,7 @@ def make_report(
         "burst": lambda: burst(engine, computation, make_bill(engine, computation, locations), by),
         "snapshots": lambda: snapshots(engine, computation, by, account),
         "subscriptions": lambda: subscriptions(bought_in_period(engine, computation, discounts, account), by),
-        "cost": lambda: costs(engine, bought_in_period(engine, computation, discounts, account), computation, by),
+        "cost": lambda: costs(engine, bought_in_period(engine, computation, discounts, account), computation, by, adjustments),
         "coverage": lambda: coverage(engine, by),
         "statement": lambda: statement(make_bill(engine, computation, locations)),
     }
@@ -206,6 +209,22 @@ def burst(engine: Engine, computation: Computation, bill: Bill, by: By) -> Table
         currency="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes", amount="money"
     )
     return Table("burst", (*_by_columns(by), *columns), rows)
+
+
+def adjustments_told(lines: Sequence[ChargeLine], period: str) -> list[str]:
+    """Say of a report of burst which adjustments the bill has besides: they are of closed periods, not of burst in this one."""
+    sums: defaultdict[str, list[Decimal | None]] = defaultdict(list)
+    for line in lines:
+        sums[line.currency or "an unknown currency"].append(line.amount)
+    return [
+        f"without adjustments of closed periods: {_shown_total(amounts)} {currency}, which `metering bill {period}` has"
+        for currency, amounts in sorted(sums.items())
+    ]
+
+
+def _shown_total(amounts: Sequence[Decimal | None]) -> str:
+    known = [amount for amount in amounts if amount is not None]
+    return shown_amount(total(known)) if len(known) == len(amounts) else "not known"
 
 
 def _burst_hours(engine: Engine, computation: Computation, lines: Sequence[ChargeLine]) -> list[tuple[ChargeLine, int, ChargeLine]]:

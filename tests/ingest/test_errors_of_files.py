@@ -46,7 +46,8 @@ def test_a_comment_before_a_header_is_told_to_be_none(tmp_path, name):
 
 def test_a_column_may_begin_with_a_sign_that_comments_have(tmp_path):
     (tmp_path / "samples.csv").write_text(
-        "#,poll_time,location,account,snapshot,allocated_size\n1,2026-10-05T00:00:00Z,ZRH,a,s,5\n# 2,2026-10-05T00:05:00Z,ZRH,a,s,5\n"
+        "#,poll_time,location,account,snapshot,allocated_size\n"
+        "1,2026-10-05T00:00:00Z,ZRH,a,s,5\n# 2,2026-10-05T00:05:00Z,ZRH,a,s,5\n"
     )
     with metering.open(":memory:") as meter:
         assert meter.ingest(tmp_path).polls.accepted == 2

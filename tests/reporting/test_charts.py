@@ -133,9 +133,9 @@ def test_what_it_cost_is_drawn_as_the_report_has_it(month):
 
 
 def cost_of(*rows):
-    columns = columns_of(location="text", currency="text", subscription_cost="money", burst_cost="money")
-    money = [(place, currency, *(None if part is None else Decimal(part) for part in parts)) for place, currency, *parts in rows]
-    return Table("cost", columns, money)
+    columns = columns_of(location="text", currency="text", subscription_cost="money", burst_cost="money", adjustment_cost="money")
+    costs = [[None if part is None else Decimal(part) for part in (*parts, "0")] for _, _, *parts in rows]
+    return Table("cost", columns, [(*row[:2], *parts) for row, parts in zip(rows, costs, strict=True)])
 
 
 def test_a_cost_that_is_not_known_is_said_where_its_bar_would_be():

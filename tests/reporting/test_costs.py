@@ -1,9 +1,10 @@
 """What subscriptions cost beside burst: by the second over their interval, exact, and adding up."""
 
+from collections import defaultdict
 from decimal import Decimal
 
 import pytest
-from small_world import GIB, meter_of, polls, price, subscription
+from small_world import GIB, meter_of, polls, price, subscription, write
 
 from metering.model.errors import NoDataError, StoreError
 
@@ -157,3 +158,86 @@ def test_one_who_has_a_subscription_and_no_usage_is_reported_alone_as_among_all(
             meter.report_table(name, "2026-11", account="B", **options)
     with pytest.raises(NoDataError, match="'B' has no usage"):
         meter.report_table("usage", "2026-10", account="B")
+
+
+def adjusted_meter(tmp_path):
+    """Two accounts in two places; the first day, closed, was three times as large as was known, and gets a price that lacked."""
+    facts = []
+    for account, place in (("A", "ZRH"), ("A", "GVA"), ("B", "ZRH")):
+        facts += polls("2026-10-01", "2026-10-04", {f"{account}{place}": 3 * GIB + 13}, account=account, endpoint=place)
+    accounts = [{"account": account, "currency": currency, "name": account} for account, currency in (("A", "CHF"), ("B", "USD"))]
+    meter = meter_of(tmp_path, samples=facts, accounts=accounts, prices=[price("0.28"), price("0.30", currency="USD")])
+    meter.close("2026-10-01", by="ann")
+    bought = [subscription("late", GIB, "2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z")]
+    dearer = [price("0.42", currency="USD", since="2026-10-01T12:00:00Z")]
+    meter.ingest(write(tmp_path / "late", subscriptions=bought, prices=dearer))
+    return meter
+
+
+@pytest.mark.parametrize("account", [None, "A", "B"])
+@pytest.mark.parametrize("by", ["account,location", "account", "location", ""])
+def test_burst_and_adjustments_cost_what_the_lines_of_the_bill_add_up_to(tmp_path, account, by):
+    meter = adjusted_meter(tmp_path)
+    for closes in (False, True):
+        if closes:
+            meter.close("2026-10-02", by="ann")
+        for period, has_adjustments in (("2026-10-01", False), ("2026-10-02", True), ("2026-10-03", False)):
+            sums, adjusted = defaultdict(Decimal), defaultdict(Decimal)
+            for line in meter.bill(period, account=account).lines:
+                key = (*(getattr(line, name) for name in by.split(",") if name), line.currency)
+                sums[key] += line.amount
+                adjusted[key] += line.amount if line.kind == "adjustment" else 0
+            assert any(adjusted.values()) == has_adjustments
+            columns = [name for name in (*by.split(","), "currency") if name]
+            found = {tuple(row[name] for name in columns): row for row in documents(meter, "cost", period, by=by, account=account)}
+            assert {key: Decimal(row["burst_cost"]) + Decimal(row["adjustment_cost"]) for key, row in found.items()} == sums
+            assert {key: Decimal(row["adjustment_cost"]) for key, row in found.items()} == adjusted
+            for row in found.values():
+                parts = (row["subscription_cost"], row["burst_cost"], row["adjustment_cost"])
+                assert Decimal(row["total_cost"]) == sum(map(Decimal, parts))
+
+
+def test_the_adjustment_of_a_day_by_hand(tmp_path):
+    """A subscription of 1 GiB that came late: 0.01866666677966713805 now, less 0.02800000011300047139 billed, each rounded once."""
+    meter = adjusted_meter(tmp_path)
+    (zurich,) = [
+        row
+        for row in documents(meter, "cost", "2026-10-02", account="A", by="location")
+        if row["location"] == "ZRH" and row["currency"] == "CHF"
+    ]
+    assert zurich["adjustment_cost"] == "-0.00933333333333333334"
+
+
+def test_what_an_adjustment_costs_is_empty_where_it_is_not_known(tmp_path):
+    meter = adjusted_meter(tmp_path)
+    meter.ingest(write(tmp_path / "francs", accounts=[{"account": "B", "currency": "JPY", "name": "B"}]), supersede=True)
+    rows = {row["currency"]: row for row in documents(meter, "cost", "2026-10-02", account="B", by="")}
+    assert (rows["JPY"]["adjustment_cost"], rows["JPY"]["total_cost"]) == (None, None)
+    # what was billed in dollars comes back: 3 GiB and 13 bytes for a day at 0.30 for 30 days
+    assert rows["USD"]["adjustment_cost"] == "-0.03000000012107193470"
+
+
+def test_a_report_of_burst_says_what_the_bill_has_besides(tmp_path):
+    meter = adjusted_meter(tmp_path)
+    told = []
+    for account in (None, "A", "B"):
+        meter.report_table("burst", "2026-10-02", by="day", account=account, tell=told.append)
+    francs = "without adjustments of closed periods: -0.00933333333333333334 CHF, which `metering bill 2026-10-02` has"
+    # half a day of 3 GiB and 13 bytes at 0.42 instead of 0.30
+    dollars = "without adjustments of closed periods: 0.00600000002421438694 USD, which `metering bill 2026-10-02` has"
+    assert told == [francs, dollars, francs, dollars]
+    told.clear()
+    for period in ("2026-10-01", "2026-10-03"):
+        meter.report_table("burst", period, tell=told.append)
+    assert told == []
+
+
+def test_a_picture_of_costs_says_which_adjustments_are_not_in_its_bars(tmp_path):
+    meter = adjusted_meter(tmp_path)
+    place = tmp_path / "cost.svg"
+    meter.plot("cost", place, period="2026-10-02")
+    picture = place.read_text(encoding="utf-8")
+    assert "without adjustments of closed periods: -0.00933333333333333334" in picture
+    assert "without adjustments of closed periods: 0.00600000002421438694" in picture
+    meter.plot("cost", place, period="2026-10-03")
+    assert "adjustments" not in place.read_text(encoding="utf-8")

@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
 
+from metering.billing.money import total
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.records import ChargeLine, UsageRow
 from metering.model.tables import Table
+from metering.model.units import shown_amount
 from metering.reporting.charts.draw import ON_PAGE, Rows, Spec, label, specification
 from metering.reporting.charts.series import Drawn, burst_days, cost_parts
 
@@ -59,17 +61,30 @@ def burst_chart(palette: Palette, period: Period, usage: list[UsageRow], lines: 
 
 
 def cost_charts(palette: Palette, cost: Table, width: int) -> list[Spec]:
-    """What subscriptions and burst cost, a chart a currency: amounts of two currencies are on no one axis."""
+    """What subscriptions and burst cost, a chart a currency: amounts of two currencies are on no one axis.
+
+    Adjustments are of other time and may be less than nothing: they are no bars, and told in words.
+    """
     at = [column.name for column in cost.columns].index("currency")
     return [
-        _cost_chart(palette, currency, rows, max(200, width - _MARGIN))
+        _cost_chart(palette, rows, max(200, width - _MARGIN)) | {"title": _cost_title(cost, currency)}
         for currency in sorted({row[at] for row in cost.rows if row[at] is not None})
         if (rows := cost_parts(cost, currency))
     ]
 
 
-def _cost_chart(palette: Palette, currency: str, rows: Rows, width: int) -> Spec:
-    spec = specification("cost", palette) | {"width": width, "title": label(currency), "data": {"values": rows}}
+def _cost_title(cost: Table, currency: str) -> Spec:
+    names = [column.name for column in cost.columns]
+    at, of = names.index("adjustment_cost"), names.index("currency")
+    adjusting = [row[at] for row in cost.rows if row[of] == currency]
+    if not any(amount is None or amount for amount in adjusting):
+        return {"text": label(currency)}
+    amount = "not known" if None in adjusting else shown_amount(total(adjusting))
+    return {"text": label(currency), "subtitle": f"without adjustments of closed periods: {amount}"}
+
+
+def _cost_chart(palette: Palette, rows: Rows, width: int) -> Spec:
+    spec = specification("cost", palette) | {"width": width, "data": {"values": rows}}
     ends = [Fraction(row["amount"]) for row in rows if "unknown" in row]
     if any(ends):
         # That a cost is not known is written behind the bar, and wants room there; but no bar is cut.
