@@ -1,12 +1,20 @@
-"""Files that are whole and on disk before anybody sees them under their name."""
+"""Files that are whole and on disk before anybody sees them under their name, and those that are gone when nobody needs them."""
 
 import contextlib
+import fcntl
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from metering.model.errors import InputError
+
+_SCRATCH = "metering-"
+# A folder's file that its process holds locked as long as it lives: a lock goes with its process, whatever ends it.
+_OWNER = ".owner-of-this-scratch-folder"
 
 
 @contextlib.contextmanager
@@ -49,3 +57,48 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+class ScratchFolder(tempfile.TemporaryDirectory[str]):
+    """A temporary folder, for its owner's eyes only; where its process is killed, whoever makes the next one removes it.
+
+    What customers store may lie in it, unpacked or spilled.
+    """
+
+    def __init__(self) -> None:
+        _remove_abandoned(Path(tempfile.gettempdir()))
+        super().__init__(prefix=_SCRATCH)
+        self._owner = _owned(Path(self.name))
+
+    def cleanup(self) -> None:
+        """Remove the folder."""
+        super().cleanup()
+        if self._owner is not None:
+            self._owner.close()
+
+
+def _owned(folder: Path) -> IO[str] | None:
+    """Lock a folder for this process; None where the disk cannot, and then nobody else will remove it."""
+    unlocked = folder / f"{_OWNER}.new"
+    with contextlib.suppress(OSError):
+        owner = unlocked.open("w", encoding="utf-8")
+        try:
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Under its name it is locked from the beginning: who finds it unlocked knows that its process is gone.
+            unlocked.rename(folder / _OWNER)
+        except OSError:
+            owner.close()
+            raise
+        return owner
+    return None
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Remove our temporary folders whose processes are gone."""
+    for folder in parent.glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):  # held, without an owner, somebody else's, or removed by another at this moment
+            status = folder.lstat()
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+                with (folder / _OWNER).open("r+", encoding="utf-8") as owner:
+                    fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from metering.durable import sync_file, sync_folder
+from metering.durable import ScratchFolder, sync_file, sync_folder
 from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted, trouble_of_machine
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError, StoreHeldError, StoreMemoryError
@@ -55,7 +55,7 @@ class Store:
         self._threads = threads
         self._wait_seconds = wait_seconds
         self._kept: duckdb.DuckDBPyConnection | None = None
-        self._spill: tempfile.TemporaryDirectory[str] | None = None
+        self._spill: ScratchFolder | None = None
 
     @contextlib.contextmanager
     def reading(self, *, places: Sequence[Path] = ()) -> Iterator[Engine]:
@@ -128,14 +128,14 @@ class Store:
     def _opened(self, *, read_only: bool, places: Sequence[Path]) -> Iterator[Engine]:
         if self.is_memory:
             if self._kept is None:
-                self._spill = tempfile.TemporaryDirectory(prefix="metering-")
+                self._spill = ScratchFolder()
                 # It serves operations to come, whose files nobody knows yet.
                 self._kept = self._connect(read_only=False, spill_folder=Path(self._spill.name), places=None)
                 _make_schema(Engine(self._kept))
             with self._trouble_told():
                 yield Engine(self._kept)
             return
-        with tempfile.TemporaryDirectory(prefix="metering-") as spill:
+        with ScratchFolder() as spill:
             connection = self._wait_for_connection(read_only=read_only, spill_folder=Path(spill), places=places)
             try:
                 with self._trouble_told():

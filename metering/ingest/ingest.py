@@ -1,11 +1,11 @@
 """One ingest: all files of a command read together, decided, and written in one transaction."""
 
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from metering.durable import ScratchFolder
 from metering.engine.duckdb import Engine
 from metering.engine.interface import QueryEngine
 from metering.ingest.answers import Reading, readings_of
@@ -86,7 +86,7 @@ def ingest(
         StoreError: the store cannot be used.
     """
     now_s = int(time.time()) if now_s is None else now_s
-    with tempfile.TemporaryDirectory(prefix="metering-") as spool, store.writing(places=[*paths, Path(spool)]) as engine:
+    with ScratchFolder() as spool, store.writing(places=[*paths, Path(spool)]) as engine:
         files, notes = find_files(engine, paths, store.limits)
         try:
             with transaction(engine):
