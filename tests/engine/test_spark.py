@@ -344,23 +344,6 @@ def test_folders_called_like_partitions_say_nothing_on_either_engine(engine, tmp
     assert spark.bill(SOME_DAY).document()["usage"] == usage
 
 
-def test_white_space_around_identifiers_is_refused_on_either_engine(engine, tmp_path):
-    rows = [
-        sample(at(0), 7, "s 1", "a b"),
-        sample(at(5), 7, "s\u00a0"),
-        sample(at(10), 7, account=" a"),
-        sample(at(15), 7, "s\u200b "),
-    ]
-    write_parquet(tmp_path / "samples.parquet", rows)
-    with Twins(apart(engine), tmp_path) as twins:
-        expected = twins.duckdb.ingest(tmp_path / "samples.parquet")
-        assert told(twins.spark.ingest(tmp_path / "samples.parquet")) == told(expected)
-    assert [(one.line, one.field, one.reason) for one in expected.rejections] == [
-        (2, "snapshot", "begins or ends with white space"), (3, "account", "begins or ends with white space"),
-        (4, "snapshot", "holds a character that cannot be seen"),
-    ]  # fmt: skip
-
-
 def test_instants_beyond_the_calendar_are_none_on_either_engine(engine, tmp_path):
     first_s, end_s = -719_162 * DAY, 2_932_897 * DAY
     texts = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "0000-01-01"]

@@ -20,7 +20,6 @@ import metering
 from metering.model.errors import InputError
 
 BIDI, ZERO_WIDTH, NUL = "a\u202eb", "a\u200bb", "a\x00b"
-PADDED = "begins or ends with white space"
 GOOD = sample(at(30), 7, "good", "good")
 
 
@@ -65,15 +64,6 @@ WRONG = [
     ("endpoint", "Z\x1b[31m", "holds a character that cannot be seen"),
     ("drive", "d" * 129, "is longer than 128 characters"),
     ("drive", "d\x7f", "holds a character that cannot be seen"),
-    ("account", "a ", PADDED),
-    ("account", "\u00a0a", PADDED),
-    ("location", " ZRH", PADDED),
-    ("location", "ZRH\u3000", PADDED),
-    ("snapshot", "s\u00a0", PADDED),
-    ("snapshot", " ", PADDED),
-    ("endpoint", "ZRH ", PADDED),
-    ("drive", "\u2009d", PADDED),
-    ("drive", "d ", PADDED),
 ]
 
 
@@ -105,22 +95,6 @@ def test_what_is_just_within_the_bounds_is_taken(tmp_path, ending):
         usage = {row.account: row for row in meter.bill(HOUR).usage}
     assert usage["é" * 128].peak_occupied_bytes == 2**63 - 1
     assert (usage["a"].location, usage["a"].occupied_byte_seconds, usage["a"].measured_seconds) == ("NA", 12 * 300, 600)
-
-
-@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
-def test_an_identifier_may_hold_white_space_and_a_label_begin_with_it(tmp_path, ending):
-    rows = [sample(at(0), 7, "s 1", "a b", "Z H", drive="d 1", status=" new ", name=" n ")]
-    assert counts(ingested(write_facts(tmp_path / "facts", {"samples": rows}, ending))) == (1, 0, 0, 0, 0)
-
-
-def test_one_snapshot_is_not_counted_twice_for_a_space_behind_its_name(tmp_path):
-    rows = [sample(at(0), 7), sample(at(0), 7, "s1 "), sample(at(5), 7)]
-    outcome = ingested(write_facts(tmp_path / "facts", {"samples": rows}))
-    assert [(r.line, r.field, r.value, r.reason) for r in outcome.rejections] == [
-        (2, "poll", "s1", "its poll is rejected: another row of it cannot be a sample"),
-        (3, "snapshot", "s1 ", PADDED),
-    ]
-    assert counts(outcome) == (1, 0, 0, 2, 0)
 
 
 @pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet"])
