@@ -145,13 +145,13 @@ class Deciding(Publishing):
         if as_of is not None:
             last_s = min(last_s, read_instant(as_of, "--as-of") - 1)
         end_s = _midnight(last_s + self.settings.max_hold)
+        # A month is looked ahead at least.
+        if end_s + max(days, 31) * SECONDS_PER_DAY >= CALENDAR_END_S:
+            raise NoDataError("polls reach to where the calendar ends: give an earlier clock, --as-of, or forecast fewer --days")
         learnt_s = end_s - history_days * SECONDS_PER_DAY
         start_s = max(_midnight(first_s), min(learnt_s, month_start(end_s)))
         if start_s >= end_s:
             raise NoDataError("there is no whole day to learn from before that")
-        # A month is looked ahead at least.
-        if end_s + max(days, 31) * SECONDS_PER_DAY >= CALENDAR_END_S:
-            raise NoDataError("polls reach to where the calendar ends: give an earlier clock, --as-of, or forecast fewer --days")
         asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
         with self.computed(Period(start_s, end_s).text, account=account, progress=progress, **asked_at) as (engine, computation):
             return look_ahead(engine, computation, days, account, learnt_s)
