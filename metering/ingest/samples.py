@@ -199,7 +199,9 @@ def decide_polls(
     find_repeated(engine)
     engine.create("staging/staged_blocks")
     is_wanted = bool(engine.sql("select 1 from staged_blocks where is_looked_into limit 1"))
-    for query in ("staging/keys_looked_into", "staging/staged_samples", "staging/known_polls", "staging/known_samples"):
+    engine.create("staging/keys_looked_into", is_wanted=is_wanted)
+    engine.define("staging/looked_into_samples")
+    for query in ("staging/staged_samples", "staging/known_polls", "staging/known_samples"):
         engine.create(query, is_wanted=is_wanted)
     is_contested = is_wanted and bool(engine.sql("select 1 from known_polls where not is_in_force limit 1"))
     engine.create("staging/settled_polls", is_wanted=is_contested)
@@ -337,7 +339,7 @@ def drop_staging(engine: QueryEngine) -> None:
         "rejected_rows", "left_rows", "told_keys", "staged_keys", "staged_key_numbers", "staged_runs", "placed_folds",
         "jittering_blocks",
         "staged_phases", "rejected_blocks", "collections_reaching_back", "known_blocks", "repeated_blocks", "staged_blocks",
-        "keys_looked_into", "staged_samples", "known_polls", "known_samples", "settled_polls",
+        "keys_looked_into", "looked_into_samples", "staged_samples", "known_polls", "known_samples", "settled_polls",
         "contradicting_listings", "staged_polls",
         "staged_shared_objects", "conflicting_polls", "samples_kept_aside", "taken_polls", "accepted_blocks",
         "looked_into_keys", "block_runs", "loose_runs", "new_runs", "new_tails", "checked_samples", "folded_samples",

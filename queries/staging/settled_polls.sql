@@ -1,6 +1,6 @@
 -- name   settled_polls
 -- grain  one row a collection and poll of the batch that says again what versions of it say, of which some were superseded
--- reads  checked_samples, keys_looked_into, known_polls, known_samples
+-- reads  looked_into_samples, known_polls, known_samples
 -- params none
 -- why    Files that were corrected come again beside their correction, as a job does that names the same directory every day: what
 --        was settled is not asked about again. Each listing must be versions, whole, and nothing besides; rows of flat files
@@ -17,28 +17,16 @@ contested as (
 
 brought as (
     select distinct
-        n.collection_key,
-        k.poll_s,
-        k.listing,
-        n.series_key,
-        n.label_key,
-        k.allocated_size
-    from checked_samples as k
-    inner join keys_looked_into as n
-        on k.endpoint = n.endpoint
-        and k.account = n.account
-        and k.location = n.location
-        and k.snapshot = n.snapshot
-        and k.drive = n.drive
-        and k.status = n.status
-        and k.name = n.name
-        and k.poll_s - k.poll_s % 14400 = n.block_s
+        s.collection_key,
+        s.poll_s,
+        s.listing,
+        s.series_key,
+        s.label_key,
+        s.allocated_size
+    from looked_into_samples as s
     inner join contested as c
-        on n.collection_key = c.collection_key
-        and k.poll_s = c.poll_s
-    where
-        k.problem is null
-        and not k.is_shared
+        on s.collection_key = c.collection_key
+        and s.poll_s = c.poll_s
 ),
 
 listings as (
