@@ -14,6 +14,7 @@ from typing import Any
 from metering.engine.duckdb import Engine
 from metering.engine.interface import QueryEngine
 from metering.model.clock import Clock
+from metering.model.period import CALENDAR_END_S
 
 _STAGES = (
     "levels/scope_blocks", "levels/scope_stretches", "levels/scope_segments", "levels/scope_pieces", "levels/scope_changes",
@@ -23,7 +24,6 @@ _STEP_COLUMNS = {
     "feed_key": "bigint", "starts_at_s": "bigint", "ends_at_s": "bigint", "occupied_bytes": "decimal(38, 0)",
     "held_count": "bigint", "missing_count": "bigint",
 }  # fmt: skip
-_END_OF_TIME_S = 253_402_300_800
 # Counts on where days come to be kept another way, so that those kept before are made again. The first one did not look at polls
 # that came into a day after it was kept.
 _WAY = 2
@@ -66,7 +66,7 @@ def levels_that_differ(engine: Engine) -> list[tuple[str, int]]:
     engine.load("ignored_series", {"series_key": "bigint"}, [])
     known_seq = int(engine.scalar("select coalesce(max(ingest_seq), 0) from ingests"))
     seconds = {"cycle_s": clock.cycle_s, "max_hold_s": clock.max_hold_s}
-    compute_levels(engine, seconds | {"known_seq": known_seq, "as_of_s": _END_OF_TIME_S})
+    compute_levels(engine, seconds | {"known_seq": known_seq, "as_of_s": CALENDAR_END_S})
     engine.create("levels/day_levels")
     counts = []
     for kept, made in (("level_steps", "scope_steps"), ("level_days", "day_levels")):
@@ -84,7 +84,7 @@ def keep_levels(engine: Engine, clock: Clock, ingest_seq: int) -> None:
         clock: the seconds to class polls by; where they are others than before, all days are made again.
         ingest_seq: the ingest.
     """
-    parameters = {"known_seq": ingest_seq, "as_of_s": _END_OF_TIME_S, "cycle_s": clock.cycle_s, "max_hold_s": clock.max_hold_s}
+    parameters = {"known_seq": ingest_seq, "as_of_s": CALENDAR_END_S, "cycle_s": clock.cycle_s, "max_hold_s": clock.max_hold_s}
     engine.insert("feeds", "levels/new_feeds")
     if not is_kept_by(engine, clock):
         for statement in (
