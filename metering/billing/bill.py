@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from metering.billing import findings
-from metering.billing.money import AMOUNT_PLACES, Price, amount_due, charge_amount, ratio, round_ratio, total
+from metering.billing.money import AMOUNT_PLACES, Price, amount_due, charge_amount, ratio, round_ratio, total_known
 from metering.billing.rates import Rate, RateBook
 from metering.billing.usage import Computation
 from metering.engine.interface import QueryEngine
@@ -25,7 +25,7 @@ def make_bill(engine: QueryEngine, computation: Computation, locations: frozense
         computation: the period.
         locations: the codes that are known; others are metered and reported as a finding.
     """
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    accounts = known_accounts(engine, computation)
     usage = usage_rows(engine)
     lines = charge_lines(engine, computation.rates, accounts)
     return Bill(
@@ -36,6 +36,11 @@ def make_bill(engine: QueryEngine, computation: Computation, locations: frozense
         statements=statements_of({row.account for row in usage}, lines, accounts),
         findings=findings.find(engine, computation, usage, lines, locations),
     )
+
+
+def known_accounts(engine: QueryEngine, computation: Computation) -> dict[str, dict[str, Any]]:
+    """Give the currency and the name of every account that a computation knows, by account."""
+    return {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
 
 
 def usage_rows(engine: QueryEngine) -> list[UsageRow]:
@@ -152,7 +157,7 @@ def statements_of(billed: set[str], lines: list[ChargeLine], accounts: dict[str,
 
 def _statement(account: str, currency: str | None, known: dict[str, Any] | None, lines: list[ChargeLine]) -> Statement:
     is_priced = all(line.amount is not None for line in lines)
-    burst_amount = total([line.amount for line in lines if line.amount is not None])
+    burst_amount = total_known(line.amount for line in lines)
     return Statement(
         account=account,
         name=known["name"] if known else None,

@@ -4,7 +4,7 @@ Amounts are `Decimal`s that are only ever built from integers: a charge is `byte
 of integers, rounded once. Nothing here depends on the process's decimal context, and no float exists. Source: ACCOUNTING.md §6, §7.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from fractions import Fraction
@@ -84,6 +84,16 @@ def charge_amount(byte_seconds: int, price: Price) -> Decimal:
 def total(amounts: Sequence[Decimal]) -> Decimal:
     """Add amounts exactly; the sum has 20 decimals."""
     return from_units(sum(in_units(amount, AMOUNT_PLACES) for amount in amounts), AMOUNT_PLACES)
+
+
+def total_known(amounts: Iterable[Decimal | None]) -> Decimal:
+    """Add the amounts that are known, exactly; for sums that say elsewhere that something is not."""
+    return total([amount for amount in amounts if amount is not None])
+
+
+def total_if_known(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    """Add amounts exactly; None where one of them is not known, for that is no zero. Source: ACCOUNTING.md §6."""
+    return None if None in amounts else total_known(amounts)
 
 
 def amount_due(amount: Decimal, currency: str | None) -> Decimal:

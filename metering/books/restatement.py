@@ -13,11 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
-from metering.billing.bill import charge_id, charge_lines, line_order, statements_of
+from metering.billing.bill import charge_id, charge_lines, known_accounts, line_order, statements_of
 from metering.billing.findings import finding_order
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units, total
+from metering.billing.money import AMOUNT_PLACES, from_units, in_units, total, total_if_known, total_known
 from metering.billing.usage import Computation, compute_usage
 from metering.books.causes import Cause
 from metering.books.closings import Books, Closing
@@ -25,9 +24,6 @@ from metering.books.history import ZERO, Billed, History, LineKey, line_key
 from metering.engine.duckdb import Engine
 from metering.model.period import Period
 from metering.model.records import Bill, ChargeLine, Finding
-
-# Known accounts by their identifier.
-_Accounts = dict[str, dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -44,10 +40,9 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
 
     Reads the tables of `computation` first; afterwards the engine holds those of the last period that was restated.
     """
-    accounts = _known_accounts(engine, computation)
     lines: list[ChargeLine] = []
     findings: list[Finding] = []
-    for history, sums in _compared(engine, books, computation, accounts):
+    for history, sums in _compared(engine, books, computation):
         for (account, currency), said in sorted(sums.items(), key=lambda item: (item[0][0], item[0][1] or "")):
             lines += said.lines
             causes = history.causes(computation, account, said.lines, currency)
@@ -58,7 +53,7 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
     return bill.model_copy(
         update={
             "lines": all_lines,
-            "statements": statements_of({row.account for row in bill.usage}, all_lines, accounts),
+            "statements": statements_of({row.account for row in bill.usage}, all_lines, known_accounts(engine, computation)),
             "findings": sorted([*bill.findings, *findings, *_parked(lines)], key=finding_order),
         }
     )
@@ -66,21 +61,19 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
 
 def adjustments(engine: Engine, books: Books, computation: Computation) -> list[ChargeLine]:
     """Give just the adjustments that `restated` adds to the bill; the engine's tables become others as there."""
-    compared = _compared(engine, books, computation, _known_accounts(engine, computation))
-    return [line for _, sums in compared for said in sums.values() for line in said.lines]
-
-
-def _known_accounts(engine: Engine, computation: Computation) -> _Accounts:
-    return {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    return [line for _, sums in _compared(engine, books, computation) for said in sums.values() for line in said.lines]
 
 
 def _compared(
-    engine: Engine, books: Books, computation: Computation, accounts: _Accounts
+    engine: Engine, books: Books, computation: Computation
 ) -> Iterator[tuple[History, dict[tuple[str, str | None], _Account]]]:
     """Hold each closed period that leads to this one, and may be another now, against what was billed for it."""
     histories = [History(engine, books, closing) for closing in books.led_to(computation.period)]
     # Which may be others now is told by the tables of this computation, so before any other is made.
-    for history in [history for history in histories if history.is_stale(computation)]:
+    stale = [history for history in histories if history.is_stale(computation)]
+    # A bill that restates nothing, as most do, need not wait for them.
+    accounts = known_accounts(engine, computation) if stale else {}
+    for history in stale:
         closing = history.closing
         now = restating(engine, closing, closing.period, computation)
         yield history, _compare(closing, computation.period, history.billed(), charge_lines(engine, now.rates, accounts))
@@ -151,10 +144,8 @@ def price_of_byte_second(line: ChargeLine) -> str:
 def _finding(closing: Closing, account: str, currency: str | None, said: _Account, causes: Sequence[Cause]) -> Finding:
     """Tell what a closed period was billed, what it would be now, and which facts made the difference."""
     name, coin = closing.period.text, currency or "an unknown currency"
-    billed, priced = total(said.billed), [amount for amount in said.restated if amount is not None]
-    is_priced = len(priced) == len(said.restated)
-    now = total(priced) if is_priced else None
-    difference = total([line.amount for line in said.lines if line.amount is not None]) if is_priced else None
+    billed, now = total(said.billed), total_if_known(said.restated)
+    difference = None if now is None else total_known(line.amount for line in said.lines)
     if now is not None and difference is not None:
         arithmetic = f"billed {_plain(billed)} {coin} so far, now {_plain(now)}, so adjusted by {_plain(difference)}"
     else:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.bill import charge_lines
+from metering.billing.bill import charge_lines, known_accounts
 from metering.billing.money import AMOUNT_PLACES, Price, from_units, in_units, round_ratio
 from metering.billing.rates import rate_book
 from metering.billing.usage import Computation
@@ -103,7 +103,7 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
     found, parameters = Forecast(), computation.parameters
     start_s = computation.period.end_s
     subscriptions = [row for row in engine.rows("billing/known_subscriptions", parameters) if account in (None, row["account"])]
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", parameters)}
+    accounts = known_accounts(engine, computation)
     so_far = _so_far(engine, computation, accounts)
     month_days = (next_month_start(start_s) - start_s) // SECONDS_PER_DAY
     for place, days in occupied_days(engine).items():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from metering.billing.money import total
+from metering.billing.money import total_if_known
 from metering.model.records import Finding
 from metering.model.tables import Table, json_value
 from metering.model.units import counted
@@ -62,7 +62,7 @@ def burst_alert(period: str, table: Table) -> Alert | None:
     amounts = [
         {
             "currency": currency,
-            "amount": None if None in own else format(total([amount for amount in own if amount is not None]), "f"),
+            "amount": None if (amount := total_if_known(own)) is None else format(amount, "f"),
         }
         for currency, own in sorted(sums.items(), key=lambda item: item[0] or "")
     ]

@@ -1,11 +1,10 @@
 """An audit: every check of a computed period, as findings; none of them means that nothing is known to be wrong."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from metering.billing.money import amount_due, total
+from metering.billing.money import amount_due, total_known
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.limits import AuditLimits
@@ -98,7 +97,7 @@ def sums_that_differ(bill: Bill) -> list[Finding]:
     ]
     for due in bill.statements:
         lines = charged[due.account, due.currency]
-        amount = _sum(lines)
+        amount = total_known(lines)
         if amount != due.burst_amount:
             rows.append({"account": due.account, "lines": f"{amount:f}", "other": f"the statement says {due.burst_amount:f}"})
         owed = None if None in lines else amount_due(amount, due.currency)
@@ -106,15 +105,11 @@ def sums_that_differ(bill: Bill) -> list[Finding]:
             rows.append({"account": due.account, "lines": f"{owed} due", "other": f"the statement says {due.amount_due}"})
     stated = {(due.account, due.currency) for due in bill.statements}
     rows += [
-        {"account": key[0], "lines": f"{_sum(amounts):f}", "other": "no statement has it"}
+        {"account": key[0], "lines": f"{total_known(amounts):f}", "other": "no statement has it"}
         for key, amounts in charged.items()
         if key not in stated
     ]
     return [_finding(LINE_SUMS, row) for row in rows]
-
-
-def _sum(amounts: Sequence[Decimal | None]) -> Decimal:
-    return total([amount for amount in amounts if amount is not None])
 
 
 def checks_table() -> Table:

@@ -10,9 +10,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.bill import charge_lines
+from metering.billing.bill import charge_lines, known_accounts
 from metering.billing.discounts import DiscountBook, Settled
-from metering.billing.money import AMOUNT_PLACES, plain_decimal, round_ratio, total
+from metering.billing.money import AMOUNT_PLACES, plain_decimal, round_ratio, total_if_known
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import amortised, subscription_cost
 from metering.billing.usage import Computation
@@ -20,6 +20,7 @@ from metering.engine.duckdb import Engine
 from metering.model.period import Period
 from metering.model.records import ChargeLine
 from metering.model.tables import Column, Table, columns_of
+from metering.model.units import shown_amount
 
 SUBSCRIPTION_LEVEL = 0
 # Gives the adjustments that the bill has; the engine's tables may be others afterwards.
@@ -65,6 +66,12 @@ def bought_at(engine: Engine, computation: Computation, discounts: Settled, inst
     """Give the subscriptions that are in force at an instant, with their costs: one that begins then is, one that ends is not."""
     second = replace(computation, period=Period(instant_s, instant_s + 1), stop_s=instant_s + 1)
     return bought_in_period(engine, second, discounts, None)
+
+
+def without_adjustments(amounts: Sequence[Decimal | None]) -> str:
+    """Say which adjustments of closed periods, in one currency, a figure leaves out."""
+    amount = total_if_known(amounts)
+    return f"without adjustments of closed periods: {'not known' if amount is None else shown_amount(amount)}"
 
 
 def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, discounts: DiscountBook) -> Bought:
@@ -128,7 +135,7 @@ def _summed(bought: list[Bought], by: tuple[str, ...]) -> Table:
             *key,
             len(members),
             sum(each.byte_seconds for each in members),
-            _total([m.in_period for m in members]),
+            total_if_known([m.in_period for m in members]),
         )
         for key, members in sorted(groups.items(), key=_order)
     ]
@@ -141,7 +148,7 @@ def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tu
     With them stands what the bill adjusts of closed periods, so that burst and adjustments are what its lines add up to. A cost is
     empty where a part of it is not known: burst without a price, or a subscription of which nothing tells the cost.
     """
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    accounts = known_accounts(engine, computation)
     lines = charge_lines(engine, computation.rates, accounts)
     groups: defaultdict[tuple[Any, ...], tuple[list[Bought], list[ChargeLine], list[ChargeLine]]] = defaultdict(
         lambda: ([], [], [])
@@ -155,12 +162,12 @@ def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tu
         groups[*(getattr(line, name) for name in by), line.currency][2].append(line)
     rows: list[tuple[Any, ...]] = []
     for key, (members, own_lines, adjusting) in sorted(groups.items(), key=_order):
-        subscribed = _total([each.in_period for each in members])
-        burst, adjusted = (_total([line.amount for line in part]) for part in (own_lines, adjusting))
+        subscribed = total_if_known([each.in_period for each in members])
+        burst, adjusted = (total_if_known([line.amount for line in part]) for part in (own_lines, adjusting))
         rows.append(
             (
                 *key, sum(each.byte_seconds for each in members), subscribed,
-                sum(line.burst_byte_seconds for line in own_lines), burst, adjusted, _total([subscribed, burst, adjusted]),
+                sum(line.burst_byte_seconds for line in own_lines), burst, adjusted, total_if_known([subscribed, burst, adjusted]),
             )
         )  # fmt: skip
     columns = columns_of(
@@ -168,11 +175,6 @@ def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tu
         burst_cost="money", adjustment_cost="money", total_cost="money",
     )  # fmt: skip
     return Table("cost", (*_by_columns(by), *columns), rows)
-
-
-def _total(amounts: list[Decimal | None]) -> Decimal | None:
-    known = [amount for amount in amounts if amount is not None]
-    return total(known) if len(known) == len(amounts) else None
 
 
 def _order(item: tuple[tuple[Any, ...], Any]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
 
-from metering.billing.bill import charge_lines
+from metering.billing.bill import charge_lines, known_accounts
 from metering.billing.money import Price, charge_amount, cut_text, plain_decimal
 from metering.billing.rates import DEFAULT_BURST_LEVEL
 from metering.billing.usage import Computation
@@ -66,7 +66,7 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
 
 def find_line(engine: Engine, computation: Computation, charge_id: str) -> ChargeLine | None:
     """Give the line of a computed period that a charge id names, None where it has none."""
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    accounts = known_accounts(engine, computation)
     lines = charge_lines(engine, computation.rates, accounts)
     return next((line for line in lines if line.charge_id == charge_id), None)
 
@@ -82,7 +82,7 @@ def explain_line(
         line: what is explained, and held against the samples.
         closing: what froze it.
     """
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    accounts = known_accounts(engine, computation)
     account = accounts.get(line.account)
     parameters = computation.parameters | {"account": line.account, "location": line.location}
     engine.create("explain/account_polls", parameters)

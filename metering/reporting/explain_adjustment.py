@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from metering.billing.bill import charge_id as charge_id_of
-from metering.billing.bill import charge_lines
+from metering.billing.bill import charge_lines, known_accounts
 from metering.billing.money import AMOUNT_PLACES, from_units, in_units
 from metering.billing.usage import Computation, compute_usage
 from metering.books.causes import TABLES_OF, Cause
@@ -56,7 +56,7 @@ def explain_adjustment(
     billed = {key: said for key, said in history.billed().items() if date.start_s <= said.line.date < date.end_s}
     billed_date = Period(max(closing.start_s, date.start_s), min(closing.end_s, date.end_s))
     now = restating(engine, closing, billed_date, carrier)
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", carrier.parameters)}
+    accounts = known_accounts(engine, carrier)
     truth = {line_key(line): line for line in charge_lines(engine, now.rates, accounts)}
     frozen = named if isinstance(named, FrozenCharge) else None
     line = frozen.line if frozen else _named(str(named), closing, carrier.period, truth, billed)

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from metering.billing.bill import charge_id, charge_lines, price_key
+from metering.billing.bill import charge_id, charge_lines, known_accounts, price_key
 from metering.billing.money import AMOUNT_PLACES, charge_amount, from_units, total
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -93,7 +93,7 @@ def burst_reason(burst_bytes: int, seconds: int, instant_s: int) -> str:
 
 def daily_objects(engine: Engine, computation: Computation, account: str | None = None) -> Iterator[Document]:
     """Give burst by day as `/dailyburstusage/` has it: `amount` sums the day's charge lines, `usage` is the day's highest burst."""
-    accounts = {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+    accounts = known_accounts(engine, computation)
     days: dict[tuple[str, str, int], list[Any]] = {}
     for line in charge_lines(engine, computation.rates, accounts):
         if account in (None, line.account):

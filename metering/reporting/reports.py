@@ -18,8 +18,7 @@ from metering.model.errors import MisuseError
 from metering.model.period import SECONDS_PER_DAY
 from metering.model.records import Bill, ChargeLine, Episode
 from metering.model.tables import Column, Kind, Table, columns_of, table_of
-from metering.model.units import shown_amount
-from metering.reporting.costs import Adjustments, bought_in_period, costs, subscriptions
+from metering.reporting.costs import Adjustments, bought_in_period, costs, subscriptions, without_adjustments
 from metering.reporting.observed import observe
 
 By = tuple[str, ...]
@@ -217,14 +216,9 @@ def adjustments_told(lines: Sequence[ChargeLine], period: str) -> list[str]:
     for line in lines:
         sums[line.currency or "an unknown currency"].append(line.amount)
     return [
-        f"without adjustments of closed periods: {_shown_total(amounts)} {currency}, which `metering bill {period}` has"
+        f"{without_adjustments(amounts)} {currency}, which `metering bill {period}` has"
         for currency, amounts in sorted(sums.items())
     ]
-
-
-def _shown_total(amounts: Sequence[Decimal | None]) -> str:
-    known = [amount for amount in amounts if amount is not None]
-    return shown_amount(total(known)) if len(known) == len(amounts) else "not known"
 
 
 def _burst_hours(engine: Engine, computation: Computation, lines: Sequence[ChargeLine]) -> list[tuple[ChargeLine, int, ChargeLine]]:

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
 
-from metering.billing.money import AMOUNT_PLACES, round_ratio, total
+from metering.billing.money import AMOUNT_PLACES, round_ratio
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.records import ChargeLine, UsageRow
 from metering.model.tables import Table
-from metering.model.units import shown_amount
 from metering.reporting.charts.draw import ON_PAGE, Rows, Spec, label, specification
 from metering.reporting.charts.series import Drawn, burst_days, cost_parts
+from metering.reporting.costs import without_adjustments
 
 Palette = Mapping[str, str]
 PLOTS = ("usage", "burst", "cost")
@@ -79,8 +79,7 @@ def _cost_title(cost: Table, currency: str) -> Spec:
     adjusting = [row[at] for row in cost.rows if row[of] == currency]
     if not any(amount is None or amount for amount in adjusting):
         return {"text": label(currency)}
-    amount = "not known" if None in adjusting else shown_amount(total(adjusting))
-    return {"text": label(currency), "subtitle": f"without adjustments of closed periods: {amount}"}
+    return {"text": label(currency), "subtitle": without_adjustments(adjusting)}
 
 
 def _cost_chart(palette: Palette, rows: Rows, width: int) -> Spec:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from metering.billing.money import total
+from metering.billing.money import total_known
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.records import ChargeLine, UsageRow
@@ -157,7 +157,7 @@ def cost_parts(cost: Table, currency: str) -> Rows:
 
 
 def _known(row: dict[str, Any]) -> Decimal:
-    return total([row[part] for part in _COSTS if row[part] is not None])
+    return total_known(row[part] for part in _COSTS)
 
 
 def _place_parts(place: str, row: dict[str, Any]) -> Rows:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units, round_quotient, round_ratio, total
+from metering.billing.money import AMOUNT_PLACES, from_units, in_units, round_quotient, round_ratio, total_known
 from metering.model.currency import minor_places
 from metering.model.period import SECONDS_PER_DAY, Period, parse_period
 from metering.model.records import ChargeLine, Statement
@@ -184,4 +184,4 @@ def _quantity(byte_seconds: int, unit: int) -> Decimal:
 
 def sum_of(rows: Iterable[Row], column: str) -> Decimal:
     """Add a column up exactly; what is empty counts nothing."""
-    return total([row[column] for row in rows if row[column] is not None])
+    return total_known(row[column] for row in rows)
