@@ -20,7 +20,11 @@ def open(store: str | None = None, **settings: Any) -> "Meter":  # noqa: A001 --
 
     Args:
         store: the file; made by the first ingest. Unless given, as `metering.toml` and METERING_STORE say.
-        **settings: what `metering.toml` may say too, such as `cycle=300`.
+        **settings: what `metering.toml` may say too, such as `cycle=300`; above it and the environment. Of a table, what is not
+            given stays as it is there.
+
+    Raises:
+        metering.model.errors.MisuseError: a setting is unknown or wrong.
     """
     from metering.api import Meter  # noqa: PLC0415 -- importing the package must stay cheap
 

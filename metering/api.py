@@ -59,9 +59,7 @@ class Meter(Deciding):
     @classmethod
     def opened(cls, store: str | None = None, **settings: Any) -> Self:
         """Open by settings: `metering.toml` and the environment, and above them what is given here."""
-        base = load_settings()
-        given = settings | ({} if store is None else {"store": str(store)})
-        return cls(Settings.model_validate(base.model_dump(exclude_unset=True) | given) if given else base)
+        return cls(load_settings(given=settings | ({} if store is None else {"store": str(store)})))
 
     def __enter__(self) -> Self:
         return self

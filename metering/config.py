@@ -3,7 +3,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import takewhile
@@ -149,6 +149,23 @@ class Settings(BaseSettings):
         return _Environment(settings_cls, init_settings()), init_settings
 
 
+class _Decided(Settings):
+    """Settings that are all given, so that neither file nor environment is asked again."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what comes as arguments, and nothing else."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
 class _Environment(EnvSettingsSource):
     """The environment, whose names have no case: what users name themselves is spelled as in the file."""
 
@@ -183,12 +200,38 @@ def _spell(found: dict[str, Any], file: Any, table: str, new: Callable[[str], st
 _PLAINLY = {"extra_forbidden": "there is no such setting; is it spelled right?", "missing": "is missing"}
 
 
-def load_settings(path: Path | None = None) -> Settings:
+def load_settings(path: Path | None = None, given: Mapping[str, Any] | None = None) -> Settings:
     """Read the settings: a named file must be there, `metering.toml` in the working directory may.
+
+    Args:
+        path: the file.
+        given: what stands above file and environment; of a table, what it does not name stays as it is.
 
     Raises:
         MisuseError: the file is not there, is no TOML, or a setting is unknown or wrong.
     """
+    settings = _read_settings(path)
+    if not given:
+        return settings
+    try:
+        return _Decided(**_laid_over(settings.model_dump(exclude_unset=True), given))
+    except ValidationError as error:
+        loc, said = _first_said(error)
+        named = f"{_named(loc)}, as given" if loc else "the settings, with what is given"
+        raise MisuseError(f"{named}: {said}") from None
+
+
+def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a table over another: what is a table in both is laid over too."""
+    tables = {
+        name: _laid_over(below[name], value)
+        for name, value in above.items()
+        if isinstance(value, Mapping) and isinstance(below.get(name), dict)
+    }
+    return below | dict(above) | tables
+
+
+def _read_settings(path: Path | None) -> Settings:
     found: dict[str, Any] = {}
     place = path or Path(CONFIG_FILE)
     try:
@@ -200,10 +243,8 @@ def load_settings(path: Path | None = None) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise MisuseError(f"{place} is no TOML: {error}") from None
     except ValidationError as error:
-        # Of a name that is wrong and one that is missing, the wrong one is the reason.
-        first = min(error.errors(include_url=False, include_input=False), key=lambda each: each["type"] != "extra_forbidden")
-        said = _PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
-        raise MisuseError(f"{_where(first['loc'], place)}: {said}") from None
+        loc, said = _first_said(error)
+        raise MisuseError(f"{_where(loc, place)}: {said}") from None
     except SettingsError as error:
         variable = _variable_that_is_no_json(error)
         raise MisuseError(f"{variable} is no JSON: set its parts one by one, as {variable}__NAME, or in {place}") from None
@@ -213,11 +254,21 @@ def load_settings(path: Path | None = None) -> Settings:
         raise MisuseError(f"{place} is no TOML: a number in it is larger or smaller than any") from None
 
 
+def _first_said(error: ValidationError) -> tuple[tuple[int | str, ...], str]:
+    """Give where the first error is, and what it says; a name that is wrong is the reason of one that is missing."""
+    first = min(error.errors(include_url=False, include_input=False), key=lambda each: each["type"] != "extra_forbidden")
+    return first["loc"], _PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
+
+
+def _named(loc: tuple[int | str, ...]) -> str:
+    return ".".join(_printable(str(part)) for part in loc)
+
+
 def _where(loc: tuple[int | str, ...], place: Path) -> str:
     """Name a setting, and the variable that sets it or the smallest table around it of which there is a variable."""
     if not loc:
         return f"{place} or the environment"
-    named = ".".join(_printable(str(part)) for part in loc)
+    named = _named(loc)
     parts = list(takewhile(lambda part: isinstance(part, str) and _VARIABLE.fullmatch(part), loc))
     # Variables of no setting are nobody's, and not looked at.
     if not parts or parts[0] not in Settings.model_fields:

@@ -183,8 +183,7 @@ def job_meter(common: Common, engine: str | None, master: str | None) -> "Iterat
 def _settings(common: Common) -> "Settings":
     from metering.config import load_settings  # noqa: PLC0415 -- `--help` must not wait for pydantic's settings
 
-    settings = load_settings(common.config)
-    return settings if common.store is None else settings.model_copy(update={"store": common.store})
+    return load_settings(common.config, {} if common.store is None else {"store": common.store})
 
 
 @contextlib.contextmanager

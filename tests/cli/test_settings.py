@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import metering
 from metering.config import load_settings
 from metering.model.errors import MisuseError
 
@@ -174,3 +175,46 @@ def test_each_way_of_the_manual_to_set_a_variable_sets_what_it_says(read):
         "files": 5000,
         "spark": {"spark.executor.memoryOverhead": "1g"},
     }
+
+
+def opened(store=None, **given):
+    """Open by settings in Python, and give the settings that count."""
+    with metering.open(store, **given) as meter:
+        return meter.settings
+
+
+def test_what_python_gives_stands_above_the_environment_and_the_file(read, tmp_path):
+    """A program that names its own store must not write into the one that its environment names."""
+    read("cycle = 600\nstore_wait = 5\n", METERING_STORE="elsewhere.duckdb", METERING_CYCLE="60", METERING_LOCATIONS="GVA")
+    found = opened(tmp_path / "own.duckdb", cycle=120, locations=["ZRH"], threads=None)
+    assert (found.store, found.cycle, found.locations, found.store_wait) == (
+        str(tmp_path / "own.duckdb"), 120, frozenset({"ZRH"}), 5,
+    )  # fmt: skip
+    assert [opened(cycle=120).store, opened(":memory:").store] == ["elsewhere.duckdb", ":memory:"]
+
+
+def test_of_a_table_what_python_does_not_give_stays_as_it_is(read):
+    read('discounts = {"1 year" = "0.2"}\n[collect]\nspool = "kept"\n', METERING_COLLECT__ATTEMPTS="2")
+    found = opened(discounts={"3 months": "0.03"}, collect={"attempts": 3})
+    assert found.discounts == {"1 year": Decimal("0.2"), "3 months": Decimal("0.03")}
+    assert (found.collect.spool, found.collect.attempts) == ("kept", 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"cycle": "often"}, "cycle, as given: Input should be a valid integer, unable to parse string as an integer"),
+        ({"cycel": 60}, "cycel, as given: there is no such setting; is it spelled right?"),
+        ({"limits": {"files": 0}}, "limits.files, as given: Input should be greater than or equal to 1"),
+        ({"cycle": True}, "cycle, as given: is true or false, and no setting is"),
+        (
+            {"cycle": 1000},
+            "the settings, with what is given: max_hold is 900 s, less than the cycle of 1000 s: a poll holds at least that long",
+        ),
+    ],
+)
+def test_a_wrong_setting_from_python_is_told_in_one_line(read, given, said):
+    read()
+    with pytest.raises(MisuseError) as caught:
+        metering.open(":memory:", **given)
+    assert str(caught.value) == said
