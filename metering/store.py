@@ -11,6 +11,7 @@ import json
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,11 +31,13 @@ MEMORY = ":memory:"
 DEFAULT_WAIT_SECONDS = 30
 # What DuckDB says where another process has the file; a path may hold the word lock too.
 _LOCKED = "Could not set lock"
+# And where another thread has it: each has a folder of its own to spill into, and a file is open with one setting of it.
+_OPEN_HERE = "with a different configuration than existing connections"
 _NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
 
 
 class Store:
-    """A store by its place; it is opened for each operation and closed after it, so that others get their turn."""
+    """A store by its place; it is opened for each operation and closed after it, so that other programs and threads get their turn."""
 
     def __init__(
         self,
@@ -56,6 +59,7 @@ class Store:
         self._wait_seconds = wait_seconds
         self._kept: duckdb.DuckDBPyConnection | None = None
         self._spill: ScratchFolder | None = None
+        self._turn = threading.RLock()
 
     @contextlib.contextmanager
     def reading(self, *, places: Sequence[Path] = ()) -> Iterator[Engine]:
@@ -127,13 +131,14 @@ class Store:
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool, places: Sequence[Path]) -> Iterator[Engine]:
         if self.is_memory:
-            if self._kept is None:
-                self._spill = ScratchFolder()
-                # It serves operations to come, whose files nobody knows yet.
-                self._kept = self._connect(read_only=False, spill_folder=Path(self._spill.name), places=None)
-                _make_schema(Engine(self._kept))
-            with self._trouble_told():
-                yield Engine(self._kept)
+            with self._in_turn():
+                if self._kept is None:
+                    self._spill = ScratchFolder()
+                    # It serves operations to come, whose files nobody knows yet.
+                    self._kept = self._connect(read_only=False, spill_folder=Path(self._spill.name), places=None)
+                    _make_schema(Engine(self._kept))
+                with self._trouble_told():
+                    yield Engine(self._kept)
             return
         with ScratchFolder() as spill:
             connection = self._wait_for_connection(read_only=read_only, spill_folder=Path(spill), places=places)
@@ -144,6 +149,22 @@ class Store:
                     yield engine
             finally:
                 connection.close()
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Let one thread after the other have a store in memory, whose connection is one."""
+        if not self._turn.acquire(timeout=self._wait_seconds):
+            raise self._held(_OPEN_HERE)
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _held(self, said: str) -> StoreHeldError:
+        return StoreHeldError(
+            f"{self.shown} is held by {_holder(said)}: waited {self._wait_seconds} s; "
+            "try again once it is done, or wait longer with METERING_STORE_WAIT"
+        )
 
     @contextlib.contextmanager
     def _trouble_told(self) -> Iterator[None]:
@@ -180,18 +201,12 @@ class Store:
         while True:
             try:
                 return self._connect(read_only=read_only, spill_folder=spill_folder, places=places)
-            except duckdb.IOException as error:
-                if _LOCKED not in str(error):
+            except (duckdb.Error, UnicodeError) as error:
+                if not _is_held(error):
                     said = trouble_of_machine(error) or _reason(error)
                     raise StoreError(f"{self.shown} cannot be opened as a store: {said}") from None
                 if time.monotonic() >= deadline:
-                    raise StoreHeldError(
-                        f"{self.shown} is held by {_holder(str(error))}: waited {self._wait_seconds} s; "
-                        "try again once it is done, or wait longer with METERING_STORE_WAIT"
-                    ) from None
-            except (duckdb.Error, UnicodeError) as error:
-                said = trouble_of_machine(error) or _reason(error)
-                raise StoreError(f"{self.shown} cannot be opened as a store: {said}") from None
+                    raise self._held(str(error)) from None
             time.sleep(0.05)
 
     def _check_schema(self, engine: Engine, *, read_only: bool) -> None:
@@ -306,6 +321,14 @@ def _is_duckdb(path: Path) -> bool:
         return file.read(12)[8:] == b"DUCK"
 
 
+def _is_held(error: Exception) -> bool:
+    """Tell whether an error says that somebody else has the store's file open, who will be done with it."""
+    text = str(error)
+    return (isinstance(error, duckdb.IOException) and _LOCKED in text) or (
+        isinstance(error, duckdb.ConnectionException) and _OPEN_HERE in text
+    )
+
+
 def _is_damage(error: duckdb.Error, path: Path) -> bool:
     """Tell whether an error says that the store's file is not what was once written to it."""
     text = str(error)
@@ -330,6 +353,8 @@ def _reason(error: Exception) -> str:
 
 
 def _holder(text: str) -> str:
+    if _OPEN_HERE in text:
+        return "another thread of this program"
     match = re.search(r"\(PID (\d+)\)", text)
     if match is None:
         return "another process"

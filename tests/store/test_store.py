@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ from hour_facts import HOUR, an_hour, at, bill_json, counts, ingested, sample, w
 import metering
 from metering.api import Meter
 from metering.config import Settings
-from metering.model.errors import MisuseError, NoDataError, StoreError
+from metering.model.errors import MisuseError, NoDataError, StoreError, StoreHeldError
 from metering.schema import SCHEMA_VERSION
 
 HOLD = """
@@ -219,6 +220,32 @@ def test_a_writer_waits_for_the_reader_and_then_says_who_holds_the_store(filled,
         assert json.loads(bill_json(store=filled))["usage"], "readers do not hinder each other"
     finally:
         let_go(reader)
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_threads_of_one_program_wait_for_each_other(store, facts, in_memory):
+    """A server that asks for one bill in each of its threads gets each of them; those that write among them, too."""
+    with metering.open(":memory:" if in_memory else str(store), threads=1, store_wait=60) as meter, ThreadPoolExecutor(4) as pool:
+        meter.ingest(facts)
+        expected = meter.bill(HOUR).document()
+        bills = [pool.submit(meter.bill, HOUR) for _ in range(6)]
+        ingests = [pool.submit(meter.ingest, facts) for _ in range(2)]
+        assert [bill.result().document() for bill in bills] == [expected] * 6
+        assert [outcome.result().ingest_seq for outcome in ingests] == [None, None]
+
+
+@pytest.mark.parametrize("in_memory", [False, True])
+def test_a_thread_that_holds_the_store_is_named_to_the_others(filled, in_memory):
+    with metering.open(":memory:" if in_memory else str(filled), store_wait=0) as meter, ThreadPoolExecutor(1) as pool:
+        meter.ingest(filled.parent / "facts")
+        with meter.computed(HOUR):
+            held = pool.submit(meter.bill, HOUR).exception()
+        assert isinstance(held, StoreHeldError)
+        assert str(held) == (
+            f"{':memory:' if in_memory else filled} is held by another thread of this program: waited 0 s; "
+            "try again once it is done, or wait longer with METERING_STORE_WAIT"
+        )
+        assert meter.bill(HOUR).usage
 
 
 def test_an_ingest_that_is_killed_at_any_step_leaves_all_or_nothing_and_can_be_run_again(tmp_path, facts):
