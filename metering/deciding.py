@@ -15,6 +15,7 @@ from metering.model.terms import Term, parse_term
 from metering.planning.quote_request import bytes_asked
 from metering.publishing import Publishing
 from metering.reporting.files import write_text
+from metering.store import ingest_known_at
 
 if TYPE_CHECKING:
     from metering.planning.advise import Advised, Kept, Place
@@ -138,13 +139,10 @@ class Deciding(Publishing):
 
         if not (1 <= days <= _MOST_DAYS and 1 <= history_days <= _MOST_DAYS):
             raise MisuseError(f"--days and --history are from 1 to {_MOST_DAYS}")
-        with self._store.reading() as engine:
-            first_s, last_s = engine.sql("select min(poll_s), max(poll_s) from polls")[0]
-        if first_s is None:
-            raise NoDataError("the store has no samples yet; `metering ingest FACTS` brings them")
-        if as_of is not None:
-            last_s = min(last_s, read_instant(as_of, "--as-of") - 1)
-        end_s = _midnight(last_s + self.settings.max_hold)
+        clock_s = self._clock() if as_of is None else read_instant(as_of, "--as-of")
+        first_s, last_s = self._polled(known_at)
+        # A poll reaches as far as it holds, and time no further than the clock.
+        end_s = _midnight(min(last_s + self.settings.max_hold, clock_s))
         # A month is looked ahead at least.
         if end_s + max(days, 31) * SECONDS_PER_DAY >= CALENDAR_END_S:
             raise NoDataError("polls reach to where the calendar ends: give an earlier clock, --as-of, or forecast fewer --days")
@@ -155,6 +153,21 @@ class Deciding(Publishing):
         asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
         with self.computed(Period(start_s, end_s).text, account=account, progress=progress, **asked_at) as (engine, computation):
             return look_ahead(engine, computation, days, account, learnt_s)
+
+    def _polled(self, known_at: str | int | None) -> tuple[int, int]:
+        """Give the instants of the first and the last poll that are known."""
+        with self._store.reading() as engine:
+            known_seq = ingest_known_at(engine, None if known_at is None else str(known_at))
+            first_s, last_s, first_seq = engine.sql(
+                "select min(poll_s) filter (ingest_seq <= $known_seq), max(poll_s) filter (ingest_seq <= $known_seq), "
+                "min(ingest_seq) from polls",
+                {"known_seq": known_seq},
+            )[0]
+        if first_seq is None:
+            raise NoDataError("the store has no samples yet; `metering ingest FACTS` brings them")
+        if first_s is None:
+            raise NoDataError(f"nothing was known by then: the first polls came with ingest {first_seq}")
+        return first_s, last_s
 
     def _kept(self, engine: Engine, computation: Computation, discounts: Settled) -> "dict[Place, Kept]":
         from metering.planning.advise import kept_of  # noqa: PLC0415 -- a bill must not wait for it

@@ -37,7 +37,7 @@ _NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a back
 
 
 class Store:
-    """A store by its place; it is opened for each operation and closed after it, so that other programs and threads get their turn."""
+    """A store by its place; opened for each operation and closed after it, so that other programs and threads get their turn."""
 
     def __init__(
         self,

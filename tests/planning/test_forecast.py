@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from small_world import GIB, meter_of, polls, price, subscription
+from small_world import GIB, meter_of, polls, price, subscription, write
 
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, instant_seconds
@@ -83,6 +83,38 @@ def test_what_jumps_about_is_told_with_its_range(tmp_path):
     assert said.startswith("Ann AG in ZRH: ")
     assert outlook.burst_begins_late is None
     assert "may begin on 2026-11-01" in said or said.split("; ")[0].endswith("2026-11-01 at the earliest, if at all")
+
+
+def test_what_was_known_before_is_forecast_from_where_it_ended(tmp_path):
+    """Fifteen days were known by the first ingest: what comes is the sixteenth, whatever came later."""
+    meter = month_of(tmp_path, [10 * GIB] * 15)
+    november = polls("2026-11-01", "2026-11-06", {"s": 99 * GIB}, step=3_600)
+    meter.ingest(write(tmp_path / "november", samples=november))
+    found = meter.forecast(known_at=1)
+    (outlook,) = found.outlooks
+    assert (outlook.month, outlook.history_days, found.days[0].day) == ("2026-11", 15, NOVEMBER)
+    assert {day.expected_bytes for day in found.days} == {10 * GIB}
+    assert meter.forecast().days[0].day == NOVEMBER + 5 * SECONDS_PER_DAY
+    with pytest.raises(NoDataError, match="nothing was known by then: the first polls came with ingest 1"):
+        meter.forecast(known_at=0)
+
+
+def test_a_day_is_whole_when_the_clock_has_reached_its_end(tmp_path):
+    """The poll of 23:00 holds beyond 23:30, where time ends: the day is not over, and its cost is ahead like that of the rest."""
+    found = month_of(tmp_path, [10 * GIB] * 20).forecast(as_of="2026-10-27T23:30:00Z")
+    (outlook,) = found.outlooks
+    # 15 whole days were polled, from 12 October on, and 5 are left.
+    assert (outlook.history_days, outlook.burst_cost_so_far, outlook.burst_cost_month) == (15, Decimal("1.5"), Decimal(2))
+    assert found.days[0].day == NOVEMBER - 5 * SECONDS_PER_DAY
+
+
+def test_polls_that_are_dated_after_the_clock_move_no_forecast(tmp_path):
+    """A machine whose clock was a year ahead dated one poll so: it is not used, and days ahead begin where the others end."""
+    meter = month_of(tmp_path, [10 * GIB] * 12, now=NOVEMBER + 3_600)
+    meter.ingest(write(tmp_path / "ahead", samples=polls("2027-10-31", "2027-11-01", {"s": GIB}, step=86_400)))
+    found = meter.forecast()
+    assert [outlook.history_days for outlook in found.outlooks] == [12]
+    assert found.days[0].day == NOVEMBER
 
 
 def test_from_too_few_days_nothing_is_forecast_and_that_is_said(tmp_path):
