@@ -41,7 +41,8 @@ class Advice(Row):
     """What to buy of one length, and what a month then costs; `is_best` of the lengths is the one that costs least.
 
     `now` is without buying, `p5` and `p95` are at the 5th and 95th percentile of growth, empty where the history is too short
-    to tell. Costs include what is bought already, and are empty where nothing tells what that cost.
+    to tell, or what grows would burst at a time that has no price. Costs include what is bought already, and are empty where
+    nothing tells what that cost.
     """
 
     account: str
@@ -123,6 +124,8 @@ class _Unit:
     observed_seconds: int
     growth: Growth | None
     kept: Kept
+    # The largest size of the time in which burst has no price, if there is such: what is kept covers it, unless it grows.
+    unpriced_bytes: int | None
 
 
 def advise(engine: Engine, computation: Computation, ask: Ask, account: str | None, most_points: int = 0) -> Advised:
@@ -134,7 +137,7 @@ def advise(engine: Engine, computation: Computation, ask: Ask, account: str | No
     for unit in _units(engine, computation, ask, account, found.unadvised):
         rows, prices = [], {}
         discounts = ask.discounts.at(unit.place[1], computation.stop_s, computation.stop_s + 1)
-        for term in ask.lengths or _lengths(discounts):
+        for term in ask.lengths or _lengths(discounts, computation.stop_s):
             rate = discount_rate(computation.stop_s, term.after(computation.stop_s), discounts)
             prices[term.text] = unit.price.per_byte_second * (1 - rate)
             rows.append(_advice(unit, term, rate, ask.step, computation.stop_s))
@@ -145,12 +148,12 @@ def advise(engine: Engine, computation: Computation, ask: Ask, account: str | No
     return found
 
 
-def _lengths(discounts: Discounts) -> list[Term]:
+def _lengths(discounts: Discounts, from_s: int) -> list[Term]:
     """Give the lengths that are worth advising: a month, and those with a discount up to a year, from short to long."""
     lengths = {_SHORTEST}
     for term, _ in discounts:
         with contextlib.suppress(ValueError):  # it leaves the calendar: no subscription is that long
-            lengths |= {term} if term.after(0) <= _LONGEST.after(0) else set()
+            lengths |= {term} if term.after(0) <= _LONGEST.after(0) and term.after(from_s) else set()
     return sorted(lengths, key=lambda term: term.after(0))
 
 
@@ -169,13 +172,15 @@ def _units(engine: Engine, computation: Computation, ask: Ask, account: str | No
             unadvised.append(Unadvised(account=place[0], location=place[1], reason="the account's currency is not known"))
         elif price is None:
             unadvised.append(Unadvised(account=place[0], location=place[1], reason=f"no {currency} price of level 0 is in force"))
-        elif any(rates[key] is None for occupied, _, key in levels if occupied > kept.amount_bytes):
+        elif (unpriced := max((occupied for occupied, _, key in levels if rates[key] is None), default=None)) is not None and (
+            unpriced > kept.amount_bytes
+        ):
             unadvised.append(Unadvised(account=place[0], location=place[1], reason=f"burst has no {currency} price all the time"))
         else:
             each = [None if one is None else one.per_byte_second for one in rates]
             cost = BurstCost((occupied, seconds, each[key] or Fraction(0)) for occupied, seconds, key in levels)
             observed = sum(seconds for _, seconds, _ in levels)
-            yield _Unit(place, currency, price, cost, observed, growth_of(days.get(place, [])), kept)
+            yield _Unit(place, currency, price, cost, observed, growth_of(days.get(place, [])), kept, unpriced)
 
 
 def _levels(engine: Engine) -> Iterator[tuple[Place, list[tuple[int, int, int]]]]:
@@ -210,7 +215,8 @@ def _advice(unit: _Unit, term: Term, rate: Fraction, step: int, now_s: int) -> t
         return bought * price * month + unit.cost.at(kept + bought - shift) * month
 
     def shown(bought: int, shift: int) -> Decimal | None:
-        return None if already is None else _money(total(bought, shift) + already * MONTH_SECONDS)
+        is_priced = unit.unpriced_bytes is None or unit.unpriced_bytes + shift <= kept + bought
+        return _money(total(bought, shift) + already * MONTH_SECONDS) if is_priced and already is not None else None
 
     p5, p95 = shifts or (None, None)
     return total(amount, 0), Advice(

@@ -47,8 +47,8 @@ class BurstCost:
         return max(0, self._bends[i - 1] - kept) if i else 0
 
     def bends(self, most: int) -> list[int]:
-        """Give the sizes at which the cost bends; of more than `most`, as many spread evenly, the ends among them."""
-        count = len(self._bends)
+        """Give the sizes at which the cost bends; of more than `most`, as many spread evenly, the two ends among them."""
+        count, most = len(self._bends), max(most, 2)
         if count <= most:
             return list(self._bends)
         return [self._bends[i * (count - 1) // (most - 1)] for i in range(most)]

@@ -12,6 +12,7 @@ import pytest
 from small_world import GIB, meter_of, polls, price, subscription
 
 from metering.model.errors import MisuseError, NoDataError
+from metering.model.period import instant_seconds
 from metering.model.records import ChargeLine
 from metering.reporting.advice import sentence
 
@@ -139,6 +140,39 @@ def test_where_a_price_is_missing_nothing_is_advised_and_it_is_said_why(tmp_path
         ("A", "no CHF price of level 0 is in force"),
         ("B", "the account's currency is not known"),
     ]
+
+
+def test_growth_into_burst_that_has_no_price_costs_what_nobody_knows(tmp_path):
+    """A GiB a day, up to 10: 20 GiB are bought and last, so nothing burst. By the middle of a year it is 182 GiB more."""
+    samples = [
+        row for day in range(1, 11) for row in polls(f"2026-09-{day:02}", f"2026-09-{day + 1:02}", {"s": day * GIB}, step=3_600)
+    ]
+    bought = [subscription("1", 20 * GIB, "2026-09-01T00:00:00Z", "2027-09-01T00:00:00Z")]
+    meter = meter_of(
+        tmp_path, samples=samples, subscriptions=bought, prices=[price("0.10", level=0)],
+        settings={"cycle": 3_600, "max_hold": 3_600},
+    )  # fmt: skip
+    rows = {each.length: each for each in meter.advise("2026-09-01..2026-09-11", lengths=["1 month", "1 year"]).advice}
+    kept = Decimal("0.10") * 20 * Decimal("0.75")
+    assert {(row.month_cost, row.month_cost_now, row.amount_bytes) for row in rows.values()} == {(kept, kept, 0)}
+    assert [(row.month_cost_p5, row.month_cost_now_p95) for row in rows.values()] == [(None, None), (None, None)]
+    # 15 days make it 25 GiB, of which 5 burst; in 8 days it fits still.
+    (fits,) = meter.advise("2026-09-01..2026-09-11", lengths=["17 days"]).advice
+    assert (fits.month_cost_p5, fits.month_cost_now_p95) == (kept, kept)
+
+
+def test_lengths_that_leave_the_calendar_are_not_advised(tmp_path):
+    meter = meter_of(
+        tmp_path, samples=polls("9999-08-30", "9999-08-31", {"s": GIB}), prices=PRICES, now=instant_seconds("9999-12-30")
+    )
+    assert [row.length for row in meter.advise("9999-08-30").advice] == ["1 month", "3 months"]
+
+
+def test_a_curve_has_its_two_ends_however_few_points_are_asked_for(tmp_path):
+    meter = month_of(tmp_path, [(GIB, 10), (2 * GIB, 10), (3 * GIB, 10)])
+    for few in (1, 2):
+        (curve,) = meter.advise(MONTH, curves=few, lengths=["1 month"]).curves
+        assert {GIB, 3 * GIB} <= {amount for amount, _ in curve.points}
 
 
 def test_a_purchase_as_advised_costs_in_the_history_what_was_said(tmp_path):
