@@ -134,6 +134,9 @@ def advise(engine: Engine, computation: Computation, ask: Ask, account: str | No
     With `most_points`, curves of about so many points come with it.
     """
     found = Advised()
+    for unobserved in engine.rows("planning/unobserved_units"):
+        if account in (None, unobserved["account"]):
+            found.unadvised.append(Unadvised(**unobserved, reason="all of the time is missing: nobody looked"))
     for unit in _units(engine, computation, ask, account, found.unadvised):
         rows, prices = [], {}
         discounts = ask.discounts.at(unit.place[1], computation.stop_s, computation.stop_s + 1)
@@ -145,6 +148,7 @@ def advise(engine: Engine, computation: Computation, ask: Ask, account: str | No
         found.advice += [row.model_copy(update={"is_best": row is best}) for _, row in rows]
         if most_points:
             found.curves.append(_curve(unit, best, prices[best.length], most_points))
+    found.unadvised.sort(key=lambda row: (row.account, row.location))
     return found
 
 
@@ -168,13 +172,12 @@ def _units(engine: Engine, computation: Computation, ask: Ask, account: str | No
         currency = currencies.get(place[0])
         price = None if currency is None else book.at(currency, place[1], SUBSCRIPTION_LEVEL, computation.stop_s)
         kept = ask.kept.get(place, Kept())
+        unpriced = max((occupied for occupied, _, key in levels if rates[key] is None), default=None)
         if currency is None:
             unadvised.append(Unadvised(account=place[0], location=place[1], reason="the account's currency is not known"))
         elif price is None:
             unadvised.append(Unadvised(account=place[0], location=place[1], reason=f"no {currency} price of level 0 is in force"))
-        elif (unpriced := max((occupied for occupied, _, key in levels if rates[key] is None), default=None)) is not None and (
-            unpriced > kept.amount_bytes
-        ):
+        elif unpriced is not None and unpriced > kept.amount_bytes:
             unadvised.append(Unadvised(account=place[0], location=place[1], reason=f"burst has no {currency} price all the time"))
         else:
             each = [None if one is None else one.per_byte_second for one in rates]

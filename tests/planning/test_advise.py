@@ -175,6 +175,20 @@ def test_a_curve_has_its_two_ends_however_few_points_are_asked_for(tmp_path):
         assert {GIB, 3 * GIB} <= {amount for amount, _ in curve.points}
 
 
+def test_what_nobody_observed_has_no_advice_and_that_is_said(tmp_path):
+    samples = polls("2026-09-01", "2026-09-03", {"s": GIB}) + polls("2026-09-01", "2026-09-02", {"t": GIB}, account="B")
+    samples += polls("2026-09-01", "2026-09-03", {"u": GIB}, account="0")
+    accounts = [{"account": account, "currency": "CHF", "name": ""} for account in "AB"]
+    meter = meter_of(tmp_path, samples=samples, accounts=accounts, prices=PRICES)
+    advised = meter.advise("2026-09-02T12:00:00Z..2026-09-03", lengths=["1 month"])
+    assert [row.account for row in advised.advice] == ["A"]
+    assert [(row.account, row.location, row.reason) for row in advised.unadvised] == [
+        ("0", "ZRH", "the account's currency is not known"),
+        ("B", "ZRH", "all of the time is missing: nobody looked"),
+    ]
+    assert meter.advise("2026-09-02T12:00:00Z..2026-09-03", account="A").unadvised == []
+
+
 def test_a_purchase_as_advised_costs_in_the_history_what_was_said(tmp_path):
     """The advice is bought, from the first day on, and the bill and the subscriptions' report are asked what it costs."""
     sizes = [(5 * GIB, 7), (9 * GIB, 6), (2 * GIB, 17)]
