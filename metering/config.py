@@ -93,11 +93,14 @@ class Settings(BaseSettings):
     @field_validator("discounts")
     @classmethod
     def _name_lengths(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        named: dict[tuple[int, str], str] = {}
         for length in value:
             try:
-                parse_term(length)
+                same = parse_term(length).in_calendar
             except ValueError as error:
                 raise ValueError(f"{length!r} {error}") from None
+            if (other := named.setdefault(same, length)) != length:
+                raise ValueError(f"{other!r} and {length!r} are one length: keep one")
         return value
 
     @model_validator(mode="after")

@@ -45,6 +45,16 @@ class Term:
         """The one way to write it: `1 month`, `3 months`."""
         return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
 
+    @property
+    def in_calendar(self) -> tuple[int, str]:
+        """The same length in months or in days: a year is 12 months, a week 7 days; how many days are a month depends.
+
+        >>> Term(1, "year").in_calendar, Term(2, "week").in_calendar
+        ((12, 'month'), (14, 'day'))
+        """
+        factor, unit = {"year": (12, "month"), "week": (7, "day")}.get(self.unit, (1, self.unit))
+        return self.count * factor, unit
+
     def after(self, start_s: int) -> int:
         """Give `start + term`; the 31st is clamped to the month's last day."""
         return _seconds_of(start_s, self.count, self.unit)

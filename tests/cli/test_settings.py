@@ -124,6 +124,32 @@ def test_an_error_names_only_variables_that_can_be_set(read, text, environment, 
     assert str(caught.value) == said
 
 
+@pytest.mark.parametrize(
+    ("text", "environment"),
+    [
+        ('discounts = {"1 year" = "0.25", "12 months" = "0.10"}', {}),
+        ('discounts = {"1 year" = "0.25"}', {"METERING_DISCOUNTS": '{"12 months": "0.10"}'}),
+    ],
+)
+def test_one_length_under_two_names_has_no_two_discounts(read, text, environment):
+    """Which of them counts nobody could tell; the larger did, also where the environment meant to override it."""
+    with pytest.raises(MisuseError) as caught:
+        read(text, **environment)
+    assert str(caught.value) == (
+        "discounts (in metering.toml, or METERING_DISCOUNTS): '1 year' and '12 months' are one length: keep one"
+    )
+
+
+@pytest.mark.parametrize("lengths", [("2 weeks", "14 days"), ("3 months", " 3 month ")])
+def test_lengths_are_one_in_weeks_and_days_and_however_they_are_written(read, lengths):
+    with pytest.raises(MisuseError, match="are one length: keep one"):
+        read("discounts = {" + ", ".join(f'"{length}" = "0.1"' for length in lengths) + "}")
+
+
+def test_lengths_that_are_one_in_some_months_only_are_two(read):
+    assert len(read('discounts = {"30 days" = "0.1", "1 month" = "0.2", "365 days" = "0.3", "1 year" = "0.4"}').discounts) == 4
+
+
 def test_a_file_that_begins_with_a_byte_order_mark_is_read_like_one_without(read, tmp_path):
     read()
     (tmp_path / "metering.toml").write_bytes(b"\xef\xbb\xbfcycle = 60\r\nmax_hold = 600\r\n")

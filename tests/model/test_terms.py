@@ -1,7 +1,7 @@
 """What start, end and period of a subscription mean together (ACCOUNTING §5)."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle_facts import interval
 
@@ -83,6 +83,7 @@ def test_a_start_in_the_future_moves_back_to_the_noon_before_it(start, starts, e
     assert resolved(start, None, "1 month")[:2] == (starts, ends)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 4 * 10**9), st.integers(0, 4 * 10**9), st.integers(1, 40), st.sampled_from(["day", "week", "month", "year"]))
 def test_the_interval_of_any_purchase_is_what_the_oracle_says(start_s, now_s, count, unit):
     length = f"{count} {unit}s"
