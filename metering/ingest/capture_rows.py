@@ -6,8 +6,6 @@ from metering.engine.duckdb import quoted, read_files
 from metering.ingest.raw_rows import json_text, numbered, raw_rows
 from metering.model.limits import ReadingLimits
 
-# A sign that stands in no text, so that a line is one column.
-_NO_DELIMITER = "\U0010ffff"
 # Rows of one capture line belong together whatever other files say: the listing's number keeps them apart.
 _LISTINGS_PER_FILE = 2**40
 # What is read of a capture, and of each object that it lists; all at once, because each look at a JSON text reads it anew.
@@ -54,8 +52,9 @@ def _key_twice(parts: tuple[str, ...]) -> str:
 def _numbered_lines(plains: dict[int, Path], limits: ReadingLimits) -> str:
     # No line is longer than its file; a buffer for the longest that may be costs more than to read a collector's cycle.
     longest = min(limits.listing_bytes, max(limits.line_bytes, *(plain.stat().st_size for plain in plains.values())))
+    # Where lines end is the only delimiter, so a line is one column: customers may write any other character into a name.
     options = (
-        f"auto_detect=false, header=false, delim={quoted(_NO_DELIMITER)}, quote='', escape='', columns={{'line': 'VARCHAR'}}, "
+        f"auto_detect=false, header=false, delim='\n', quote='', escape='', columns={{'line': 'VARCHAR'}}, "
         f"max_line_size={longest:d}, buffer_size={longest:d}, strict_mode=false, compression='none'"
     )
     lines = numbered({number: read_files("csv", [plain], options) for number, plain in plains.items()})

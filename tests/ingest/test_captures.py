@@ -250,6 +250,24 @@ def test_a_line_that_is_no_capture_is_rejected_and_no_other_line_is_lost(tmp_pat
     assert {rejection.line for rejection in outcome.rejections} == {3}
 
 
+@pytest.mark.parametrize("character", ["\U0010ffff", "\U0010fffe", "\ufffe", "\u2028", "\x7f", "\x85", "\ufeff", "😀", ",", ";", "|"])
+def test_any_character_of_a_name_is_text_and_rejects_nothing(tmp_path, character):
+    """Customers choose names and metadata: what they write there must not take their snapshots off the bill."""
+    told = {"name": character, "meta": {character: f"a{character}"}}
+    first, second = (capture(listed(**told), minute=minute) for minute in (0, 5))
+    place = written(tmp_path, *(json.dumps(each, ensure_ascii=False) for each in (first, second)))
+    with metering.open(":memory:") as meter:
+        assert counts(meter.ingest(place)) == (4, 0, 0, 0, 0)
+        assert meter.bill(HOUR).usage[0].occupied_byte_seconds == 5 * (300 + 900)
+        assert counts(meter.ingest(written(tmp_path, first, second, name="escaped.capture.ndjson"))) == (0, 4, 0, 0, 0)
+
+
+@pytest.mark.parametrize("tail", ["\U0010ffff", "\U0010ffffand more", "\x01", "\x1f", ","])
+def test_a_line_that_goes_on_behind_its_capture_is_no_capture(tmp_path, tail):
+    outcome = ingested(written(tmp_path, capture(listed()), json.dumps(EMPTY) + tail, capture(listed(), minute=5)))
+    assert (counts(outcome)[0], [rejection.line for rejection in outcome.rejections]) == (4, [2])
+
+
 @pytest.mark.parametrize("damage", [b"\xff\xfe", b'{"account": "\xff"}', b"\x00\x01"])
 def test_bytes_that_are_no_text_lose_only_their_line(tmp_path, damage):
     place = written(tmp_path, capture(listed()), "@", capture(listed(), minute=5))
