@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from metering.ingest.captures import Source
 from metering.ingest.fact_models import BILLED_RESOURCE
+from metering.ingest.failure import RequestFailure
 from metering.ingest.files import FactFile
 from metering.ingest.strict_json import decimal_text, loads_object
 from metering.ingest.text import byte_lines
@@ -21,6 +23,8 @@ SLOT_SECONDS = 300
 # What a bill is wrong without, so it must be known whether it could be read: that it was is a note too (recoveries.py).
 AWAITED = ("subscriptions", "pricing")
 _MAX_PLAIN_LENGTH = 64
+# What a document raises that does not have the parts it should have, of the kinds they should be of.
+_NO_ANSWER = (ValueError, KeyError, TypeError, AttributeError)
 
 Rows = Iterator[tuple[str, dict[str, Any]]]
 
@@ -51,13 +55,29 @@ def readings_of(files: list[FactFile]) -> dict[str, list[Reading]]:
                 read_s = instant_seconds(answer["poll_time"])
                 place = f"{answer['endpoint']} {answer['resource']} of {answer['account']}"
                 rows = list(_rows(answer, read_s))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except _NO_ANSWER as error:
                 said = str(error) if isinstance(error, ValueError) else f"lacks {error}"
                 raise InputError(f"{file.shown} line {number} is no answer of the provider: {said[:200]}") from None
             for place_number, (table, row) in enumerate(rows, start=1):
                 found.setdefault(table, []).append(Reading(read_s, place, place_number, row))
         file.assert_unchanged()
     return found
+
+
+def assert_rows(source: Source, resource: str, response: dict[str, Any]) -> None:
+    """Check that an answer can be taken apart into rows, as it is at ingest.
+
+    What cannot be is refused with its file, and with that what others were told; refused here, it is asked for again.
+
+    Raises:
+        RequestFailure: it cannot; malformed.
+    """
+    head = {"endpoint": source.endpoint, "account": source.account, "resource": resource, "location": source.location}
+    try:
+        for _ in _rows(head | {"response": response}, 0):
+            pass
+    except _NO_ANSWER:
+        raise RequestFailure("malformed", f"the answer holds something that is no row of {resource}", again=True) from None
 
 
 def _rows(answer: dict[str, Any], read_s: int) -> Rows:

@@ -28,6 +28,7 @@ from metering.ingest.failure import RequestFailure
 from metering.ingest.strict_json import NestingError, loads_object
 from metering.ingest.targets import CollectSettings, EndpointSettings
 from metering.model.limits import ReadingLimits
+from metering.model.period import CALENDAR_END_S, CALENDAR_START_S
 
 # Another try is no news: what failed in the end is reported. Whoever configures logging still sees each.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -177,7 +178,7 @@ class EndpointClient:
     def _assert_fresh(self, response: httpx.Response) -> None:
         """Refuse what a cache kept: it says what was stored then, and would be billed as what is stored now."""
         age = response.headers.get("age", "0").strip()
-        if age.isdigit() and (len(age) > _MOST_DIGITS or int(age) > self._collect.clock_tolerance):
+        if age.isascii() and age.isdigit() and (len(age) > _MOST_DIGITS or int(age) > self._collect.clock_tolerance):
             raise RequestFailure(
                 "malformed", f"the answer is {age[:_MOST_DIGITS]} s old: a cache stands before {self._host}; take it away",
                 again=True,
@@ -306,14 +307,15 @@ def _kind(error: httpx.ConnectError) -> str:
 
 
 def _date_seconds(value: str | None) -> int | None:
-    """Read an HTTP date as whole seconds; None where there is none that can be read."""
+    """Read an HTTP date as whole seconds; None where there is none that can be read, or it is none of the calendar in UTC."""
     if not value:
         return None
     try:
         moment = parsedate_to_datetime(value)
-        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+        seconds = int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
     except (ValueError, TypeError, OverflowError):
         return None
+    return seconds if CALENDAR_START_S <= seconds < CALENDAR_END_S else None
 
 
 def _retry_after(value: str | None, now_s: int) -> int | None:

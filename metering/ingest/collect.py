@@ -12,9 +12,11 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from metering.ingest.answers import assert_rows
 from metering.ingest.captures import (
     SNAPSHOTS,
     Source,
@@ -165,12 +167,13 @@ class Collector:
         *, shared: bool = False,
     ) -> None:  # fmt: skip
         source = collection.source
+        check = partial(assert_rows, source, resource)
         if resource == "balance":
             async with self._in_time(until):
-                answer = await self._client(collection).get(f"{resource}/", self._login(collection), until=until)
+                answer = await self._client(collection).get(f"{resource}/", self._login(collection), until=until, check=check)
             text, read_us, received = answer.text, answer.answered_us, answer.received_bytes
         else:
-            listing = await self._list(collection, f"{resource}/", _identity, until, params=params)
+            listing = await self._list(collection, f"{resource}/", _identity, until, params=params, check=check)
             text, read_us, received = listing.text, listing.answered_us, listing.received_bytes
         await self._keeper.keep("answer", answer_line(source, resource, read_us, text))
         report.received_bytes += received
@@ -259,7 +262,9 @@ def _asked(source: Source, resource: str) -> str:
 
 
 def _identity(found: dict[str, Any]) -> Hashable:
-    """Tell things apart that have an id; a discount has none, and is what it says."""
+    """Tell things apart that have an id; a discount has none, and is what it says. What is no object has no identity."""
+    if not isinstance(found, dict):
+        raise TypeError
     if found.get("id") is not None:
         return str(found["id"])
     return json.dumps(found, sort_keys=True)

@@ -9,6 +9,8 @@ import pytest
 from collect_help import Rig, causes
 from sandbox_help import account_of, ready_drive, running, small_world, taken, with_snapshots
 
+from metering.sandbox.world_money import Order
+
 PLACES = ("ZRH", "GVA", "FRA")
 COUNT = 25
 
@@ -154,6 +156,29 @@ def test_what_is_no_listing_is_no_poll_and_its_cause_is_told(tmp_path, sandbox, 
         sandbox.advance(300)
     assert notes(rig) == {("GVA", "failed", cause)}
     assert rig.rows("select count(*) from rejections") == [(0,)]
+
+
+ODD_ROWS = [
+    ("subscriptions", "subscription_view", None), ("subscriptions", "subscription_view", 5),
+    ("subscriptions", "subscription_view", {"id": 7, "resource": "backup", "descendants": 5}),
+    ("pricing", "price_view", None), ("pricing", "price_view", [5]), ("locations", "location_view", "ZRH"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("resource", "view", "row"), ODD_ROWS)
+def test_a_list_of_what_is_none_of_its_rows_fails_and_takes_no_other_answer_with_it(rig, monkeypatch, resource, view, row):
+    """Answers of all accounts and endpoints share a file of the spool: what cannot be read of one must not stop the others."""
+    account = account_of(rig.world, "ann@example.com")
+    rig.world.money.buy(account, "ZRH", [Order(2**30, "backup", period="1 month")], rig.world.now_s)
+    monkeypatch.setattr(f"metering.sandbox.server_money.{view}", lambda *_: row)
+    report = rig.collect()
+    assert {(failure.resource, failure.cause) for failure in report.failures} == {(resource, "malformed")}
+    assert (report.polls, report.not_taken, report.waiting_files) == (6, 0, 0)
+    assert list((rig.folder / "spool" / "bad").iterdir()) == []
+    tables = {"subscriptions": "subscriptions", "pricing": "prices", "locations": "places"}
+    taken_in = {name for name, table in tables.items() if rig.rows(f"select count(*) from {table}") != [(0,)]}
+    assert taken_in == set(tables) - {resource}
+    assert {(name, outcome) for name, outcome in rig.rows("select resource, outcome from poll_notes")} == {(resource, "failed")}
 
 
 def test_a_fault_that_passes_is_tried_again_within_the_cycle(tmp_path, sandbox):

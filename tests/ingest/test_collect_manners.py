@@ -184,6 +184,25 @@ def test_an_answer_from_before_the_machine_slept_is_none_of_now():
     assert failed.value.cause == "timeout"
 
 
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 9999 23:59:59 -0100", "Fri, 31 Dec 9999 23:59:60 GMT", "Sat, 00 Foo 2026", "²", ""])
+def test_a_date_that_is_none_of_the_calendar_tells_nothing(date):
+    async def run():
+        async with asking(f"200 OK\r\nContent-Encoding: gzip\r\nDate: {date}") as (endpoint, client):
+            endpoint.answer_when.set()
+            return (await client.get("remotesnapshots/", LOGIN)).date_s
+
+    assert asyncio.run(run()) is None
+
+
+def test_the_last_second_of_the_calendar_is_a_date():
+    async def run():
+        async with asking("200 OK\r\nContent-Encoding: gzip\r\nDate: Fri, 31 Dec 9999 23:59:59 GMT") as (endpoint, client):
+            endpoint.answer_when.set()
+            return (await client.get("remotesnapshots/", LOGIN)).date_s
+
+    assert asyncio.run(run()) == 253_402_300_799
+
+
 def test_nobody_waits_a_day_because_a_server_says_so():
     async def run():
         async with asking("429 Too Many Requests\r\nRetry-After: 86400") as (endpoint, client):

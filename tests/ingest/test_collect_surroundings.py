@@ -44,7 +44,9 @@ def test_an_answer_that_got_lost_is_asked_for_again_and_is_one_poll(tmp_path, sa
     assert sorted(len(times) for times in rig.polls().values()) == [1, 1, 1, 1]
 
 
-@pytest.mark.parametrize(("age", "is_taken"), [("0", True), ("30", True), ("31", False), ("9" * 5_000, False), ("some", True)])
+@pytest.mark.parametrize(
+    ("age", "is_taken"), [("0", True), ("30", True), ("31", False), ("9" * 5_000, False), ("some", True), ("²", True)]
+)
 def test_a_listing_that_a_cache_kept_is_none_of_now(tmp_path, monkeypatch, age, is_taken):
     world = small_world(locations=PLACES)
     with_snapshots(world, 2)
