@@ -27,6 +27,7 @@ from metering.ingest.credentials import Login
 from metering.ingest.failure import RequestFailure
 from metering.ingest.strict_json import NestingError, loads_object
 from metering.ingest.targets import CollectSettings, EndpointSettings
+from metering.model.errors import MisuseError
 from metering.model.limits import ReadingLimits
 from metering.model.period import CALENDAR_END_S, CALENDAR_START_S
 
@@ -73,7 +74,7 @@ class EndpointClient:
         self._collect = collect
         self._limits = limits
         self._clock = clock
-        self._host = urlsplit(endpoint.url).netloc
+        self._host = _asked_host(endpoint.url)
         # How far its clock was ahead of ours when it last answered, whatever it said; None where that is not known.
         self.ahead_us: int | None = None
         self._slots = asyncio.Semaphore(collect.concurrency)
@@ -271,6 +272,19 @@ class _Unfolder:
         if self._gzip is not None and not self._gzip.eof:
             raise RequestFailure("malformed", "the answer was cut off inside gzip", again=True)
         return b"".join(self._parts)
+
+
+def _asked_host(url: str) -> str:
+    """Give the host of an address, as it is told.
+
+    Raises:
+        MisuseError: no request can be sent to it.
+    """
+    try:
+        httpx.URL(url).host  # noqa: B018 -- names of other alphabets are looked at only now
+    except (httpx.InvalidURL, ValueError):
+        raise MisuseError(f"the url {url!r} in [endpoints.*] is no address that can be asked: correct it") from None
+    return urlsplit(url).netloc
 
 
 def tls_context(endpoints: Iterable[EndpointSettings]) -> ssl.SSLContext:

@@ -33,6 +33,10 @@ def find_login(name: str, account: AccountSettings) -> Login:
     """
     variable = account.password_env or password_variable(name)
     if password := os.environ.get(variable):
+        try:
+            password.encode()
+        except UnicodeEncodeError:
+            raise InputError(f"[accounts.{name}] {variable} is no UTF-8 text") from None
         return Login(account.username, password)
     if account.password_file is not None:
         return Login(account.username, secret_in_file(account.password_file, f"[accounts.{name}]", "password"))
@@ -79,12 +83,11 @@ def secret_in_file(path: Path, whose: str, kind: str) -> str:
 def _from_keyring(name: str, service: str, username: str) -> str:
     try:
         import keyring  # noqa: PLC0415 -- an extra
-        from keyring.errors import KeyringError  # noqa: PLC0415
     except ImportError:
         raise InputError(f"[accounts.{name}] names a keyring: pip install 'metering[keyring]', or set a password_file") from None
     try:
         password: str | None = keyring.get_password(service, username)
-    except (KeyringError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 -- backends are programs of others, and raise what they like
         raise InputError(f"[accounts.{name}] the keyring cannot be opened ({type(error).__name__}): unlock it") from None
     if not password:
         raise InputError(f"[accounts.{name}] the keyring holds no password of {username!r}: keyring set {service} {username}")

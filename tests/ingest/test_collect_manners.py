@@ -21,6 +21,7 @@ from metering.ingest.client import EndpointClient, now_us, tls_context
 from metering.ingest.credentials import Login
 from metering.ingest.failure import RequestFailure
 from metering.ingest.targets import CollectSettings, EndpointSettings
+from metering.model.errors import MisuseError
 from metering.model.limits import ReadingLimits
 
 LISTING = json.dumps({"meta": {"limit": 0, "offset": 0, "total_count": 0}, "objects": [], "filling": "x" * 5_000}).encode()
@@ -201,6 +202,13 @@ def test_the_last_second_of_the_calendar_is_a_date():
             return (await client.get("remotesnapshots/", LOGIN)).date_s
 
     assert asyncio.run(run()) == 253_402_300_799
+
+
+@pytest.mark.parametrize("host", ["xn--a.example", "-ä.example", "exa\tmple.com", "\u200b.example", "999.999.999.999"])
+def test_an_address_that_no_request_can_be_sent_to_is_misuse(host):
+    named = EndpointSettings(url=f"https://{host}/api/2.0/")
+    with pytest.raises(MisuseError, match=r"in \[endpoints.\*\] is no address that can be asked"):
+        EndpointClient(named, CollectSettings(), ReadingLimits(), tls_context([]))
 
 
 def test_nobody_waits_a_day_because_a_server_says_so():

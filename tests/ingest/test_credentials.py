@@ -49,6 +49,26 @@ def test_the_environment_comes_first_then_the_file_then_the_keyring(monkeypatch,
     assert login(password_env="ANOTHER", password_file=secret).password == "from another variable"
 
 
+def test_a_password_of_the_environment_that_no_request_can_carry_is_refused_without_a_word_of_it(monkeypatch):
+    monkeypatch.setenv("METERING_PASSWORD_MAIN_1", "s3cret\udcff")  # as Python reads a byte that is no UTF-8
+    with pytest.raises(InputError, match=r"^\[accounts.main-1\] METERING_PASSWORD_MAIN_1 is no UTF-8 text$") as caught:
+        login()
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("trouble", [PermissionError(13, "s3cret"), ConnectionResetError("s3cret"), KeyError("s3cret")])
+def test_whatever_a_keyring_fails_with_is_told_and_ends_nothing(monkeypatch, keyring, trouble):
+    """Backends are programs of others, and raise what they like: the accounts beside must be polled all the same."""
+
+    def broken(_service, _username):
+        raise trouble
+
+    monkeypatch.setattr(keyring["module"], "get_password", broken)
+    with pytest.raises(InputError, match=rf"the keyring cannot be opened \({type(trouble).__name__}\): unlock it$") as caught:
+        login(keyring="metering")
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_login_does_not_show_its_password(secret):
     assert "from a file" not in repr(login(password_file=secret))
 
