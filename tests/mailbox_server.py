@@ -1,7 +1,9 @@
 """A receiver of alerts on this machine, which answers as a test tells it to and keeps what came."""
 
 import contextlib
+import socketserver
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -58,4 +60,26 @@ def receiving(*statuses, location=None, tls=None):
     finally:
         server.shutdown()
         server.server_close()
+        thread.join()
+
+
+class _Trickling(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(2**16)
+        with contextlib.suppress(OSError):
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+            for _ in range(100):
+                self.request.sendall(b"x")
+                time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def trickling():
+    """Run a receiver whose answer comes a byte at a time and is never whole; give its address. It gives up after five seconds."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Trickling) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/hook"
+        server.shutdown()
         thread.join()

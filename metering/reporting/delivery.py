@@ -7,6 +7,7 @@ neither `.netrc` nor a proxy of the environment is heeded. An address may be a s
 error repeats it beyond its host.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -34,6 +35,8 @@ _LEAST_BYTES = 24
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(seconds=15), timedelta(seconds=1)
+# Seconds until an answer must be there: one that comes a byte at a time must not keep a job of cron for ever.
+_TIMEOUT_S = 30
 _TIMEOUT = httpx.Timeout(10)
 # Statuses that are worth another try.
 _PASSING = (408, 425, 429)
@@ -55,13 +58,15 @@ class Mailbox:
     """One address that alerts are posted to, and the secret that they are signed with."""
 
     def __init__(
-        self, url: str, secret: bytes, *, tls: ssl.SSLContext | None = None, clock: Callable[[], int] | None = None
-    ) -> None:
+        self, url: str, secret: bytes, *, tls: ssl.SSLContext | None = None, clock: Callable[[], int] | None = None,
+        timeout_s: int = _TIMEOUT_S,
+    ) -> None:  # fmt: skip
         self.host = _address(url).netloc
         self._url = url
         self._secret = secret
         self._tls = tls
         self._clock = clock or (lambda: int(time.time()))
+        self._timeout_s = timeout_s
 
     def post(self, alert: Alert) -> None:
         """Deliver an alert, or say why it was not.
@@ -69,28 +74,34 @@ class Mailbox:
         Raises:
             DeliveryError: the last try failed, or one failed in a way that another would not mend.
         """
+        with _unlogged():
+            asyncio.run(self._post(alert))
+
+    async def _post(self, alert: Alert) -> None:
         context = stamina.retry_context(
             on=lambda error: isinstance(error, DeliveryError) and error.again, attempts=_ATTEMPTS, timeout=None,
             wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE, wait_jitter=_JITTER,
         )  # fmt: skip
-        with (
-            _unlogged(),
-            httpx.Client(verify=self._context(), trust_env=False, follow_redirects=False, timeout=_TIMEOUT) as client,
-        ):
-            for attempt in context:
+        async with httpx.AsyncClient(
+            verify=self._context(), trust_env=False, follow_redirects=False, timeout=_TIMEOUT
+        ) as client:  # fmt: skip
+            async for attempt in context:
                 with attempt:
-                    self._try(client, alert)
+                    await self._try(client, alert)
 
-    def _try(self, client: httpx.Client, alert: Alert) -> None:
+    async def _try(self, client: httpx.AsyncClient, alert: Alert) -> None:
         body = alert.text.encode()
         told = signed(alert.key, self._clock(), body, self._secret) | {
             "Content-Type": "application/json", "Idempotency-Key": alert.key, "User-Agent": "metering",
         }  # fmt: skip
         try:
             # What is answered beyond its status is not read.
-            with client.stream("POST", self._url, content=body, headers=told) as response:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                client.stream("POST", self._url, content=body, headers=told) as response,
+            ):
                 status = response.status_code
-        except httpx.TimeoutException:
+        except (TimeoutError, httpx.TimeoutException):
             raise DeliveryError(f"the alert was not delivered: {self.host} did not answer in time", again=True) from None
         except httpx.HTTPError as error:
             is_refused = "certificate" in str(error).lower()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import stamina
 import trustme
-from mailbox_server import receiving
+from mailbox_server import receiving, trickling
 from small_world import GIB, meter_of, polls, price
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -176,6 +176,16 @@ def test_what_does_not_pass_is_tried_four_times():
     with receiving(503) as server, pytest.raises(DeliveryError, match=r"127\.0\.0\.1:\d+ answered HTTP 503$"):
         mailbox(server.url).post(ALERT)
     assert len(server.came) == 4
+
+
+def test_an_answer_that_trickles_without_end_is_none_in_time():
+    """Each byte comes in time, and whoever waits for the next one waits for ever: a job of cron would never end."""
+    with (
+        trickling() as url,
+        stamina.set_testing(True, attempts=1),
+        pytest.raises(DeliveryError, match=r"127\.0\.0\.1:\d+ did not answer in time$"),
+    ):
+        Mailbox(url, find_secret(), timeout_s=1).post(ALERT)
 
 
 @pytest.mark.usefixtures("no_pauses")
