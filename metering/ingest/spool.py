@@ -3,6 +3,7 @@
     spool/lease            held by the one collector that runs here
     spool/new/*.gz         sealed, not in the store yet
     spool/done/DAY/*.gz    in the store
+    spool/done/DAY-N/*.gz  a day that is being put together
     spool/done/DAY-N.*.gz  a day that is over, as one file of each kind
     spool/bad/*.gz         cannot be read as a file any more
     spool/delivered.json   a poll that is in the store, so that a store that was lost is found (delivery.py)
@@ -33,8 +34,9 @@ from metering.model.limits import DEFAULT_LIMITS
 Kind = Literal["capture", "answer"]
 KINDS: tuple[Kind, ...] = ("capture", "answer")
 # Folders of days, as they are filled, and as they are put aside to be made one file of each kind; others are somebody else's.
+# Earlier versions hid those that were put aside, and a crash may have left some.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_PUT_ASIDE = re.compile(rf"\.{_DAY.pattern}-\d+", re.ASCII)
+_PUT_ASIDE = re.compile(rf"\.?{_DAY.pattern}-\d+", re.ASCII)
 
 # Level 6 packs a listing twentyfold at some 80 MB a second; raw evidence is kept for years.
 _GZIP_LEVEL = 6
@@ -153,7 +155,8 @@ class Spool:
         """Make one file of each kind of every day that is over; give the files made.
 
         The folder of the day is first put aside under the name of what is to be made of it; so after a crash at any moment it
-        is plain what was to be done, and no line is ever in two files of those that are done for good.
+        is plain what was to be done, and no line is ever in two files of those that are done for good. Its files stay in sight
+        until the whole ones are there: whoever takes the spool in again meanwhile misses none of them.
         """
         today = datetime.fromtimestamp(self._clock() / 1_000_000, UTC).strftime("%Y-%m-%d")
         made = []
@@ -162,15 +165,15 @@ class Spool:
                 made += self._merge(folder)
             elif _DAY.fullmatch(folder.name) and folder.name < today:
                 number = 1
-                while any(self.done.glob(f"{folder.name}-{number}.*")) or (self.done / f".{folder.name}-{number}").exists():
+                while any(self.done.glob(f"{folder.name}-{number}*")) or (self.done / f".{folder.name}-{number}").exists():
                     number += 1
-                made += self._merge(folder.rename(self.done / f".{folder.name}-{number}"))
+                made += self._merge(folder.rename(self.done / f"{folder.name}-{number}"))
         return made
 
     def _merge(self, folder: Path) -> list[Path]:
         made, merged = [], []
         for kind in KINDS:
-            whole = self.done / f"{folder.name[1:]}.{kind}.ndjson.gz"
+            whole = self.done / f"{folder.name.removeprefix('.')}.{kind}.ndjson.gz"
             parts = sorted(path for path in folder.glob(f"*.{kind}.ndjson.gz") if path.is_file())
             merged += parts
             # Parts are removed only once every kind is whole: if a whole is there, it is all of them.
