@@ -9,12 +9,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from metering.ingest.fact_models import MAX_IDENTIFIER_LENGTH, identifier
 from metering.ingest.failure import RequestFailure
 from metering.ingest.strict_json import Number
 from metering.model.period import instant_text
 
 SNAPSHOTS = "remotesnapshots"
-MAX_IDENTIFIER_LENGTH = 128
 _MAX_SIZE = 2**63 - 1
 
 
@@ -94,11 +94,12 @@ def _problem(found: dict[str, Any]) -> str | None:
     if type(size) is not int or not 0 <= size <= _MAX_SIZE:
         return "a snapshot's allocated_size is no whole number of bytes"
     try:
-        _identifier(found["location"])
+        identifier(found["uuid"])
+        identifier(found["location"])
         if drive is not None and drive.get("uuid") is not None:
-            _identifier(drive["uuid"])
+            identifier(drive["uuid"])
     except (KeyError, TypeError, ValueError, AttributeError):
-        return "a snapshot's location or drive is no identifier"
+        return "a snapshot's uuid, location or drive is no identifier"
     if any(_is_no_text(found.get(name)) for name in ("status", "name")):
         return "a snapshot's status or name is no text"
     return None
@@ -109,6 +110,7 @@ def _is_no_text(value: Any) -> bool:
 
 
 def _identifier(value: Any) -> str:
+    """Give what tells one object from another, whoever owns it."""
     if _is_no_text(value) or not value or len(value) > MAX_IDENTIFIER_LENGTH:
         raise ValueError("is no identifier")
     return str(value)

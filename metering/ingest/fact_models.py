@@ -24,7 +24,12 @@ _MAX_LEVEL = 2**63 - 1
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Co")
 
 
-def _identifier(value: Any) -> Any:
+def identifier(value: Any) -> str:
+    """Give an identifier as text.
+
+    Raises:
+        ValueError: it is none, such as a number; its message is the reason.
+    """
     if value in (None, ""):
         raise ValueError("is missing")
     if not isinstance(value, str) or isinstance(value, Number):
@@ -38,7 +43,7 @@ def _identifier(value: Any) -> Any:
 
 
 def _location(value: Any) -> Any:
-    return "" if value in (None, "") else _identifier(value)
+    return "" if value in (None, "") else identifier(value)
 
 
 def _text(value: Any) -> Any:
@@ -114,11 +119,11 @@ def _instant(value: Any) -> int:
 
 
 def _currency(value: Any) -> str:
-    return currency_code(str(_identifier(value)))
+    return currency_code(str(identifier(value)))
 
 
 def _term(value: Any) -> str:
-    return parse_term(_identifier(value)).text
+    return parse_term(identifier(value)).text
 
 
 def _optional(validate: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -138,7 +143,7 @@ def _number(text: str | None) -> Decimal | None:
     return Decimal(text) if text else None
 
 
-Identifier = Annotated[str, BeforeValidator(_identifier)]
+Identifier = Annotated[str, BeforeValidator(identifier)]
 Location = Annotated[str, BeforeValidator(_location)]
 Text = Annotated[str, BeforeValidator(_text)]
 Whole = Annotated[int, BeforeValidator(_whole)]

@@ -37,7 +37,6 @@ _ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(seconds=15), timedelta(seconds=1)
 # Seconds until an answer must be there: one that comes a byte at a time must not keep a job of cron for ever.
 _TIMEOUT_S = 30
-_TIMEOUT = httpx.Timeout(10)
 # Statuses that are worth another try.
 _PASSING = (408, 425, 429)
 _SERVER_ERROR = 500
@@ -83,8 +82,8 @@ class Mailbox:
             wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE, wait_jitter=_JITTER,
         )  # fmt: skip
         async with httpx.AsyncClient(
-            verify=self._context(), trust_env=False, follow_redirects=False, timeout=_TIMEOUT
-        ) as client:  # fmt: skip
+            verify=self._context(), trust_env=False, follow_redirects=False, timeout=self._timeout_s
+        ) as client:
             async for attempt in context:
                 with attempt:
                     await self._try(client, alert)

@@ -9,6 +9,8 @@ import pytest
 from collect_help import Rig, causes
 from sandbox_help import account_of, ready_drive, running, small_world, taken, with_snapshots
 
+from metering.ingest.captures import checked_snapshots
+from metering.ingest.failure import RequestFailure
 from metering.sandbox.world_money import Order
 
 PLACES = ("ZRH", "GVA", "FRA")
@@ -179,6 +181,17 @@ def test_a_list_of_what_is_none_of_its_rows_fails_and_takes_no_other_answer_with
     taken_in = {name for name, table in tables.items() if rig.rows(f"select count(*) from {table}") != [(0,)]}
     assert taken_in == set(tables) - {resource}
     assert {(name, outcome) for name, outcome in rig.rows("select resource, outcome from poll_notes")} == {(resource, "failed")}
+
+
+@pytest.mark.parametrize("uuid", ["s\u202e1", "s\x7f", "\u200b", "s" * 129])
+@pytest.mark.parametrize("where", [("uuid",), ("location",), ("drive", "uuid")], ids=".".join)
+def test_an_identifier_that_no_ingest_would_take_is_refused_where_it_can_be_asked_for_again(uuid, where):
+    snapshot = {"uuid": "s1", "location": "ZRH", "allocated_size": 5, "drive": {"uuid": "d1"}, "owner": {"uuid": "a1"}}
+    assert checked_snapshots([snapshot], "a1") == (1, 0)
+    odd = snapshot | ({where[0]: uuid} if len(where) == 1 else {"drive": {"uuid": uuid}})
+    with pytest.raises(RequestFailure, match=r"malformed: a snapshot's .* is no identifier"):
+        checked_snapshots([odd], "a1")
+    assert checked_snapshots([odd], "a2") == (0, 1), "of another account's nothing more is asked"
 
 
 def test_a_fault_that_passes_is_tried_again_within_the_cycle(tmp_path, sandbox):
