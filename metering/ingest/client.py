@@ -170,7 +170,7 @@ class EndpointClient:
             text, document = await asyncio.to_thread(_parsed, body, self._limits.depth)
         if self._collect.clock == "provider":
             if date_s is None:
-                raise RequestFailure("malformed", "the answer has no Date header, and the clock is to be the provider's")
+                raise RequestFailure("malformed", "the answer has no Date that can be read, and the clock is to be the provider's")
             answered_us = date_s * 1_000_000
         else:
             self._assert_dated_by_now(asked_us, answered_us)
