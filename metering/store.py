@@ -51,7 +51,8 @@ class Store:
     ) -> None:
         self.shown = str(path)
         self.is_memory = self.shown == MEMORY
-        self.path = Path(path)
+        # Of a link, what it stands for: there DuckDB has its log, and there the head file and what a restore replaces belong.
+        self.path = Path(path).resolve() if Path(path).is_symlink() else Path(path)
         self.clock = clock
         self.limits = limits
         self._memory = memory

@@ -71,7 +71,15 @@ def test_a_backup_takes_no_place_of_another_unless_told_to(meter, tmp_path):
         meter.backup(meter.settings.store, overwrite=True)
 
 
-def test_what_a_crash_left_in_the_log_is_in_the_backup(meter, tmp_path):
+def linked(meter, folder):
+    """Give a meter on the same store by a link in another folder."""
+    folder.mkdir()
+    (folder / "link.duckdb").symlink_to(meter.settings.store)
+    return Meter(meter.settings.model_copy(update={"store": str(folder / "link.duckdb")}), clock=meter._clock)
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_what_a_crash_left_in_the_log_is_in_the_backup(meter, tmp_path, is_linked):
     """A process that dies after it committed leaves its rows in the log beside the store."""
     program = (
         "import duckdb, os, signal, sys\n"
@@ -81,7 +89,7 @@ def test_what_a_crash_left_in_the_log_is_in_the_backup(meter, tmp_path):
     )
     subprocess.run([sys.executable, "-c", program, meter.settings.store], check=False)
     assert (tmp_path / "store.duckdb.wal").stat().st_size > 0
-    meter.backup(tmp_path / "backup.duckdb")
+    (linked(meter, tmp_path / "links") if is_linked else meter).backup(tmp_path / "backup.duckdb")
     found = duckdb.connect(str(tmp_path / "backup.duckdb"), read_only=True).execute("select file from rejections").fetchall()
     assert found == [("f",)]
 
@@ -93,6 +101,21 @@ def test_the_store_that_was_there_is_kept_beside_the_restored_one_each_time_unde
     first, second = (meter.restore(tmp_path / "backup.duckdb").kept_aside for _ in range(2))
     assert (first.name, second.name) == ("store.duckdb.replaced-1", "store.duckdb.replaced-2")
     assert bill(Meter(meter.settings.model_copy(update={"store": str(first)}), clock=meter._clock)) == newer
+
+
+def test_a_store_that_a_link_stands_for_is_restored_and_closed_where_it_lies(meter, tmp_path):
+    by_link = linked(meter, tmp_path / "links")
+    meter.backup(tmp_path / "backup.duckdb")
+    more_facts(meter, tmp_path, "more", samples=polls("2026-10-02", "2026-10-03", {"t": GIB}, endpoint="GVA"))
+    newer = bill(meter)
+    kept_aside = by_link.restore(tmp_path / "backup.duckdb").kept_aside
+    assert bill(meter) == bill(by_link) != newer
+    assert bill(Meter(meter.settings.model_copy(update={"store": str(kept_aside)}), clock=meter._clock)) == newer
+    closed = by_link.close("2026-10-01", by="ann")
+    assert json.loads((tmp_path / "store.duckdb.head").read_text()) == {"closing": 1, "hash": closed.closing.hash}
+    assert [path.name for path in (tmp_path / "links").iterdir()] == ["link.duckdb"]
+    assert by_link.settings.store == str(tmp_path / "links" / "link.duckdb")
+    assert (tmp_path / "links" / "link.duckdb").is_symlink()
 
 
 def test_a_backup_comes_back_where_no_store_is_and_where_one_is_damaged(meter, tmp_path):
