@@ -1,6 +1,7 @@
 """The manifest of an exported facts directory: which files it holds, so that a copy that lost or changed one is found.
 
-`metering export facts` writes it last, and an export without one is not complete. Row counts tell how much there is without
+`metering export facts` writes one that tells of no end first, and the manifest itself last: what a killed export leaves is told
+apart from facts. Row counts tell how much there is without
 reading it; a SHA-256 tells that a file is what was written.
 """
 
@@ -16,6 +17,7 @@ from metering.model.errors import InputError
 MANIFEST = "manifest.json"
 _OTHERWISE = "copy or export the facts again, or remove the manifest to take the files as they are"
 _MARK = "metering_facts"
+_UNFINISHED = "unfinished"
 
 
 class ManifestFile(BaseModel):
@@ -44,19 +46,28 @@ def manifest_of(folder: Path, rows: dict[str, int]) -> str:
     return json.dumps(Manifest(files=files).model_dump(), indent=1, ensure_ascii=False) + "\n"
 
 
+def unfinished_manifest() -> str:
+    """Write what stands for the manifest as long as files are still to come, as text."""
+    return json.dumps({_MARK: _UNFINISHED}) + "\n"
+
+
 def read_manifest(text: str, place: str) -> Manifest | None:
     """Read a manifest; None where the file is another program's.
 
     Raises:
-        InputError: it is a manifest of facts, or was one, and cannot be read.
+        InputError: it is a manifest of facts, or was one, and cannot be read; or is that of an export that did not end.
     """
     try:
         found = json.loads(text)
         if isinstance(found, dict) and _MARK not in found:
             return None
-        return Manifest.model_validate(found)
+        is_unfinished = isinstance(found, dict) and found[_MARK] == _UNFINISHED
+        manifest = None if is_unfinished else Manifest.model_validate(found)
     except (ValueError, ValidationError):
         raise InputError(f"{place} cannot be read as a manifest of facts: {_OTHERWISE}") from None
+    if is_unfinished:
+        raise InputError(f"{place} tells that the export did not end: export the facts again, into a new folder")
+    return manifest
 
 
 def assert_as_exported(folder: Path, paths: list[Path], most_bytes: int) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 from metering.durable import replaced
 from metering.engine.duckdb import Engine, quoted
 from metering.engine.queries import load_query
-from metering.ingest.manifest import MANIFEST, manifest_of
+from metering.ingest.manifest import MANIFEST, manifest_of, unfinished_manifest
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import SECONDS_PER_DAY, date_text
+from metering.reporting.files import write_text
 
 _ENDS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
 _ALL_TIME = (-(2**40), 2**40)
@@ -63,6 +64,8 @@ def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_
             raise InputError(f"{folder} is not empty: name a new folder, so that no facts mix")
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): name another place") from None
+    # First, so that what an export leaves that does not end is taken for no facts.
+    write_text(unfinished_manifest(), folder / MANIFEST)
     parameters: dict[str, Any] = {"known_seq": known_seq, "start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
     if start_s is not None and end_s is not None:
         wanted = parameters | {"start_s": start_s, "stop_s": end_s}
@@ -74,9 +77,7 @@ def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_
     for table, (query, select) in _SELECTS.items():
         counts[f"{table}.{form}"] = _export(engine, query, select, folder / f"{table}.{form}", form, parameters)
     engine.drop("exported_polls")
-    # Last, so that a directory with a manifest is a whole one.
-    with replaced(folder / MANIFEST) as place:
-        place.write_text(manifest_of(folder, counts), encoding="utf-8")
+    write_text(manifest_of(folder, counts), folder / MANIFEST)
     tables = ("samples", *_SELECTS)
     return {table: sum(count for path, count in counts.items() if path.startswith((f"{table}.", f"{table}/"))) for table in tables}
 

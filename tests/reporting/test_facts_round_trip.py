@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 
 import polars as pl
 import pytest
@@ -11,6 +14,19 @@ import metering
 from metering.model.errors import InputError, MisuseError
 
 FORMS = ["csv", "ndjson", "parquet"]
+# Exports facts, and is killed after so many files came to their names.
+KILLED = """
+import os, pathlib, signal, sys
+import metering
+names, replace = [], pathlib.Path.replace
+def counted(path, target):
+    replace(path, target)
+    names.append(target)
+    if len(names) == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+pathlib.Path.replace = counted
+metering.open(sys.argv[2]).export("facts", sys.argv[3], facts_format="csv")
+"""
 # What is hard on a text format: quotes, delimiters, line ends, NUL, white space, signs that other programs swallow.
 NAMES = [
     '"',
@@ -205,6 +221,18 @@ def test_a_directory_that_is_not_what_its_manifest_says_is_refused(tmp_path, sto
     with metering.open(str(store)) as meter:
         meter.export("facts", tmp_path / "out")
     change(tmp_path / "out")
+    with metering.open(":memory:") as meter, pytest.raises(InputError, match=told):
+        meter.ingest(tmp_path / "out")
+
+
+@pytest.mark.parametrize("changes", [1, 4])
+def test_an_export_that_was_killed_is_no_facts_directory(tmp_path, store, changes):
+    """What is there is whole, file by file; which files are missing nobody else could tell."""
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(changes), str(store), str(tmp_path / "out")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert "manifest.json" in files_of(tmp_path / "out")
+    assert "accounts.csv" not in files_of(tmp_path / "out")
+    told = r"out/manifest\.json tells that the export did not end: export the facts again, into a new folder"
     with metering.open(":memory:") as meter, pytest.raises(InputError, match=told):
         meter.ingest(tmp_path / "out")
 
