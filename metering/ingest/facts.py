@@ -17,6 +17,7 @@ from metering.engine.interface import QueryEngine
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, MODELS, Fact
 from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
 from metering.ingest.samples import Outcome, Rejection
+from metering.ingest.sources import seconds_of_nanoseconds
 from metering.ingest.strict_json import decimal_text
 from metering.ingest.text import LINE_PROBLEMS, Record
 from metering.model.errors import InputError
@@ -225,7 +226,11 @@ def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[Record]:
     for column, kind in zip(file.columns, file.types, strict=True):
         name = quoted_name(column)
         if kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"):
-            picks.append(f"strftime(cast({name} as timestamp), '%Y-%m-%dT%H:%M:%SZ') as {name}")
+            texts = [f"strftime(cast({name} as timestamp), '%Y-%m-%dT%H:%M:%SZ')"]
+            if kind == "TIMESTAMPTZ_NS":
+                # What is no number of seconds is infinity, which the other tells.
+                texts.insert(0, f"strftime(make_timestamp({seconds_of_nanoseconds(name)} * 1000000), '%Y-%m-%dT%H:%M:%SZ')")
+            picks.append(f"coalesce({', '.join(texts)}) as {name}")
         elif kind in ("FLOAT", "DOUBLE"):
             picks.append(f"cast({name} as varchar) || ' (a float)' as {name}")
         elif column in ("id", "account", "location", "resource", "currency") and kind not in ("VARCHAR", "UUID", '"NULL"'):

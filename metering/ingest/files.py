@@ -6,12 +6,13 @@ its name, else by its columns.
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from metering.engine.duckdb import Engine, assert_utf8, read_files, trouble_of_machine
+from metering.engine.duckdb import Engine, assert_utf8, glob_escaped, quoted, read_files, trouble_of_machine
 from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
 from metering.ingest.text import Record, byte_lines, csv_records, first_line, json_records
@@ -39,6 +40,7 @@ OPTIONAL_COLUMNS: dict[Table, tuple[str, ...]] = {
 }
 _FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 _COMPRESSIONS = (".gz", ".zst")
+_NUMBERED = re.compile(r"_[0-9]+$")
 FACTS_HINT = "name a facts directory, or files such as samples.csv, prices.ndjson.gz, samples/day-01.parquet"
 
 
@@ -84,7 +86,7 @@ def find_files(engine: Engine, paths: list[Path], limits: ReadingLimits) -> tupl
     for root in paths:
         if not root.exists():
             raise InputError(f"{root} is not there: {FACTS_HINT}")
-        named = _walk(root, notes, limits) if root.is_dir() else [(root, _table_by_name(root))]
+        named = _walk(root, notes, limits) if root.is_dir() else [(root, table_by_name(root))]
         for path, table in named:
             found.setdefault(path.resolve(), _opened(engine, path, table, notes, limits))
             assert_few(len(found), limits)
@@ -150,7 +152,12 @@ def _table_of_stem(name: str) -> Table | None:
     return None
 
 
-def _table_by_name(path: Path) -> Table | None:
+def table_by_name(path: PurePath) -> Table | None:
+    """Tell which table a file that is named by itself holds, by its name or its folder's; None where only its columns can tell.
+
+    Raises:
+        InputError: its name ends in no format of facts.
+    """
     if _format_of(path) is None:
         raise InputError(f"{path} has no format of facts: its name must end in .csv, .ndjson, .jsonl or .parquet (.gz, .zst)")
     if raw := _raw_table(path):
@@ -187,9 +194,13 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str], l
             columns = _json_columns(path, limits)
     if len(columns) > limits.columns:
         raise InputError(f"{path} has {len(columns)} columns, more than {limits.columns}: is it facts? {raised_by('columns')}")
-    table = table or _table_of_columns(path, columns)
+    table = table or table_of_columns(str(path), columns)
     if table not in RAW_TABLES:
-        check_columns(str(path), table, columns, notes, are_all=form != "ndjson")
+        written = _written_columns(engine, path, columns) if form == "parquet" else columns
+        check_columns(str(path), table, written, notes, are_all=form != "ndjson")
+        for column in (*REQUIRED_COLUMNS[table], *OPTIONAL_COLUMNS[table]):
+            if column in written and column not in columns:
+                raise InputError(f"{path} has columns that differ from {column!r} by capitals only: rename them")
     return FactFile(
         path=path,
         shown=str(path),
@@ -205,13 +216,18 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str], l
     )
 
 
-def _table_of_columns(path: Path, columns: tuple[str, ...]) -> Table:
+def table_of_columns(shown: str, columns: tuple[str, ...]) -> Table:
+    """Tell which table a file holds by its columns.
+
+    Raises:
+        InputError: they fit none.
+    """
     if "response" in columns:
         return "captures"
     fitting = [table for table, required in REQUIRED_COLUMNS.items() if set(required) <= set(columns)]
     if not fitting:
         raise InputError(
-            f"{path} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; "
+            f"{shown} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; "
             f"{_of_comments(columns) or FACTS_HINT}"
         )
     return max(fitting, key=lambda table: len(REQUIRED_COLUMNS[table]))
@@ -246,6 +262,20 @@ def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple
             raise
         raise InputError(f"{path} is no readable Parquet file ({str(error).strip().splitlines()[0]}); write it again") from None
     return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
+
+
+def _written_columns(engine: Engine, path: Path, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Give a Parquet file's columns as they are called in it: DuckDB numbers those whose names differ by capitals at most."""
+    if not any(_NUMBERED.search(column) for column in columns):
+        return columns
+    rows = engine.sql(f"select name, coalesce(num_children, 0) from parquet_schema({quoted(glob_escaped(path))})")
+    # Depth first, the whole row before its columns: each stands behind all that is in the one before it.
+    written, inside = [], 0
+    for name, children in rows[1:]:
+        if not inside:
+            written.append(name)
+        inside += children - (1 if inside else 0)
+    return tuple(written)
 
 
 def _csv_columns(path: Path, header: str) -> tuple[str, tuple[str, ...]]:

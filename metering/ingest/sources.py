@@ -174,12 +174,17 @@ def parquet_values(file: FactFile) -> dict[str, str]:
         if column == "poll_time" and kind == "TIMESTAMP WITH TIME ZONE":
             values["poll_s"] = _floored(f"epoch_us({name})", 1_000_000)
         elif column == "poll_time" and kind == "TIMESTAMPTZ_NS":
-            values["poll_s"] = _floored(f"epoch_ns({name})", 1_000_000_000)
+            values["poll_s"] = seconds_of_nanoseconds(name)
         elif column == "allocated_size" and kind in WHOLE_NUMBERS:
             values["size_bytes"] = f"cast({name} as bigint)"
         else:
             values[column] = f"cast({name} as varchar)"
     return values
+
+
+def seconds_of_nanoseconds(name: str) -> str:
+    """Give the SQL of the whole second in which an instant of nanoseconds is; made microseconds, it would be rounded."""
+    return _floored(f"epoch_ns({name})", 1_000_000_000)
 
 
 def _floored(value: str, divisor: int) -> str:

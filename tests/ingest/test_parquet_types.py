@@ -1,6 +1,8 @@
 """Parquet has types: those that say what is meant are taken, those that may have lost something are refused."""
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hour_facts import HOUR, at, counts, ingested, literal, sample, write_parquet
 
@@ -133,6 +135,17 @@ def test_small_tables_come_as_parquet_with_types(tmp_path):
     assert bill.lines[0].peak_burst_bytes == 2**30 - 5
 
 
+def test_nanoseconds_in_a_small_table_are_floored_as_everywhere(tmp_path):
+    row = {"location": "ZRH", "resource": "backup", "level": 2}
+    rows = [row | {"effective_from": since} for since in ("2026-10-01T23:59:59.999999999Z", "1969-12-31T23:59:58.000000001Z")]
+    write_parquet(tmp_path / "burst_levels.parquet", rows, effective_from="timestamptz_ns")
+    with metering.open(str(tmp_path / "store.duckdb")) as meter:
+        meter.ingest(tmp_path)
+        with meter._store.reading() as engine:
+            told = engine.sql("select effective_from_s from burst_levels order by 1")
+    assert told == [(-2,), (1_790_899_199,)]
+
+
 @pytest.mark.parametrize(
     ("column", "kind"), [("price", "double"), ("price", "float"), ("multiplier", "double"), ("level", "double")]
 )
@@ -187,6 +200,29 @@ def test_a_column_that_is_called_as_ours_is_ignored_with_a_note(tmp_path, monkey
     assert (wrong.file, wrong.line) == (str(tmp_path / "samples" / "0.parquet"), 4 - files)
     noted = {note.partition(": ")[2] for note in outcome.notes}
     assert noted == {f"the column {column!r} is no column of samples and is ignored" for column in names}
+
+
+def test_a_column_that_stands_twice_is_refused_as_in_text(tmp_path):
+    rows = [sample(at(0), 7)]
+    columns = {name: pa.array([str(row[name]) for row in rows]) for row in rows for name in row}
+    inner = pa.array([[{"account": "x", "snapshot": "y"}]])
+    names, values = [*columns, "tags", "x_1", "tags", "account"], [*columns.values(), inner, inner, inner, pa.array(["b"])]
+    pq.write_table(pa.table(values[:-1], names=names[:-1]), tmp_path / "samples.parquet")
+    assert counts(ingested(tmp_path)) == (1, 0, 0, 0, 0)
+    pq.write_table(pa.table(values, names=names), tmp_path / "samples.parquet")
+    with pytest.raises(InputError, match=r"samples\.parquet has the column 'account' twice: which one counts cannot be told"):
+        ingested(tmp_path)
+
+
+def test_columns_that_differ_by_capitals_only_are_told_apart_or_refused(tmp_path):
+    columns = {name: pa.array([str(value)]) for name, value in sample(at(0), 7, account="a1").items()}
+    pq.write_table(pa.table(columns | {"Account": pa.array(["b"])}), tmp_path / "samples.parquet")
+    with metering.open(str(tmp_path / "store.duckdb")) as meter:
+        meter.ingest(tmp_path / "samples.parquet")
+        assert meter.bill(HOUR).usage[0].account == "a1"
+    pq.write_table(pa.table({"Account": pa.array(["b"])} | columns), tmp_path / "samples.parquet")
+    with pytest.raises(InputError, match=r"samples\.parquet has columns that differ from 'account' by capitals only: rename them"):
+        ingested(tmp_path)
 
 
 @pytest.mark.parametrize("name", OURS)
