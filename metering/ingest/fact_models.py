@@ -22,6 +22,8 @@ _MAX_COST_DIGITS = 100
 _MAX_LEVEL = 2**63 - 1
 # The categories of Unicode that queries/staging/told_keys.sql refuses in samples.
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Co")
+# Those of them that not every version of Python or Java knows as such: Unicode has them since its versions 14 and 15.
+_UNSEEN_LATELY = frozenset(map(chr, (0x890, 0x891, *range(0x13430, 0x13440))))
 
 
 def identifier(value: Any) -> str:
@@ -37,9 +39,13 @@ def identifier(value: Any) -> str:
     if len(value) > MAX_IDENTIFIER_LENGTH:
         raise ValueError(f"is longer than {MAX_IDENTIFIER_LENGTH} characters")
     # What is printable has none of them, and is told at once.
-    if not value.isprintable() and any(unicodedata.category(character) in _UNSEEN for character in value):
+    if not value.isprintable() and any(map(_is_unseen, value)):
         raise ValueError("holds a character that cannot be seen")
     return str(value)
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in _UNSEEN or character in _UNSEEN_LATELY
 
 
 def _location(value: Any) -> Any:

@@ -3,8 +3,9 @@
 -- reads  folded_samples
 -- params none
 -- why    All text of a batch once, and the first identifier in it that holds a character that cannot be seen. Two identifiers that
---        look alike must be alike: control characters, marks of direction and of no width are refused. A name may hold whatever
---        its owner typed; it identifies nothing, and is neutralised where it is shown.
+--        look alike must be alike: control characters, marks of direction and of no width are refused. Those that Unicode has since
+--        its version 14 are written out, for not every Java knows them. A name may hold whatever its owner typed; it identifies
+--        nothing, and is neutralised where it is shown.
 with
 
 listed as (
@@ -26,11 +27,11 @@ told as (
     select
         *,
         case
-            when regexp_matches(account, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'account'
-            when regexp_matches(endpoint, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'endpoint'
-            when regexp_matches(location, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'location'
-            when regexp_matches(snapshot, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'snapshot'
-            when regexp_matches(drive, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]') then 'drive'
+            when regexp_matches(account, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\x{890}\x{891}\x{13430}-\x{1343F}]') then 'account'
+            when regexp_matches(endpoint, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\x{890}\x{891}\x{13430}-\x{1343F}]') then 'endpoint'
+            when regexp_matches(location, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\x{890}\x{891}\x{13430}-\x{1343F}]') then 'location'
+            when regexp_matches(snapshot, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\x{890}\x{891}\x{13430}-\x{1343F}]') then 'snapshot'
+            when regexp_matches(drive, '[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\x{890}\x{891}\x{13430}-\x{1343F}]') then 'drive'
         end as field
     from listed
 )

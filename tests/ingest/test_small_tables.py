@@ -54,6 +54,7 @@ def test_more_rows_than_a_command_may_bring_are_refused_before_all_are_read(tmp_
         ("subscriptions", {"id": "x" * 129}, "id", "is longer than 128 characters"),
         ("subscriptions", {"account": "a\u202e"}, "account", "holds a character that cannot be seen"),
         ("subscriptions", {"location": "Z\tH"}, "location", "holds a character that cannot be seen"),
+        ("subscriptions", {"location": "Z\U0001343f"}, "location", "holds a character that cannot be seen"),
         ("subscriptions", {"start_time": "2026-10-04T12:00:00"}, "start_time", "has no offset: end it in Z or ±hh:mm"),
         ("subscriptions", {"period": "1 fortnight"}, "period", "is no period such as 30 days, 1 month or 1 year"),
         ("subscriptions", {"period": "9999 years"}, "period", "leaves the calendar"),

@@ -59,6 +59,7 @@ WRONG = [
     ("location", "Z\nH", "holds a character that cannot be seen"),
     ("snapshot", "", "is missing, but the row has a size: a heartbeat has none"),
     ("snapshot", "s" * 129, "is longer than 128 characters"),
+    ("snapshot", "a\U0001343fb", "holds a character that cannot be seen"),
     ("snapshot", BIDI, "holds a character that cannot be seen"),
     ("endpoint", "e" * 129, "is longer than 128 characters"),
     ("endpoint", "Z\x1b[31m", "holds a character that cannot be seen"),
