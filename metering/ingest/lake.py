@@ -11,7 +11,8 @@ from metering.ingest.fact_models import ALL_MODELS, MODELS
 from metering.ingest.facts import FactOutcome, compare_facts
 from metering.ingest.files import FactFile
 from metering.ingest.ingest import REJECTION_COLUMNS, IngestOutcome, add_samples, assert_acceptable, news_of, rejection_row
-from metering.ingest.lake_files import find_lake_files, parquet_records, raw_samples
+from metering.ingest.lake_files import find_lake_files
+from metering.ingest.lake_rows import damage_told, parquet_records, raw_samples, with_floats
 from metering.ingest.samples import SampleOutcome, decide_polls, drop_staging, number_polls, sample_outcome
 from metering.model.limits import ReadingLimits
 from metering.model.progress import Progress
@@ -42,20 +43,12 @@ def ingest_lake(
     outcome = IngestOutcome(file_names=[file.shown for file in files], notes=notes)
     facts = _read_facts(engine, files, outcome, supersede=supersede, now_s=now_s)
     sample_files = [file for file in files if file.table == "samples"]
-    done = 0
     samples = SampleOutcome()
     if sample_files:
-        is_folded = raw_samples(engine, sample_files)
-        engine.define("staging/checked_samples", name="judged_samples")
-        engine.alias("raw_samples", "raw_folds")
-        if is_folded:
-            # They are few and read twice, and their checks take longer than keeping them.
-            engine.replace("folded_samples", load_query("staging/checked_samples").sql)
-        else:
-            engine.define("staging/checked_samples", name="folded_samples")
-        for step in decide_polls(engine, are_captures=False, supersede=supersede):
-            progress(step, done := done + 1, _STEPS)
-        samples = sample_outcome(engine, sample_files)
+        with damage_told(engine, sample_files):
+            _stage(engine, sample_files, supersede=supersede, progress=progress)
+            samples = sample_outcome(engine, sample_files)
+        samples.rejections = with_floats(sample_files, samples.rejections)
         add_samples(outcome, samples)
     assert_acceptable(outcome, strict=strict, allow_useless=False)
     news = news_of(engine, outcome, samples, facts)
@@ -71,6 +64,20 @@ def ingest_lake(
         file.assert_unchanged()
     progress("facts", _STEPS, _STEPS)
     return outcome
+
+
+def _stage(engine: SparkEngine, files: list[FactFile], *, supersede: bool, progress: Progress) -> None:
+    """Stage samples up to the decision about every poll, as `stage_samples` does for a store."""
+    is_folded = raw_samples(engine, files)
+    engine.define("staging/checked_samples", name="judged_samples")
+    engine.alias("raw_samples", "raw_folds")
+    if is_folded:
+        # They are few and read twice, and their checks take longer than keeping them.
+        engine.replace("folded_samples", load_query("staging/checked_samples").sql)
+    else:
+        engine.define("staging/checked_samples", name="folded_samples")
+    for done, step in enumerate(decide_polls(engine, are_captures=False, supersede=supersede), start=1):
+        progress(step, done, _STEPS)
 
 
 def _read_facts(

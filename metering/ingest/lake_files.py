@@ -1,61 +1,54 @@
-"""Parquet facts where Spark reads them: which files a place holds, what their columns are, and their rows as staging takes them.
+"""Parquet facts where Spark reads them: which files a place holds, and what their columns are.
 
 A place on this machine is looked through as for a store, with the same words for what is wrong. A URL (`s3a://`, `gs://`,
 `abfss://`, `hdfs://`, `file://`) is listed by Spark, and so are the bytes that a manifest is held against.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, TypeVar
 
 from metering.engine.duckdb import Engine as DuckDB
-from metering.engine.duckdb import connect, quoted_name
+from metering.engine.duckdb import connect
 from metering.engine.spark import SparkEngine, reason_of
 from metering.ingest.files import (
     FACTS_HINT,
-    OPTIONAL_COLUMNS,
-    REQUIRED_COLUMNS,
     FactFile,
+    Table,
     assert_few,
     check_columns,
     find_files,
+    table_by_name,
     table_of,
+    table_of_columns,
 )
-from metering.ingest.folds import TOLD_BY_FOLDS, folded, said_columns
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
-from metering.ingest.raw_rows import IDENTIFIERS, RAW_COLUMNS
-from metering.ingest.sources import WHOLE_NUMBERS
-from metering.ingest.text import Record
 from metering.model.errors import InputError
 from metering.model.limits import ReadingLimits
 from metering.model.units import counted
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructType
 
-_SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?", re.IGNORECASE)
-_TEXTS = ("VARCHAR", "UUID", '"NULL"')
+T = TypeVar("T")
+SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?", re.IGNORECASE)
 # Spark's types by the names that DuckDB has for them.
-_KINDS = {
+KINDS = {
     "string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE", "timestamp_ntz": "TIMESTAMP", "tinyint": "TINYINT",
     "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "binary": "BLOB", "void": '"NULL"',
 }  # fmt: skip
-_SPARK_TYPES = {kind: name for name, kind in _KINDS.items()} | {"UUID": "binary"}
-_FACT_IDENTIFIERS = ("id", "account", "location", "resource", "currency")
 # What reads an object store, by the scheme of its URLs; Spark comes with none of them.
 _CONNECTORS = {
     "s3": "org.apache.hadoop:hadoop-aws", "s3a": "org.apache.hadoop:hadoop-aws", "abfs": "org.apache.hadoop:hadoop-azure",
     "abfss": "org.apache.hadoop:hadoop-azure", "gs": "com.google.cloud.bigdataoss:gcs-connector",
 }  # fmt: skip
-# What Spark calls the place of a row: a column of a file that is called so would stand in its place.
-_OF_SPARK = {"_metadata", "_tmp_metadata_row_index"}
-_INSTANT = "date_format({name}, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")"
-_UUID = "lower(concat_ws('-', {}))".format(
-    ", ".join(f"hex(substring({{name}}, {start}, {length}))" for start, length in ((1, 4), (5, 2), (7, 2), (9, 2), (11, 6)))
-)
+# Spark passes over files that are called like what Hadoop keeps for itself, and says nothing.
+_PASSED_OVER = ("_", ".")
+# How Spark names text that is no UTF-8.
+NO_UTF8 = "INVALID_UTF8_STRING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +65,7 @@ def find_lake_files(engine: SparkEngine, places: list[str], limits: ReadingLimit
     Raises:
         InputError: a place is not there, holds no facts, or facts that are no Parquet; or is not what its manifest says.
     """
-    urls = [place for place in places if _SCHEME.match(place)]
+    urls = [place for place in places if SCHEME.match(place)]
     notes: list[str] = []
     files: list[FactFile] = []
     if local := [Path(place) for place in places if place not in urls]:
@@ -82,11 +75,18 @@ def find_lake_files(engine: SparkEngine, places: list[str], limits: ReadingLimit
         finally:
             connection.close()
         _assert_parquet([file.shown for file in files if file.format != "parquet"])
+        for file in files:
+            _assert_seen(file.shown, place_of(file))
     for url in urls:
         files += _remote_files(engine, url.rstrip("/"), notes, limits)
         assert_few(len(files), limits)
     found = {file.shown: file for file in files}
     return [found[shown] for shown in sorted(found)], sorted(set(notes))
+
+
+def _assert_seen(shown: str, place: str) -> None:
+    if (name := _stem(place)).startswith(_PASSED_OVER):
+        raise InputError(f"{shown} is not read by Spark, which passes over files called like {name}: begin its name otherwise")
 
 
 def _assert_parquet(others: list[str]) -> None:
@@ -98,27 +98,35 @@ def _assert_parquet(others: list[str]) -> None:
 
 
 def _remote_files(engine: SparkEngine, url: str, notes: list[str], limits: ReadingLimits) -> list[FactFile]:
-    listed = {_relative(url, row[0]): row[1] for row in _read(url, lambda: _bytes_of(engine, url, "length").collect())}
-    tables = {
-        name: table
-        for name in sorted(listed)
-        if name == "." or name != MANIFEST
-        if (table := table_of(_stem(url), PurePosixPath(_stem(url) if name == "." else name), f"{url}/{name}", notes))
-    }
+    listed = {_relative(url, row[0]): row[1] for row in asked(url, lambda: _bytes_of(engine, url, "length").collect())}
+    # Of a file, the path below itself is a point.
+    shown = {name: url if name == "." else f"{url}/{name}" for name in sorted(listed)}
+    tables = {name: table_by_name(PurePosixPath(url)) if name == "." else _table(url, name, notes) for name in shown}
+    tables = {name: table for name, table in tables.items() if table or name == "."}
     if not tables:
         raise InputError(f"no facts in {url}: {FACTS_HINT}")
-    _assert_parquet([f"{url}/{name}" for name in tables if not name.endswith(".parquet") and name != "."])
+    _assert_parquet([shown[name] for name in tables if not shown[name].lower().endswith(".parquet")])
     if MANIFEST in listed:
         _hold_against_manifest(engine, url, set(tables))
     found: list[FactFile] = []
     for name, table in tables.items():
-        shown = url if name == "." else f"{url}/{name}"
-        schema = _read(shown, lambda shown=shown: engine.session.read.parquet(_escaped(shown)).schema)
-        columns = tuple(field.name for field in schema.fields)
-        check_columns(shown, table, columns, notes, are_all=True)
-        kinds = tuple(_KINDS.get(kind, kind.upper()) for kind in (field.dataType.simpleString() for field in schema.fields))
-        found.append(RemoteFile(Path(shown), shown, table, "parquet", columns, kinds, limits=limits))
+        place = shown[name]
+        _assert_seen(place, place)
+        fields = _schema(engine, place).fields
+        columns = tuple(field.name for field in fields)
+        told = table or table_of_columns(place, columns)
+        check_columns(place, told, columns, notes, are_all=True)
+        kinds = tuple(KINDS.get(kind, kind.upper()) for kind in (field.dataType.simpleString() for field in fields))
+        found.append(RemoteFile(Path(place), place, told, "parquet", columns, kinds, limits=limits))
     return found
+
+
+def _table(url: str, name: str, notes: list[str]) -> Table | None:
+    return None if name == MANIFEST else table_of(_stem(url), PurePosixPath(name), f"{url}/{name}", notes)
+
+
+def _schema(engine: SparkEngine, place: str) -> "StructType":
+    return asked(place, lambda: engine.session.read.parquet(escaped(place)).schema)
 
 
 def _hold_against_manifest(engine: SparkEngine, url: str, names: set[str]) -> None:
@@ -134,14 +142,14 @@ def _hold_against_manifest(engine: SparkEngine, url: str, names: set[str]) -> No
 
 
 def _bytes_of(engine: SparkEngine, url: str, *columns: str) -> "DataFrame":
-    files = engine.session.read.format("binaryFile").option("recursiveFileLookup", "true").load(_escaped(url))
+    files = engine.session.read.format("binaryFile").option("recursiveFileLookup", "true").load(escaped(url))
     return files.selectExpr("path", *columns)
 
 
-def _read(shown: str, read: Any) -> Any:
+def asked(shown: str, question: Callable[[], T]) -> T:
     """Let Spark read something of a place, and say in one line why it cannot."""
     try:
-        return read()
+        return question()
     except Exception as error:  # noqa: BLE001 -- the JVM's, py4j's, grpc's: all say that it cannot be read
         text = str(error)
         reason = "it is not there" if "PATH_NOT_FOUND" in text else reason_of(error)
@@ -157,6 +165,10 @@ def _hint(shown: str, said: str) -> str:
         return f"Spark has no connector for {scheme}://; name one in [spark.conf] of metering.toml{jars}"
     if "PARQUET_TYPE_ILLEGAL" in said:
         return "write that column as text, as `metering export facts` does"
+    if NO_UTF8 in said:
+        return "write it again, its text in UTF-8"
+    if "URISyntaxException" in said and ":" in _stem(shown):
+        return "give it a name without ':', with which Spark opens no file of this machine"
     return FACTS_HINT
 
 
@@ -165,156 +177,15 @@ def _stem(url: str) -> str:
 
 
 def _relative(url: str, path: str) -> str:
-    base, full = (_SCHEME.sub("", text) for text in (url, path))
+    base, full = (SCHEME.sub("", text) for text in (url, path))
     return PurePosixPath(full).relative_to(base).as_posix()
 
 
-def _escaped(url: str) -> str:
+def escaped(url: str) -> str:
     """Write a place so that Spark opens just that: it takes `a[1]` for a pattern."""
     return re.sub(r"([\\*?\[\]{}^])", r"\\\1", url)
 
 
-def _location(file: FactFile) -> str:
-    return _escaped(file.shown if isinstance(file, RemoteFile) else f"file://{file.path.resolve()}")
-
-
-def _opened(engine: SparkEngine, files: list[FactFile]) -> "DataFrame":
-    """Open files whose columns are alike; Spark finds out types by itself, but reads Parquet's UUIDs only as the bytes they are."""
-    first, reader = files[0], engine.session.read
-    if "UUID" in first.types:
-        reader = reader.schema(", ".join(f"{_quoted(name)} {_SPARK_TYPES.get(kind, kind)}" for name, kind in _known(first)))
-    places = [_location(file) for file in files]
-    frame = reader.parquet(*places)
-    if _OF_SPARK & {column.casefold() for column in first.columns}:
-        known = frame.select(*(_quoted(name) for name, _ in _known(first)))
-        frame = engine.session.read.schema(known.schema).parquet(*places)
-    return frame
-
-
-def _known(file: FactFile) -> list[tuple[str, str]]:
-    """Give the columns that the file's table has, with their types; others are passed over."""
-    names = (*REQUIRED_COLUMNS[file.table], *OPTIONAL_COLUMNS[file.table])
-    return [(name, kind) for name, kind in zip(file.columns, file.types, strict=True) if name in names]
-
-
-def parquet_records(engine: SparkEngine, file: FactFile) -> Iterator[Record]:
-    """Give the rows of a small table's file, as text, numbered from 1.
-
-    Raises:
-        InputError: an identifier is a number, or of another type that is no text; or the file is damaged.
-    """
-    picks = ["_metadata.row_index"]
-    for column, kind in _known(file):
-        if column in _FACT_IDENTIFIERS and kind not in _TEXTS:
-            raise InputError(f"{file.shown}: the column {column!r} is {kind}, but identifiers are text; write it as text")
-        picks.append(f"{_text(column, kind)} as {_quoted(column)}")
-    rows = _read(file.shown, lambda: _opened(engine, [file]).selectExpr(*picks).orderBy("row_index").collect())
-    for number, *cells in rows:
-        yield Record(number + 1, {column: cell for (column, _), cell in zip(_known(file), cells, strict=True)})
-
-
-def _text(column: str, kind: str) -> str:
-    name = _quoted(column)
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return _INSTANT.format(name=name)
-    if kind in ("FLOAT", "DOUBLE"):
-        return f"cast({name} as string) || ' (a float)'"
-    if kind == '"NULL"':
-        return "cast(null as string)"
-    return _UUID.format(name=name) if kind == "UUID" else f"cast({name} as string)"
-
-
-def raw_samples(engine: SparkEngine, files: list[FactFile]) -> bool:
-    """Make the view `raw_samples` of the rows of sample files where they lie, and `raw_folds` of their folds (folds.py).
-
-    Files of the same columns are read together. Rows whose times are text, which has to be read before it tells a block, are not
-    folded; whether there are none is told.
-
-    Raises:
-        InputError: an identifier is a number, or of another type that is no text; or a file cannot be read.
-    """
-    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, FactFile]]] = {}
-    for number, file in enumerate(files, start=1):
-        groups.setdefault((file.columns, file.types), []).append((number, file))
-    read = [(group[0][1], *_raw_frame(engine, group)) for group in groups.values()]
-    rows = [_picked(frame, values) for _, frame, values in read]
-    folds = [
-        _folded(engine, f"read_samples_{number}", *each) if "poll_s" in each[2] else row
-        for number, (each, row) in enumerate(zip(read, rows, strict=True))
-    ]
-    for view, frames in (("raw_samples", rows), ("raw_folds", folds)):
-        together = frames[0]
-        for frame in frames[1:]:
-            together = together.unionAll(frame)
-        together.createOrReplaceTempView(view)
-    return all("poll_s" in values for _, _, values in read)
-
-
-def _raw_frame(engine: SparkEngine, files: list[tuple[int, FactFile]]) -> "tuple[DataFrame, dict[str, str]]":
-    """Give the rows of files whose columns are alike, and what is selected from them for each raw column."""
-    first = files[0][1]
-    frame: DataFrame = _read(first.shown, lambda: _opened(engine, [file for _, file in files]))
-    values = _raw_values(first)
-    if len(files) == 1:
-        return frame, values | {"file_number": str(files[0][0])}
-    numbers = _numbers_by_place(frame.inputFiles(), files)
-    # A name of its own: a Connect server asks what a frame reads when the frame is read, and would find the last group's.
-    table = f"sample_places_{files[0][0]}"
-    engine.load(table, {"place": "varchar", "number": "integer"}, numbers)
-    places = engine.session.table(table).hint("broadcast")
-    columns = [_quoted(name) for name, _ in _known(first)]
-    numbered = frame.selectExpr("_metadata.file_path as place", "_metadata.row_index as row_index", *columns)
-    return numbered.join(places, "place"), values | {"file_number": "number", "row_number": "row_index + 1"}
-
-
-def _folded(engine: SparkEngine, view: str, file: FactFile, frame: "DataFrame", values: dict[str, str]) -> "DataFrame":
-    """Fold the rows of files, of which one is `file`; `view`, which is of no other files, is what they are called meanwhile."""
-    known = dict(_known(file))
-    alike = [column for column, _ in said_columns(file, values) if column in known]
-    read = {"read_s": values["poll_s"], "file_number": values["file_number"]}
-    picks = [*map(_quoted, alike), *(f"{value} as {name}" for name, value in read.items())]
-    frame.selectExpr(*picks).createOrReplaceTempView(view)
-    folds = engine.frame(folded(", ".join(map(quoted_name, (*alike, "file_number"))), view))
-    return _picked(folds, values | TOLD_BY_FOLDS | {"file_number": "file_number"})
-
-
-def _picked(frame: "DataFrame", values: dict[str, str]) -> "DataFrame":
-    picks = [f"cast({values.get(column, 'null')} as {_spark_type(kind)}) as {column}" for column, kind in RAW_COLUMNS.items()]
-    return frame.selectExpr(*picks)
-
-
-def _raw_values(file: FactFile) -> dict[str, str]:
-    """Give what Spark selects for each raw column that the file has; see `metering.ingest.sources.parquet_source`."""
-    values = {"row_number": "_metadata.row_index + 1", "listing": "0", "row_count": "1"}
-    for column, kind in _known(file):
-        name = _quoted(column)
-        if column in IDENTIFIERS and not (kind in _TEXTS or kind.startswith("ENUM")):
-            raise InputError(
-                f"{file.shown}: the column {column!r} is {kind}, but identifiers are text (00123 is not 123); write it as text"
-            )
-        if column == "poll_time" and kind == "TIMESTAMP WITH TIME ZONE":
-            values["poll_s"] = f"unix_seconds({name})"
-        elif column == "allocated_size" and kind in WHOLE_NUMBERS:
-            values["size_bytes"] = name
-        elif kind in ("FLOAT", "DOUBLE"):
-            values[column] = f"cast({name} as string)"
-        else:
-            values[column] = _text(column, kind)
-    return values
-
-
-def _numbers_by_place(places: Iterable[str], files: list[tuple[int, FactFile]]) -> list[tuple[str, int]]:
-    """Give each file's number by what Spark calls it; it quotes what a URL must, and leaves out an empty authority."""
-    numbers = {}
-    for number, file in files:
-        place = file.shown if isinstance(file, RemoteFile) else str(file.path.resolve())
-        numbers[_SCHEME.sub("", place)] = number
-    return [(re.sub(r"^file:/+", "file:/", place), numbers[_SCHEME.sub("", unquote(place))]) for place in places]
-
-
-def _spark_type(kind: str) -> str:
-    return "string" if kind == "varchar" else kind
-
-
-def _quoted(column: str) -> str:
-    return "`" + column.replace("`", "``") + "`"
+def place_of(file: FactFile) -> str:
+    """Give where a file really is: a link on this machine is followed."""
+    return file.shown if isinstance(file, RemoteFile) else f"file://{file.path.resolve()}"

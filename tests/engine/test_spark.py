@@ -41,7 +41,8 @@ from metering.cluster import ClusterMeter, open_cluster
 from metering.config import Settings
 from metering.engine.duckdb import Engine, connect
 from metering.engine.spark import SparkEngine, reason_of
-from metering.ingest.lake_files import find_lake_files, raw_samples
+from metering.ingest.lake_files import find_lake_files
+from metering.ingest.lake_rows import parquet_records, raw_samples
 from metering.model.errors import InputError
 from metering.model.period import instant_text
 from metering.schema import fact_tables
@@ -274,6 +275,112 @@ def test_uuids_are_read_from_files_here_and_from_elsewhere_asked_for_as_text(eng
     assert read == [(account, snapshot, 7), (account, snapshot, 8)]
     with pytest.raises(InputError, match=r"UUID.*: write that column as text, as `metering export facts` does"):
         find_lake_files(engine, [f"file://{tmp_path}"], SETTINGS.limits)
+
+
+def test_a_file_that_spark_passes_over_is_refused_for_its_rows_would_be_missing(engine, tmp_path):
+    for name in ("_samples.parquet", ".samples.parquet", "samples.parquet"):
+        write_parquet(tmp_path / name, [sample(at(0), 7)])
+    for name in ("_samples.parquet", ".samples.parquet"):
+        for place in (str(tmp_path / name), f"file://{tmp_path}/{name}"):
+            with pytest.raises(InputError, match=rf"is not read by Spark, which passes over files called like {name}|no facts in"):
+                find_lake_files(engine, [place, str(tmp_path / "samples.parquet")], SETTINGS.limits)
+    (tmp_path / "facts" / "samples").mkdir(parents=True)
+    (tmp_path / "facts" / "samples" / "1.parquet").symlink_to(tmp_path / "_samples.parquet")
+    with pytest.raises(InputError, match=r"1\.parquet is not read by Spark, which passes over files called like _samples\.parquet"):
+        find_lake_files(engine, [str(tmp_path / "facts")], SETTINGS.limits)
+
+
+def test_a_name_that_spark_cannot_open_is_told_as_that(engine, tmp_path):
+    write_parquet(tmp_path / "prices-00:00.parquet", [price()])
+    (file,), _ = find_lake_files(engine, [str(tmp_path)], SETTINGS.limits)
+    with pytest.raises(InputError, match=r"prices-00:00\.parquet cannot be read by Spark .*: give it a name without ':'"):
+        list(parquet_records(engine, file))
+
+
+def test_a_url_of_a_file_is_told_by_its_name_its_folder_or_its_columns(engine, tmp_path):
+    (tmp_path / "samples").mkdir()
+    write_parquet(tmp_path / "samples" / "day-01.parquet", [sample(at(0), 7)])
+    write_parquet(tmp_path / "prices-2026.parquet", [price()])
+    write_parquet(tmp_path / "names.PARQUET", [{"account": "a1", "currency": "CHF"}])
+    write_parquet(tmp_path / "other.parquet", [{"account": "a1"}])
+    (tmp_path / "accounts.csv").write_text("account,currency\n")
+    names = ("samples/day-01.parquet", "prices-2026.parquet", "names.PARQUET")
+    files, notes = find_lake_files(engine, [f"file://{tmp_path}/{name}" for name in names], SETTINGS.limits)
+    assert sorted((file.table, PurePath(file.shown).name) for file in files) == [
+        ("accounts", "names.PARQUET"), ("prices", "prices-2026.parquet"), ("samples", "day-01.parquet"),
+    ]  # fmt: skip
+    assert notes == []
+    for name, told in (("other.parquet", "fits no table of facts"), ("accounts.csv", "the spark engine reads Parquet facts")):
+        with pytest.raises(InputError, match=told):
+            find_lake_files(engine, [f"file://{tmp_path}/{name}"], SETTINGS.limits)
+
+
+def test_text_that_is_no_utf8_is_damage_on_both_engines(engine, tmp_path):
+    for table, rows in (("samples", [sample(at(0), 7, "abcd")]), ("accounts", [{"account": "abcd", "currency": "CHF"}])):
+        place = tmp_path / f"{table}.parquet"
+        columns = {name: pa.array([str(row[name]) for row in rows]) for name in rows[0]}
+        pq.write_table(pa.table(columns), place, compression="none", use_dictionary=False, write_statistics=False)
+        place.write_bytes(place.read_bytes().replace(b"abcd", b"ab\xff\xfe"))
+        write_parquet(tmp_path / f"{table}-2.parquet", rows)
+        with Twins(apart(engine), tmp_path) as twins:
+            for meter in (twins.duckdb, twins.spark):
+                with pytest.raises(InputError, match=rf"{table}\.parquet (is damaged|cannot be read by) .*: .*write it again"):
+                    meter.ingest([place, tmp_path / f"{table}-2.parquet"])
+
+
+def test_types_that_spark_does_not_find_out_are_read_as_duckdb_reads_them(engine, tmp_path):
+    """Nanoseconds, as pandas writes them; floats, as it makes them of sizes where one is missing; and columns nobody reads."""
+    day_s = instant(SOME_DAY)
+    start_ns = day_s * 10**9
+    same = {name: ["x"] * 4 for name in ("location", "account")}
+    unread = {"seen_at": pa.array([1] * 4, pa.time64("us")), "tags": pa.array([[{"at": 1}]] * 4), "drive": pa.nulls(4)}
+    in_order = pa.array([start_ns - 1, start_ns + 299 * 10**9, start_ns + 600 * 10**9 - 1, 2**63 - 1], pa.timestamp("ns", tz="UTC"))
+    on_the_wall = pa.array([start_ns, start_ns + 120_000_000, start_ns + 5, None], pa.timestamp("ns"))
+    floats = pa.array([2.0**30, 1e18, float("nan"), None])
+    files = {
+        "1": {"poll_time": in_order, "snapshot": ["a"] * 4, "allocated_size": pa.array([7] * 4, pa.uint32()), **unread},
+        "2": {"poll_time": on_the_wall, "snapshot": ["b"] * 4, "allocated_size": pa.array([7] * 4)},
+        "3": {"poll_time": pa.array([start_ns // 1000 + 10**9] * 4, pa.timestamp("us", tz="UTC")), "snapshot": list("abcd"),
+              "allocated_size": floats},
+    }  # fmt: skip
+    (tmp_path / "facts" / "samples").mkdir(parents=True)
+    for name, columns in files.items():
+        pq.write_table(pa.table(same | columns), tmp_path / "facts" / "samples" / f"{name}.parquet")
+    since = pa.array([-1, 10**18 + 5, 2**63 - 1, 1 - 2**63], pa.timestamp("ns", tz="UTC"))
+    rows = {name: [str(price()[name])] * 4 for name in ("resource", "currency", "level", "unit", "multiplier")}
+    pq.write_table(pa.table(rows | {"price": ["0.28"] * 4, "effective_from": since}), tmp_path / "facts" / "prices.parquet")
+    pq.write_table(
+        pa.table(rows | {"price": [0.28, 1e-9, 1e16, None], "effective_from": since}), tmp_path / "facts" / "prices-2.parquet"
+    )
+    with Twins(apart(engine), tmp_path) as twins:
+        expected = twins.duckdb.ingest(tmp_path / "facts")
+        assert told(twins.spark.ingest(tmp_path / "facts")) == told(expected)
+        with twins.duckdb._store.reading() as duckdb:
+            for meter in (twins.spark._engine, duckdb):
+                # The last nanosecond before midnight is of the day before.
+                assert meter.sql("select poll_s from polls order by 1") == [(day_s - 1,), (day_s + 299,), (day_s + 599,)]
+                assert meter.sql("select effective_from_s from prices order by 1") == [(-1,), (10**9,)]
+    shown = [(PurePath(one.file).name, one.line, one.value) for one in expected.rejections if one.field != "poll"]
+    assert shown == [
+        ("1.parquet", 4, ""),
+        ("2.parquet", 1, "2026-10-05 00:00:00"), ("2.parquet", 2, "2026-10-05 00:00:00.12"),
+        ("2.parquet", 3, "2026-10-05 00:00:00.000000005"), ("2.parquet", 4, ""),
+        ("3.parquet", 1, "1073741824.0"), ("3.parquet", 2, "1e+18"), ("3.parquet", 3, "nan"), ("3.parquet", 4, ""),
+        ("prices-2.parquet", 1, "0.28 (a float)"), ("prices-2.parquet", 2, "1e-09 (a float)"),
+        ("prices-2.parquet", 3, "1e+16 (a float)"), ("prices-2.parquet", 4, ""),
+        ("prices.parquet", 3, "infinity"), ("prices.parquet", 4, "-infinity"),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_seen_is_that_to_a_java_that_does_not_know_it(engine):
+    names = ("endpoint", "account", "location", "snapshot", "drive", "status", "name", "problem", "is_shared")
+    seen, unseen = "b\U00013440", "\u0890\u0891\U00013430\U0001343f"
+    rows = [("Z", "a", "Z", f"s{character}", "", "", "", None, False) for character in seen + unseen]
+    mine = apart(engine)
+    mine.load("folded_samples", dict.fromkeys(names, "varchar") | {"is_shared": "boolean"}, rows)
+    mine.create("staging/told_keys")
+    told = mine.sql("select snapshot from told_keys where problem = 'snapshot.unseen' order by snapshot")
+    assert told == [(f"s{character}",) for character in unseen]
 
 
 def test_columns_that_are_called_as_ours_are_passed_over_on_both_engines(engine, tmp_path):
