@@ -147,3 +147,15 @@ def test_what_changed_for_one_closed_period_may_only_be_used_otherwise_in_anothe
         assert sum(row[5] for row in late if row[3] == "2026-09-10") == 0
         # 1 GiB more for a day
         assert abs(sum(row[5] for row in late if row[3] == "2026-09-12") - Decimal(1) / 300) < Decimal("1e-19")
+
+
+def test_a_day_of_closed_ones_carries_no_corrections_as_its_bill_carries_no_adjustments(tmp_path):
+    """The two days that were closed together did; a day of theirs by itself is computed beside them."""
+    meter = september(tmp_path)
+    meter.close("2026-09-10")
+    more_facts(meter, tmp_path, "late", subscriptions=[FIVE])
+    both = "2026-09-11..2026-09-13"
+    meter.close(both)
+    assert {row[1] for row in parts(exported(meter, both, tmp_path), "ZRH/s1")} == {"", "Correction"}
+    for day in ("2026-09-11", "2026-09-12"):
+        assert {row["ChargeClass"] for row in exported(meter, day, tmp_path)} == {""}, day

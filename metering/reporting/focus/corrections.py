@@ -38,11 +38,12 @@ class Corrected:
 
 
 def stale_histories(engine: Engine, terms: Terms, computation: Computation) -> list[History]:
-    """Give the closed periods that lead to an open one and may have come to be others, that of the latest bill last.
+    """Give the closed periods that lead to a period and may have come to be others, that of the latest bill last.
 
-    Reads the tables of `computation`, which is that of the open period.
+    Reads the tables of `computation`, which is that of the period.
     """
-    books = terms.books_before
+    # None leads to a part of a closed period: what the whole one carried is no part's.
+    books = terms.books if terms.frozen is None else terms.books_before
     histories = [History(engine, books, closing) for closing in books.led_to(terms.period)]
     stale = [
         history
