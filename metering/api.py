@@ -9,9 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from metering.billing.months import last_full_month
-from metering.billing.usage import is_silent
 from metering.bookkeeping import read_instant
-from metering.books.bills import adjustments_of, against_sending, bill_on_terms, compute
+from metering.books.bills import adjustments_of, against_sending, bill_on_terms
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
 from metering.model.errors import InputError, MisuseError, unknown_account
@@ -214,13 +213,10 @@ class Meter(Deciding):
         from metering.reporting.audit_books import audit  # noqa: PLC0415 -- a bill does not wait for it
 
         named = self.last_full_month()[0] if period is None else period
-        with self._store.reading() as engine:
+        with self.computed(
+            named, as_of=as_of, known_at=known_at, is_at_a_glance=True, is_of_bill=True, progress=progress
+        ) as (engine, computation):  # fmt: skip
             terms = self.terms(engine, named, as_of, known_at)
-            computation = compute(engine, terms, progress, is_at_a_glance=True)
-            if is_silent(engine, computation):
-                # Only what closed periods owe can be audited then; where the bill has nothing of it, that says so.
-                bill_on_terms(engine, self._store, terms, progress)
-                computation = compute(engine, terms, progress, is_at_a_glance=True)
             return audit(engine, self._store, terms, computation, self.settings.audit)
 
     def reconcile(
@@ -281,7 +277,7 @@ class Meter(Deciding):
             return statement(self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress))
         with self.computed(
             period, as_of=as_of, known_at=known_at, account=account, progress=progress,
-            is_at_a_glance=not needs_steps(name, parsed_by), is_of_bought=name in OF_BOUGHT,
+            is_at_a_glance=not needs_steps(name, parsed_by), is_of_bought=name in OF_BOUGHT, is_of_bill=True,
         ) as (engine, computation):  # fmt: skip
             terms = self.terms(engine, period, as_of, known_at)
             adjustments = partial(adjustments_of, engine, terms, computation, account, progress)

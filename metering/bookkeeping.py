@@ -7,7 +7,7 @@ from typing import overload
 
 from metering.billing.usage import Computation, assert_observed, is_silent
 from metering.books.backups import Backup, back_up, restore
-from metering.books.bills import Terms, compute, terms_of
+from metering.books.bills import Terms, bill_on_terms, compute, terms_of
 from metering.books.closing import Closed, Request, close_period, current_user
 from metering.books.closings import Closing, read_closings
 from metering.books.verification import Verification, verify
@@ -118,12 +118,14 @@ class Bookkeeping:
         with_others: bool = False,
         is_at_a_glance: bool = False,
         is_of_bought: bool = False,
+        is_of_bill: bool = False,
         progress: Progress = silent,
     ) -> Iterator[tuple[Engine, Computation]]:
         """Open the store with a period computed in it, all of it or one account's, the others with it or not: what reports read.
 
         At a glance, `usage_steps` lacks the days that `unit_days` sums up, which is all that a bill needs. What is also of bought
-        subscriptions has an account that has one in the period, and no usage.
+        subscriptions has an account that has one in the period, and no usage. What is of a bill is given wherever there is a bill:
+        where nothing was observed, but closed periods owe something, or where such a bill was closed.
 
         Raises:
             NoDataError: nothing was observed in the period, or the account has nothing in it.
@@ -135,7 +137,12 @@ class Bookkeeping:
             if alone is not None and is_silent(engine, computation):
                 # Whether it is the account's silence or everybody's is told by everybody.
                 computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
-            assert_observed(engine, computation)
+            if is_of_bill and is_silent(engine, computation):
+                # Where the bill has nothing either, that says so; else it leaves the tables of the last period that it restated.
+                bill_on_terms(engine, self._store, terms, progress)
+                computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance)
+            else:
+                assert_observed(engine, computation)
             if account is not None and not _has_anything(engine, computation, account, is_of_bought=is_of_bought):
                 raise unknown_account(account, period, is_of_bought=is_of_bought)
             yield engine, computation

@@ -1,6 +1,7 @@
-"""A month in which nobody polls, but which carries what closed ones owe: as the bill has it, so do FOCUS and the audit."""
+"""A month in which nobody polls, but which carries what closed ones owe: as the bill has it, so do reports, FOCUS and the audit."""
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from closed_world import amounts, exact, more_facts
@@ -43,6 +44,28 @@ def test_what_a_closed_month_owes_is_exported_and_audited(meter, tmp_path):
     assert meter.verify().differences == []
 
 
+def test_what_a_closed_month_owes_is_reported_as_the_workbook_has_it(meter, tmp_path):
+    """5 GiB for half a day and 10 minutes at 0.60 instead of 0.30 per GB/month; of the subscription, 30 of its 71 days."""
+    more_facts(meter, tmp_path, "late", supersede=True, prices=[price("0.60")])
+    owed = "0.02534722222222222222"
+    for _ in ("open", "closed"):
+        for options in ({}, {"account": "A"}):
+            (cost,) = meter.report_table("cost", "2026-09", **options).documents()
+            assert (cost["account"], cost["location"], cost["currency"]) == ("A", "ZRH", "CHF")
+            assert (cost["burst_cost"], cost["adjustment_cost"]) == ("0.00000000000000000000", owed)
+            assert Decimal(cost["total_cost"]) == Decimal(cost["subscription_cost"]) + Decimal(owed)
+            (usage,) = meter.report_table("usage", "2026-09", **options).documents()
+            assert (usage["occupied_byte_seconds"], usage["missing_seconds"]) == ("0", 30 * 86_400)
+            told = []
+            assert meter.report_table("burst", "2026-09", tell=told.append, **options).rows == []
+            assert told == [f"without adjustments of closed periods: {owed} CHF, which `metering bill 2026-09` has"]
+        counts = meter.workbook(tmp_path / "september.xlsx", period="2026-09")
+        assert counts[f"{tmp_path / 'september.xlsx'}, cost"] == 1
+        with pytest.raises(NoDataError, match="account 'B' has neither usage nor a subscription"):
+            meter.report_table("cost", "2026-09", account="B")
+        meter.close("2026-09", reason="nobody polls any more")
+
+
 def test_a_late_purchase_alone_is_exported_though_there_is_nothing_to_bill(meter, tmp_path):
     """C was never polled: it has no statement, and what it bought covers nothing."""
     late = subscription("s3", 2 * GIB, "2026-08-10T12:00:00Z", "2026-08-20T12:00:00Z", account="C")
@@ -54,7 +77,8 @@ def test_a_late_purchase_alone_is_exported_though_there_is_nothing_to_bill(meter
 
 
 def test_a_month_that_owes_nothing_is_refused_where_the_bill_is(meter, tmp_path):
-    for ask in (meter.bill, meter.audit, lambda period: exported(meter, period, tmp_path)):
+    reports = [partial(meter.report_table, name) for name in ("usage", "burst", "cost", "coverage")]
+    for ask in (meter.bill, meter.audit, *reports, lambda period: exported(meter, period, tmp_path)):
         with pytest.raises(NoDataError, match="nothing was observed in 2026-09: polls are known from 2026-08-20T00:00:00Z"):
             ask("2026-09")
     assert not (tmp_path / "focus.csv").exists()
