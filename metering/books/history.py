@@ -99,12 +99,12 @@ class History:
                 yield from charges_of(closing, document | {"lines": lines})
 
     def causes(self, computation: Computation, account: str, lines: Sequence[ChargeLine], currency: str | None) -> list[Cause]:
-        """Name the facts that came after the last closing in which the account was billed what its lines then said."""
+        """Name the facts that came after the last closing in which the account was billed what its lines in a currency then said."""
         reflected = self.closing.known_seq
         parked: list[Cause] = []
         for closing in self.closings:
             document = self._statements()[closing.closing_seq].get(account, {"statements": []})
-            if any(statement["state"] == "parked" for statement in document["statements"]):
+            if any(said["state"] == "parked" and said["currency"] == currency for said in document["statements"]):
                 seq = closing.known_seq
                 parked = parked or [Cause("parked_statements", account, "", None, 1, closing.period.text, seq, seq)]
             else:

@@ -298,3 +298,22 @@ def test_a_late_poll_of_one_account_is_no_cause_for_another(tmp_path):
     found = [finding for finding in meter.bill("2026-10-02").findings if finding.check == "restated"]
     causes = {finding.account: [cause["cause"] for cause in finding.causes] for finding in found}
     assert causes == {"A": ["subscriptions"], "B": ["late_polls"]}
+
+
+def test_a_statement_that_is_parked_in_another_currency_is_no_cause(tmp_path):
+    """The second day gave back in francs what the first had billed, and was parked in dollars, which have no price."""
+    meter, _ = closed_day(tmp_path)
+    for currency in ("USD", "CHF"):
+        accounts = [{"account": "A", "currency": currency, "name": "A"}]
+        more_facts(meter, tmp_path, currency, supersede=True, accounts=accounts)
+        if currency == "USD":
+            second = meter.close("2026-10-02", reason="the dollar price is to follow").bill
+            assert [(row.currency, row.state) for row in second.statements] == [("CHF", "closed"), ("USD", "parked")]
+            assert amounts(second) == [("2026-10-01", None, None), ("2026-10-01", "0.30", exact("-0.01"))]
+    bill = meter.bill("2026-10-03")
+    assert amounts(bill) == [("2026-10-01", "0.30", exact("0.01")), ("2026-10-02", "0.30", exact("0.01"))]
+    restated = [finding for finding in bill.findings if finding.check == "restated"]
+    corrected = {
+        "cause": "account_currencies", "count": 1, "first": "USD to CHF", "first_ingest": 3, "last_ingest": 3,
+    }  # fmt: skip
+    assert [(finding.adjusts, finding.causes) for finding in restated] == [("2026-10-01", [corrected]), ("2026-10-02", [corrected])]
