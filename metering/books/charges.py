@@ -51,7 +51,7 @@ def frozen_charges(engine: Engine, books: Books, charge_id: str) -> list[FrozenC
 
 
 def next_open_periods(books: Books, closing: Closing) -> Iterator[Period]:
-    """Give the periods that may carry a closed one's adjustments, the likeliest first: a month, one as long, a day.
+    """Give the periods that may carry a closed one's adjustments, the likeliest first: a month, one as long, a day, or its rest.
 
     The next open period begins where everything is closed without a gap; how long it will be is decided when it is closed.
     """
@@ -59,8 +59,9 @@ def next_open_periods(books: Books, closing: Closing) -> Iterator[Period]:
     following = {other.start_s: other for other in books.closings if other.start_s < other.end_s}
     while start_s in following:
         start_s = following[start_s].end_s
-    lengths = [closing.end_s - closing.start_s, SECONDS_PER_DAY]
-    if month_start(start_s) == start_s:
-        lengths.insert(0, next_month_start(start_s) - start_s)
-    for seconds in dict.fromkeys(lengths):
-        yield Period(start_s, start_s + seconds)
+    length_s, month_end_s = closing.end_s - closing.start_s, next_month_start(start_s)
+    ends = [start_s + length_s, start_s - start_s % SECONDS_PER_DAY + SECONDS_PER_DAY]
+    # What is left of a month is billed after parts of it; a whole one mostly as one.
+    ends.insert(0 if month_start(start_s) == start_s else len(ends), month_end_s)
+    for end_s in dict.fromkeys(ends):
+        yield Period(start_s, end_s)

@@ -99,7 +99,7 @@ class History:
                 yield from charges_of(closing, document | {"lines": lines})
 
     def causes(self, computation: Computation, account: str, lines: Sequence[ChargeLine], currency: str | None) -> list[Cause]:
-        """Name the facts that came after the last closing in which the account was billed what its lines in a currency then said."""
+        """Name the facts that came after the last closing in which the account was billed what its lines in a currency said."""
         reflected = self.closing.known_seq
         parked: list[Cause] = []
         for closing in self.closings:

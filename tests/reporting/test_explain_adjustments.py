@@ -10,6 +10,7 @@ from small_world import GIB, polls, price, subscription
 
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.explanation import ExplainedAdjustment
+from metering.model.period import instant_seconds
 from metering.reporting.explained_adjustment import arithmetic_lines, tables, verdict
 from metering.reporting.pages import adjustment_page
 
@@ -140,6 +141,22 @@ def test_adjustments_of_a_month_are_found_in_the_month_that_follows_and_elsewher
         meter.explain(other.charge_id)
     with pytest.raises(NoDataError, match="--period names the bill that has it"):
         meter.explain(line.charge_id, period=week)
+
+
+@pytest.mark.parametrize(
+    ("closed", "rest"),
+    [
+        ("2026-09-01..2026-09-21", "2026-09-21T00:00:00Z..2026-10-01T00:00:00Z"),
+        ("2026-09-01..2026-09-01T18:00:00Z", "2026-09-01T18:00:00Z..2026-09-02T00:00:00Z"),
+    ],
+)
+def test_adjustments_are_found_in_what_is_left_of_the_month_or_day(tmp_path, closed, rest):
+    meter = day_meter(tmp_path, samples=polls("2026-08-31", "2026-09-02", {"s": GIB}))
+    meter.close(closed, reason="nobody polls any more")
+    more_facts(meter, tmp_path, "fix", supersede=True, samples=polls("2026-09-01", "2026-09-01T01:00:00Z", {"s": 2 * GIB}))
+    (line,) = adjustments(meter, rest)
+    explained = meter.explain(line.charge_id)
+    assert (explained.line, explained.period.end) == (line, instant_seconds(rest.partition("..")[2]))
 
 
 def test_as_it_was_known_then(tmp_path):
