@@ -163,6 +163,23 @@ def test_what_has_no_cost_is_left_out_and_told(tmp_path):
     assert "subscription dear of A in ZRH" in told[2]
 
 
+def test_a_cost_of_a_subscription_that_entitles_to_nothing_is_left_out_and_told(tmp_path):
+    """The report of costs has it: 1 of its 2 days. One that costs nothing either is no loss."""
+    meter = meter_of(
+        tmp_path,
+        samples=polls("2026-10-01", "2026-10-02", {}),
+        subscriptions=[
+            subscription("paid", 0, "2026-10-01T00:00:00Z", "2026-10-03T00:00:00Z", price="5.50"),
+            subscription("free", 0, "2026-10-01T00:00:00Z", "2026-10-03T00:00:00Z"),
+        ],
+    )
+    (cost,) = meter.report_table("cost", "2026-10-01").documents()
+    assert cost["subscription_cost"] == "2.75000000000000000000"
+    told = []
+    assert exported(meter, "2026-10-01", tmp_path, tell=told.append) == []
+    assert told == ["left out: subscription paid of A in ZRH, which entitles to nothing over which its cost could be spread"]
+
+
 def test_overlapping_subscriptions_are_used_in_the_order_in_which_they_start(tmp_path):
     meter = meter_of(
         tmp_path,

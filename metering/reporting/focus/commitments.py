@@ -105,11 +105,15 @@ NOTHING = Figures()
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The parts of a period's subscriptions, the subscriptions themselves, and those whose cost nothing tells."""
+    """The parts of a period's subscriptions, the subscriptions themselves, and those that have none.
+
+    Of `unknown` nothing tells the cost; `empty` have a cost and entitle to nothing over which it could be spread.
+    """
 
     parts: dict[PartKey, Figures]
     commitments: list[Commitment]
     unknown: list[Bought]
+    empty: list[Bought]
 
 
 def committed(engine: Engine, computation: Computation, discounts: Settled, account: str | None) -> Committed:
@@ -129,7 +133,12 @@ def committed(engine: Engine, computation: Computation, discounts: Settled, acco
                 commitment
             )
         parts.update(_days(commitment, timeline, used))
-    return Committed(parts, commitments, [each for each in bought if each.cost is None or each.currency is None])
+    return Committed(
+        parts,
+        commitments,
+        unknown=[each for each in bought if each.cost is None or each.currency is None],
+        empty=[each for each in bought if each.cost and each.currency is not None and not int(each.row["amount"])],
+    )
 
 
 def _commitment(bought: Bought, prices: PriceBook) -> Commitment:

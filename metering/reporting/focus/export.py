@@ -27,7 +27,7 @@ from metering.reporting.costs import Bought
 from metering.reporting.files import csv_writer, spreadsheet_text, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
-from metering.reporting.focus.commitments import Commitment, committed
+from metering.reporting.focus.commitments import Commitment, Committed, committed
 from metering.reporting.focus.corrections import corrected, stale_histories, told_commitments
 from metering.reporting.focus.rows import Issuer, Row, commitment_row, line_row, part_row, rounding_row, row_order
 from metering.reporting.focus.truth import Focus, Truth
@@ -79,8 +79,7 @@ def focus_export(
         closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
     )  # fmt: skip
     bought = [commitment_row(issuer, each, _cost(each)) for _, each in sorted(told.items())]
-    unknown = [bought for each in (own, *(each.now for each in corrections)) for bought in each.unknown]
-    left_out = [*against_sending(bill), *_left_out(bill, unknown)]
+    left_out = [*against_sending(bill), *_left_out(bill, [own, *(each.now for each in corrections)])]
     return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), left_out)
 
 
@@ -177,7 +176,7 @@ def _cost(commitment: Commitment) -> Decimal:
     return round_ratio(commitment.cost, AMOUNT_PLACES, "half-even")
 
 
-def _left_out(bill: Bill, unknown: Sequence[Bought]) -> list[str]:
+def _left_out(bill: Bill, periods: Sequence[Committed]) -> list[str]:
     told = []
     for each in bill.statements:
         if each.state == "parked":
@@ -185,14 +184,15 @@ def _left_out(bill: Bill, unknown: Sequence[Bought]) -> list[str]:
             told.append(
                 f"left out: {counted(count, 'charge line')} of {each.account}, whose statement is parked until all have a price"
             )
+    for of in periods:
+        told += [f"left out: {_subscription(bought)}, of which nothing tells the cost" for bought in of.unknown]
+        told += [f"left out: {_subscription(b)}, which entitles to nothing over which its cost could be spread" for b in of.empty]
     # One of several periods is told once.
-    return told + list(
-        dict.fromkeys(
-            f"left out: subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}, of which nothing "
-            "tells the cost"
-            for bought in unknown
-        )
-    )
+    return list(dict.fromkeys(told))
+
+
+def _subscription(bought: Bought) -> str:
+    return f"subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}"
 
 
 def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
