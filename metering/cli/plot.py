@@ -36,7 +36,7 @@ def plot(
     output: Annotated[Path, output_option("FILE", "The picture, .png or .svg.")],
     account: AccountOption = None,
     location: Annotated[str | None, typer.Option("--location", metavar="CODE", help="Only this location.")] = None,
-    width: Annotated[int, typer.Option("--width", metavar="N", min=300, max=4_000, help="How wide it is, in pixels.")] = 1200,
+    width: Annotated[int, typer.Option("--width", metavar="N", min=300, max=4_000, help="About how wide it is, in pixels.")] = 1200,
     dark: Annotated[bool, typer.Option("--dark", help="Bright on dark.")] = False,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,

@@ -217,7 +217,7 @@ def test_the_page_has_a_picture_and_shows_names_as_text(tmp_path):
     meter = meter_of(tmp_path, samples=samples, prices=PRICES, accounts=[{"account": name, "currency": "CHF", "name": name}])
     assert meter.advice_page(tmp_path / "advice.html", "2026-09-01..2026-09-09") == 1
     text = (tmp_path / "advice.html").read_text(encoding="utf-8")
-    assert "<svg" in text
+    assert text.count("<svg") == text.count('<figure aria-label="What a month costs by how much is bought on top">') == 1
     assert "<script" not in text
     assert "&lt;script&gt;" in text
 

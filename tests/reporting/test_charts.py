@@ -160,6 +160,54 @@ def test_a_cost_that_is_not_known_is_said_where_its_bar_would_be():
     assert width < 560, "the words have room beside the longest bar"
 
 
+def texts_of(meter, name, place, period):
+    """Give the words of a picture, those that are left out for lack of room not among them."""
+    meter.plot(name, place, period=period)
+    elements = ET.fromstring(place.read_bytes()).iter(f"{SVG}text")
+    return [element.text or "" for element in elements if element.get("opacity") != "0"]
+
+
+@pytest.mark.parametrize("name", ["usage", "burst"])
+def test_hours_are_those_of_a_day_of_24_and_a_heading_is_whole(name, month, tmp_path):
+    texts = texts_of(month, name, tmp_path / "plot.svg", "2026-10-20..2026-10-22")
+    assert {"20 Oct", "12:00", "21 Oct"} <= set(texts)
+    assert not [text for text in texts if re.search("[AP]M", text)]
+    assert "2026-10-20T00:00:00Z..2026-10-22T00:00:00Z (UTC)" in texts
+
+
+@pytest.mark.parametrize("name", ["usage", "burst"])
+@pytest.mark.parametrize("period", ["2026-10-18..2026-10-22", "2026-10-16T10:00:00Z..2026-10-21", "2026-10-11..2026-10-31"])
+def test_a_day_is_written_once_beside_its_axis(name, period, month, tmp_path):
+    days = [text for text in texts_of(month, name, tmp_path / "plot.svg", period) if text.endswith(" Oct")]
+    assert len(days) > 3
+    assert len(set(days)) == len(days)
+
+
+@pytest.mark.parametrize("name", ["usage", "burst"])
+def test_of_more_than_a_year_the_axis_tells_which(name, month, tmp_path):
+    texts = texts_of(month, name, tmp_path / "plot.svg", "2025-10-01..2026-11-01")
+    assert {"Oct 2025", "Oct 2026"} <= set(texts)
+
+
+def test_the_heat_map_begins_where_the_period_does(month, tmp_path):
+    period = "2026-10-15T20:00:00Z..2026-10-15T23:00:00Z"
+    bill = month.bill(period)
+    (row,) = series.burst_days(parse_period(period), bill.usage, bill.lines)
+    # 100 GiB for three hours.
+    assert row["from"] == seconds("2026-10-15T20:00:00Z") * 1_000
+    assert row["to"] == seconds("2026-10-15T23:00:00Z") * 1_000
+    assert row["byte_seconds"] == 1_159_641_169_920_000
+    month.plot("burst", tmp_path / "plot.svg", period=period)
+    width = float(re.search('width="([0-9.]+)"', (tmp_path / "plot.svg").read_text())[1])
+    assert width <= 1_250
+
+
+def test_the_heat_map_says_of_how_many_days_a_colour_is(month, tmp_path):
+    assert "burst in a day, GiB-months" in texts_of(month, "burst", tmp_path / "plot.svg", "2025-10-01..2026-11-01")
+    # 1 492 days, of which 400 have room.
+    assert "burst in 4 days, GiB-months" in texts_of(month, "burst", tmp_path / "plot.svg", "2022-10-01..2026-11-01")
+
+
 @pytest.mark.parametrize("name", pictures.PLOTS)
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_picture_is_svg_that_says_no_more_than_it_shows_whatever_the_names(name, dark, hostile, tmp_path):

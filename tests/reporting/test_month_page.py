@@ -62,6 +62,16 @@ def test_a_share_that_was_observed_is_a_figure_as_the_bill_shows_it(page):
     assert '<td class="number">99.49</td>' in page.read_text(encoding="utf-8")
 
 
+def test_every_picture_has_a_name_for_who_does_not_see_it(page):
+    text = page.read_text(encoding="utf-8")
+    figures = re.findall("<figure[^>]*>(?:<figcaption>|)", text)
+    assert len(figures) > 5
+    assert [figure for figure in figures if "aria-label=" not in figure and "<figcaption>" not in figure] == []
+    # As one image it would keep from them what each part says.
+    assert 'role="img"' not in text
+    assert 'aria-label="GVA, 8 Oct 2026: 13.3 GiB-months"' in text
+
+
 def test_it_brings_all_that_it_needs_and_forbids_the_rest(page, hostile_page):
     for place in (page, hostile_page[0]):
         parts = Parts(place.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.records import ChargeLine, UsageRow
 from metering.model.tables import Table
 from metering.reporting.charts.draw import ON_PAGE, Rows, Spec, label, specification
-from metering.reporting.charts.series import Drawn, burst_days, cost_parts
+from metering.reporting.charts.series import Drawn, burst_days, cost_parts, days_together
 from metering.reporting.costs import without_adjustments
 
 Palette = Mapping[str, str]
@@ -19,7 +19,16 @@ _MARGIN = 130
 # Of the longest words behind a bar.
 _WORDS_WIDTH = 150
 _PAGE_WIDTH = 450
+# So long a period's axis has hours on it, a tick for each day, years on it.
 _HOURS_MATTER_S = 3 * SECONDS_PER_DAY
+_DAYS_MATTER_S = 20 * SECONDS_PER_DAY
+_YEARS_MATTER_S = 366 * SECONDS_PER_DAY
+_TIMES = (
+    dict.fromkeys(("year", "quarter", "month", "week", "date", "day"), "%-d %b")
+    | dict.fromkeys(("hours", "minutes"), "%H:%M")
+    | {"seconds": "%H:%M:%S"}
+)
+_TIMES_OF_YEARS = _TIMES | dict.fromkeys(("year", "quarter", "month"), "%b %Y")
 _THEME = ("$schema", "background", "padding", "config")
 
 
@@ -31,10 +40,12 @@ def _usage_chart(palette: Palette, period: Period, width: int) -> Spec:
 
 
 def _over(spec: Spec, period: Period) -> None:
-    """Let a chart's time be the period, whatever of it the data cover; a date is written as one where hours are no matter."""
-    spec["encoding"]["x"]["scale"]["domain"] = [period.start_s * 1_000, period.end_s * 1_000]
-    if period.end_s - period.start_s > _HOURS_MATTER_S:
-        spec["encoding"]["x"]["axis"]["format"] = "%-d %b"
+    """Let a chart's time be the period, whatever of it the data cover; hours, days and years are written where they matter."""
+    x, length_s = spec["encoding"]["x"], period.end_s - period.start_s
+    x["scale"]["domain"] = [period.start_s * 1_000, period.end_s * 1_000]
+    x["axis"]["format"] = _TIMES if length_s <= _YEARS_MATTER_S else _TIMES_OF_YEARS
+    if _HOURS_MATTER_S < length_s <= _DAYS_MATTER_S:
+        x["axis"]["tickCount"] = {"interval": "day", "step": 1}
 
 
 def usage_picture(palette: Palette, period: Period, drawn: list[Drawn], names: Mapping[str, str], width: int) -> Spec:
@@ -57,6 +68,8 @@ def burst_chart(palette: Palette, period: Period, usage: list[UsageRow], lines: 
     """Burst by day and location: the darker, the more."""
     spec = specification("burst", palette) | {"width": max(200, width - _MARGIN)}
     _over(spec, period)
+    if (days := days_together(period)) > 1:
+        spec["layer"][1]["encoding"]["opacity"]["title"] = f"burst in {days} days, GiB-months"
     return spec | {"data": {"values": burst_days(period, usage, lines)}}
 
 
@@ -112,4 +125,4 @@ def page_chart(period: Period) -> Spec:
 
 def heading(what: str, period: Period) -> Spec:
     """Head a picture that stands alone: nothing beside it says what it shows."""
-    return {"text": f"{what}, {period.text} (UTC)", "fontSize": 16, "offset": 12}
+    return {"text": what, "subtitle": f"{period.text} (UTC)", "fontSize": 16, "offset": 12}

@@ -121,12 +121,21 @@ def _steps(what: str, parts: list[Part]) -> Rows:
     return rows
 
 
+def days_together(period: Period) -> int:
+    """Give how many days of a period are drawn as one: one, unless there are more than a chart has room for."""
+    return -(-(period.end_s - _midnight_before(period)) // (_MOST_DAYS * SECONDS_PER_DAY))
+
+
+def _midnight_before(period: Period) -> int:
+    return period.start_s - period.start_s % SECONDS_PER_DAY
+
+
 def burst_days(period: Period, usage: Iterable[UsageRow], lines: Iterable[ChargeLine]) -> Rows:
     """Give the burst of each location and day, zero included; of long periods, of so many days together."""
     locations = sorted({row.location for row in usage})
     shown = locations if len(locations) <= _MOST_ROWS else locations[: _MOST_ROWS - 1]
-    first_s = period.start_s - period.start_s % SECONDS_PER_DAY
-    width_s = -(-(period.end_s - first_s) // (_MOST_DAYS * SECONDS_PER_DAY)) * SECONDS_PER_DAY
+    first_s = _midnight_before(period)
+    width_s = days_together(period) * SECONDS_PER_DAY
     sums: defaultdict[tuple[str, int], int] = defaultdict(int)
     for line in lines:
         if line.kind == "burst":
@@ -136,8 +145,8 @@ def burst_days(period: Period, usage: Iterable[UsageRow], lines: Iterable[Charge
     return [
         {
             "location": label(name),
-            "from": day_s * 1_000,
-            "to": min(day_s + width_s, max(period.end_s, day_s + 1)) * 1_000,
+            "from": max(day_s, period.start_s) * 1_000,
+            "to": min(day_s + width_s, period.end_s) * 1_000,
             "byte_seconds": sums[name, day_s],
         }
         for name in names
