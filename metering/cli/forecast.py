@@ -66,7 +66,7 @@ def _print(common: Common, found: "Forecast", names: "Mapping[str, str]") -> Non
         print_table(common, days_table(found))
     else:
         for each in found.outlooks:
-            console().print(said(outlook_sentence(each, names)), soft_wrap=True)
+            console().print(said(outlook_sentence(each, names, found.end)), soft_wrap=True)
         for account, location in found.unforecast:
             who = names.get(account, account)
             console().print(said(f"{who} in {location}: no forecast, its days are too few or too long ago"), soft_wrap=True)

@@ -77,6 +77,11 @@ class Forecast:
     runs_out: list[RunsOut] = field(default_factory=list)
     unforecast: list[Place] = field(default_factory=list)
 
+    @property
+    def end(self) -> int:
+        """The end of the days ahead: the first date that nothing is said about."""
+        return max(each.day for each in self.days) + SECONDS_PER_DAY
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:

@@ -9,9 +9,12 @@ from metering.planning.outlook import DayAhead, Forecast, Outlook, RunsOut
 from metering.reporting.advice import shown
 
 
-def outlook_sentence(outlook: Outlook, names: Mapping[str, str]) -> str:
-    """Say when burst begins and what the month will cost, and how far to believe it; `names` is as in advice."""
-    told = f"{names.get(outlook.account, outlook.account)} in {outlook.location}: {_begins(outlook)}"
+def outlook_sentence(outlook: Outlook, names: Mapping[str, str], end_s: int) -> str:
+    """Say when burst begins and what the month will cost, and how far to believe it; `names` is as in advice.
+
+    Burst is looked for before `end_s`, the end of the days ahead; the month may be longer, and its cost is of all of it.
+    """
+    told = f"{names.get(outlook.account, outlook.account)} in {outlook.location}: {_begins(outlook, date_text(end_s))}"
     cost, currency = outlook.burst_cost_month, outlook.currency
     if cost is not None and currency is not None:
         between = [
@@ -23,13 +26,13 @@ def outlook_sentence(outlook: Outlook, names: Mapping[str, str]) -> str:
     return f"{told}; on the last {outlook.backtest_days} days the method was off by {_plain(outlook.error_percent)} %"
 
 
-def _begins(outlook: Outlook) -> str:
+def _begins(outlook: Outlook, end: str) -> str:
     early, begins, late = (
         None if each is None else date_text(each)
         for each in (outlook.burst_begins_early, outlook.burst_begins, outlook.burst_begins_late)
     )
     if begins is None:
-        return "no burst is likely" if early is None else f"burst is not likely, but may begin on {early}"
+        return f"no burst is likely before {end}" + (f", but it may begin on {early}" if early else "")
     if early == late:
         return f"burst from {begins} on"
     latest = "if at all" if late is None else f"{late} at the latest"

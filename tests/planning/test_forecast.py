@@ -72,14 +72,15 @@ def test_what_grows_is_expected_to_go_on_and_burst_to_begin_when_it_passes_what_
     first = next(day for day in found.days if day.expected_bytes > day.entitled_bytes)
     assert first.day == outlook.burst_begins
     assert all(day.low_bytes <= day.expected_bytes <= day.high_bytes for day in found.days)
-    assert outlook_sentence(outlook, {}).startswith("A in ZRH: burst from 2026-11-")
+    assert outlook_sentence(outlook, {}, found.end).startswith("A in ZRH: burst from 2026-11-")
 
 
 def test_what_jumps_about_is_told_with_its_range(tmp_path):
     sizes = [(100 + 90 * (day * 7 % 5)) * GIB for day in range(30)]
     bought = [subscription("1", 260 * GIB, "2026-09-01T00:00:00Z", "2027-09-01T00:00:00Z")]
-    (outlook,) = month_of(tmp_path, sizes, subscriptions=bought).forecast().outlooks
-    said = outlook_sentence(outlook, {"A": "Ann AG"})
+    found = month_of(tmp_path, sizes, subscriptions=bought).forecast()
+    (outlook,) = found.outlooks
+    said = outlook_sentence(outlook, {"A": "Ann AG"}, found.end)
     assert said.startswith("Ann AG in ZRH: ")
     assert outlook.burst_begins_late is None
     assert "may begin on 2026-11-01" in said or said.split("; ")[0].endswith("2026-11-01 at the earliest, if at all")
@@ -115,6 +116,19 @@ def test_polls_that_are_dated_after_the_clock_move_no_forecast(tmp_path):
     found = meter.forecast()
     assert [outlook.history_days for outlook in found.outlooks] == [12]
     assert found.days[0].day == NOVEMBER
+
+
+def test_that_no_burst_is_likely_is_said_of_the_days_ahead_and_of_no_others(tmp_path):
+    """Its subscription runs out behind the seven days that were asked for, and the month will cost something."""
+    bought = [subscription("1", 20 * GIB, "2026-09-01T00:00:00Z", "2026-11-15T00:00:00Z")]
+    meter = month_of(tmp_path, [10 * GIB] * 30, subscriptions=bought)
+    week = meter.forecast(days=7)
+    assert week.end == instant_seconds("2026-11-08")
+    told = outlook_sentence(week.outlooks[0], {}, week.end)
+    # 10 GiB for 16 of November's 30 days at 0.30 a GiB-month.
+    assert told.startswith("A in ZRH: no burst is likely before 2026-11-08; burst of 2026-11 about 1.60 CHF (1.60 to 1.60)")
+    month = meter.forecast(days=30)
+    assert outlook_sentence(month.outlooks[0], {}, month.end).startswith("A in ZRH: burst from 2026-11-15 on; ")
 
 
 def test_from_too_few_days_nothing_is_forecast_and_that_is_said(tmp_path):
