@@ -17,6 +17,7 @@ from metering.cli.common import (
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ def advise(
                     output, named, lengths=lengths, step=step, ignore_bought=ignore_bought, account=account, as_of=as_of,
                     known_at=known_at, progress=show,
                 )  # fmt: skip
-                message(common, f"{output}: {count} accounts and locations")
+                message(common, f"{output}: {counted(count, 'account and location', 'accounts and locations')}")
                 return
             advised = opened.advise(
                 named, lengths=lengths, step=step, ignore_bought=ignore_bought, account=account, as_of=as_of, known_at=known_at,
@@ -69,7 +70,7 @@ def advise(
             from metering.reporting.advice import advice_table  # noqa: PLC0415 -- `--help` must not wait for it
 
             opened.write(output, advice_table(advised))
-            message(common, f"{output}: {len(advised.advice)} rows")
+            message(common, f"{output}: {counted(len(advised.advice), 'row')}")
             return
         names = opened.account_names()
     _print(common, named, advised, names)

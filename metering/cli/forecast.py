@@ -17,6 +17,7 @@ from metering.cli.common import (
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ def forecast(
             from metering.reporting.ahead import days_table  # noqa: PLC0415 -- `--help` must not wait for it
 
             opened.write(output, days_table(found))
-            message(common, f"{output}: {len(found.days)} rows")
+            message(common, f"{output}: {counted(len(found.days), 'row')}")
             return
         names = opened.account_names()
     _print(common, found, names)

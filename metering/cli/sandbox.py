@@ -21,6 +21,7 @@ from metering.cli.common import (
     output_option,
     with_common_options,
 )
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from metering.model.period import Period
@@ -172,7 +173,7 @@ def facts(
         polls = with_misses(every_cycle(world, lived.start_s, lived.end_s), missed, seed)
         counts = write_facts(world, output, lived.start_s, lived.end_s, polls)
         for name, count in counts.items():
-            message(common, f"{output / name}.csv: {count} rows")
+            message(common, f"{output / name}.csv: {counted(count, 'row')}")
         for name, count in write_lists(world, output / "provider", lived.start_s, lived.end_s).items():
             message(common, f"{output / 'provider' / name}: {count} rows, as the provider has them")
         message(

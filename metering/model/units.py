@@ -90,10 +90,10 @@ def shown_amount(amount: Decimal) -> str:
     return f"{whole}{point}{decimals.rstrip('0').ljust(2, '0')}" if point else whole
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Write how many there are, as people say it.
 
-    >>> counted(1, "episode"), counted(1_200, "episode")
-    ('1 episode', '1,200 episodes')
+    >>> counted(1, "episode"), counted(1_200, "episode"), counted(2, "account and location", "accounts and locations")
+    ('1 episode', '1,200 episodes', '2 accounts and locations')
     """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

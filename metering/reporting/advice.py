@@ -12,7 +12,7 @@ from metering.model.tables import Table, table_of
 from metering.model.units import GIB_BYTES, counted, shown_amount, shown_gib
 from metering.planning.advise import Advice, Advised, Curve, Unadvised
 from metering.reporting.charts import draw
-from metering.reporting.pages import columns, environment
+from metering.reporting.pages import called_by_name, columns, environment
 
 # More pictures are none that anybody reads; the table has all.
 MOST_DRAWN = 60
@@ -62,18 +62,21 @@ def advice_page(advised: Advised, period: str, names: Mapping[str, str]) -> str:
     drawers = {currency: _drawer(currency) for currency in {curve.currency for curve in drawn}}
     parts = []
     for curve in drawn:
-        picture = Markup(drawers[curve.currency].svg(_points(curve)))  # noqa: S704 -- drawn by us, of figures
+        # Where nothing was used above what is bought there is one amount to think of, and nothing to draw.
+        has_curve = len(curve.points) > 1
+        picture = Markup(drawers[curve.currency].svg(_points(curve))) if has_curve else None  # noqa: S704 -- drawn by us, of figures
         parts.append((sentence(best[curve.account, curve.location], names), picture))
     left_out = len(advised.curves) - len(drawn)
+    left_out_told = counted(left_out, "account and location", "accounts and locations")
     return (
         environment()
         .get_template("advice.html")
         .render(
             title=f"{_TITLE}, by what was used in {period}",
             parts=parts,
-            left_out=f"{counted(left_out, 'account and location')} that would save less: in the table only" if left_out else "",
-            table=columns(advice_table(advised), *_SHOWN),
-            unadvised=unadvised_table(advised),
+            left_out=f"{left_out_told} that would save less: in the table only" if left_out else "",
+            table=called_by_name(columns(advice_table(advised), *_SHOWN), names),
+            unadvised=called_by_name(unadvised_table(advised), names),
         )
     )
 

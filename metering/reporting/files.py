@@ -108,8 +108,8 @@ def write_table(table: Table, path: Path) -> None:
     if form == "xlsx":
         from metering.reporting.workbook import Sheet, write_workbook  # noqa: PLC0415 -- an extra, and it writes as we do here
 
-        # A statement has its totals in it, and findings have none.
-        write_workbook([Sheet(table, has_totals=table.name not in ("statement", "findings"))], path)
+        # A statement has its totals in it, findings have none, and advice is of lengths of which one is bought.
+        write_workbook([Sheet(table, has_totals=table.name not in ("statement", "findings", "advice"))], path)
         return
     with replaced(path) as place:
         if form == "parquet":

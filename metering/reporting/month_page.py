@@ -17,7 +17,7 @@ from metering.model.records import Bill, Episode, Finding, UsageRow
 from metering.model.tables import Column, Table, columns_of, table_of
 from metering.model.units import counted, shown_gib_months, shown_percent
 from metering.reporting.charts import draw, pictures, series
-from metering.reporting.pages import columns, environment
+from metering.reporting.pages import called_by_name, columns, environment
 from metering.reporting.reports import statement
 from metering.reporting.tops import tops
 
@@ -141,12 +141,12 @@ def _table_maker(names: dict[str, str], *, keep_account: bool) -> Callable[[Tabl
     """Call accounts by name, or leave them out of a page that is one account's."""
 
     def made(table: Table) -> Table:
+        if keep_account:
+            return called_by_name(table, names)
         at = next((i for i, column in enumerate(table.columns) if column.name == "account"), None)
         if at is None:
             return table
-        if not keep_account:
-            return Table(table.name, _without(table.columns, at), [_without(row, at) for row in table.rows])
-        return Table(table.name, table.columns, [(*row[:at], names.get(row[at], row[at]), *row[at + 1 :]) for row in table.rows])
+        return Table(table.name, _without(table.columns, at), [_without(row, at) for row in table.rows])
 
     return made
 

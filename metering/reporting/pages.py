@@ -1,5 +1,6 @@
 """Self-contained HTML pages: no network, no script, light and dark, fit to print; all text from outside is escaped."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,14 @@ def columns(table: Table, *names: str) -> Table:
     """Keep some columns of a table."""
     at = [[column.name for column in table.columns].index(name) for name in names]
     return Table(table.name, tuple(table.columns[i] for i in at), [tuple(row[i] for i in at) for row in table.rows])
+
+
+def called_by_name(table: Table, names: Mapping[str, str]) -> Table:
+    """Call accounts by what `names` says, where they have a name."""
+    at = next((i for i, column in enumerate(table.columns) if column.name == "account"), None)
+    if at is None:
+        return table
+    return Table(table.name, table.columns, [(*row[:at], names.get(row[at], row[at]), *row[at + 1 :]) for row in table.rows])
 
 
 def _is_number(column: Column) -> bool:

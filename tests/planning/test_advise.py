@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
+import tools
 from small_world import GIB, meter_of, polls, price, subscription
 
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_seconds
 from metering.model.records import ChargeLine
-from metering.reporting.advice import sentence
+from metering.reporting.advice import MOST_DRAWN, advice_page, advice_table, sentence
 
 MONTH = "2026-09-01..2026-10-01"
 PRICES = (price("0.10", level=0), price("0.30"))
@@ -235,6 +237,42 @@ def test_accounts_are_called_by_name_and_costs_have_their_currency_on_the_page(t
         "Ann AG in ZRH", "Ben Inc in ZRH", "Every length",
     ]  # fmt: skip
     assert re.findall(">(cost of a month[^<]*)<", text) == ["cost of a month, CHF", "cost of a month, USD"]
+    table = text[text.index("Every length") :]
+    assert re.findall("<tr>\\s*<td>(.*?)</td>", table) == ["Ann AG"] * 4 + ["Ben Inc"] * 4
+
+
+@tools.needs("chromium")
+def test_the_page_is_printed_with_every_column_of_its_table(tmp_path):
+    meter = month_of(tmp_path, [(3 * GIB, 10), (GIB, 20)])
+    meter.advice_page(tmp_path / "advice.html", MONTH)
+    page = re.search(rb"/MediaBox \[([0-9. ]+)\]", tools.printed(tmp_path / "advice.html", tmp_path))
+    _, _, width, height = map(float, page[1].split())
+    assert width > height, "fourteen columns have room on a sheet that lies"
+
+
+def test_where_every_amount_costs_more_from_the_first_byte_on_there_is_no_curve_to_draw(tmp_path):
+    """Nothing is occupied: no amount but none is worth a thought, and a single point is no picture."""
+    meter = meter_of(tmp_path, samples=polls("2026-09-01", "2026-09-03", {}), prices=PRICES)
+    assert meter.advice_page(tmp_path / "advice.html", "2026-09-01..2026-09-03") == 1
+    text = (tmp_path / "advice.html").read_text(encoding="utf-8")
+    assert "in ZRH: buy nothing: 0.00 CHF a month as it is</h2>" in text
+    assert "<figure" not in text
+
+
+def test_pictures_that_are_left_out_are_counted(tmp_path):
+    advised = month_of(tmp_path, [(3 * GIB, 10), (GIB, 20)]).advise(MONTH, curves=5)
+    (curve,) = advised.curves
+    for more, told in ((1, "1 account and location"), (2, "2 accounts and locations")):
+        advised.curves[:] = [curve] * (MOST_DRAWN + more)
+        assert f"<p>{told} that would save less: in the table only</p>" in advice_page(advised, MONTH, {})
+
+
+def test_a_sheet_of_advice_adds_up_no_alternatives(tmp_path):
+    """Four lengths of one purchase are four ways to spend the money once."""
+    meter = month_of(tmp_path, [(3 * GIB, 10), (GIB, 20)])
+    meter.write(tmp_path / "advice.xlsx", advice_table(meter.advise(MONTH)))
+    page = openpyxl.load_workbook(tmp_path / "advice.xlsx")["advice"]
+    assert [row[0].value for row in page] == ["account", "A", "A", "A", "A"]
 
 
 def test_the_command_prints_sentences_json_and_files(tmp_path):
@@ -249,5 +287,10 @@ def test_the_command_prints_sentences_json_and_files(tmp_path):
     document = json.loads(run("--format", "json"))
     assert document["period"] == MONTH
     assert [row["length"] for row in document["advice"]] == ["1 month", "3 months", "6 months", "1 year"]
+    told = [metering, "advise", "--period", MONTH, "--store", tmp_path / "store.duckdb", "-o", "advice.html"]
+    assert (
+        subprocess.run(told, capture_output=True, text=True, check=True, cwd=tmp_path).stderr
+        == "advice.html: 1 account and location\n"
+    )
     run("-o", tmp_path / "advice.csv")
     assert (tmp_path / "advice.csv").read_text().count("\n") == 5
