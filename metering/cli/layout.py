@@ -23,7 +23,8 @@ class Field:
     """A column as it is shown: its words, the unit below them, and how its cells stand.
 
     A `point` column lines up at the decimal point, a `prose` column may be folded to between `narrowest` and `widest` cells, a
-    `key` column names its row, a `unit` column says what the figure before it is in and is never parted from it.
+    `key` column names its row, a `unit` column says what the figure beside it is in and is never parted from it: from the one
+    before it, or, `leads`, from the one behind it.
     """
 
     words: str
@@ -33,6 +34,7 @@ class Field:
     is_prose: bool = False
     is_key: bool = False
     is_unit: bool = False
+    leads: bool = False
     narrowest: int = _NARROWEST_PROSE
     widest: int = sys.maxsize
 
@@ -116,10 +118,12 @@ def _total(widths: list[int]) -> int:
 def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
     """Give the columns of each part, with their widths: all in one where they fit, else the keys and as many as fit."""
     widths = {sheet.grouped + i: each for i, each in enumerate(_widths(sheet))}
-    prose = [i for i in widths if sheet.fields[i].is_prose]
-    for i in prose:
-        spare = width - _total([w for j, w in widths.items() if j != i]) - _BETWEEN_COLUMNS
-        widths[i] = max(sheet.fields[i].least(widths[i]), min(widths[i], spare))
+    # Prose shares what the rest leaves, and the shorter leaves the longer what it does not need.
+    prose = sorted((i for i in widths if sheet.fields[i].is_prose), key=lambda i: widths[i])
+    spare = width - _total([w for i, w in widths.items() if i not in prose]) - _BETWEEN_COLUMNS * len(prose)
+    for number, i in enumerate(prose):
+        widths[i] = max(sheet.fields[i].least(widths[i]), min(widths[i], spare // (len(prose) - number)))
+        spare -= widths[i]
     if _total(list(widths.values())) <= width:
         return [widths]
     keys = {i: each for i, each in widths.items() if sheet.fields[i].is_key}
@@ -142,7 +146,7 @@ def _inseparable(fields: list[Field], columns: list[int]) -> list[list[int]]:
     """Put every figure and its unit together."""
     found: list[list[int]] = []
     for i in columns:
-        if found and fields[i].is_unit:
+        if found and (fields[i].is_unit or fields[found[-1][-1]].leads):
             found[-1].append(i)
         else:
             found.append([i])

@@ -31,9 +31,11 @@ _UNITS: dict[Kind, tuple[str, str]] = {
 # What a row can be named by, as far as these stand before the other columns.
 _KEYS = (
     "account", "location", "day", "hour", "drive", "snapshot", "id", "state", "start", "end", "table", "interval", "intervals",
-    "price_number",
+    "price_number", "currency", "check",
 )  # fmt: skip
-_PROSE = ("name", "message", "what", "reason", "why_this_level", "charged")
+_PROSE = ("name", "message", "what", "reason", "why_this_level", "charged", "means", "do")
+# What is shown rounded where there is no room.
+_ROUNDED: tuple[Kind, ...] = ("bytes", "byte_seconds", "money")
 # An amount of more decimals than these is shown rounded where there is no room for the exact one.
 _SHOWN_PLACES = 6
 EXACT_HINT = "exact figures: a wider terminal, -v, --format csv or --format json"
@@ -47,7 +49,8 @@ def print_table(common: Common, table: Table) -> None:
         sys.stdout.write(csv_text(table))
     elif table.rows:
         terminal = console()
-        if not draw_fitting(terminal, common, lambda exact: sheet_of(table, exact=exact)):
+        is_exact = draw_fitting(terminal, common, lambda exact: sheet_of(table, exact=exact))
+        if not is_exact and any(column.kind in _ROUNDED for column in table.columns):
             terminal.print(Text(EXACT_HINT, style="dim"), soft_wrap=True)
     else:
         console().print(f"no rows in {table.name}")
@@ -127,6 +130,7 @@ def field_of(column: Column, *, is_key: bool = False) -> Field:
         is_point=column.kind == "money",
         is_prose=column.name in _PROSE,
         is_key=is_key,
+        leads=column.name == "currency",
     )
 
 

@@ -43,7 +43,7 @@ class Table:
 
 def json_value(kind: Kind, value: Any) -> Any:
     """Give a value as JSON has it (INTERFACE.md): what can pass 2⁵³ is a string, seconds and counts are numbers."""
-    if value is None or kind in ("count", "seconds"):
+    if value is None or kind in ("count", "seconds") or isinstance(value, bool):
         return value
     return plain_text(kind, value)
 
@@ -58,6 +58,8 @@ def plain_text(kind: Kind, value: Any) -> str:
         return date_text(value)
     if kind == "money":
         return format(value, "f")
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return str(value)
 
 

@@ -8,6 +8,8 @@ import pytest
 from metering.cli import render
 from metering.cli.common import Common, Format
 from metering.model.tables import Table, columns_of
+from metering.reporting.audit import checks_table
+from metering.reporting.files import csv_text
 
 ACCOUNT = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"
 BYTE_SECONDS = 2_508_561_548_574_720_000
@@ -124,6 +126,43 @@ def test_what_does_not_fit_even_so_is_cut_into_tables_that_repeat_what_names_a_r
         ["GVA", "9,900"],
         ["GVA", "69.835625"],
     ]
+
+
+def test_an_amount_is_never_parted_from_its_currency(shown):
+    columns = columns_of(start="text", burst_byte_seconds="byte_seconds", currency="text", amount="money")
+    printed = shown(Table("burst", columns, [("10:00", BYTE_SECONDS, "CHF", Decimal("69.83"))]), 28)
+    assert [line.split() for line in printed.splitlines() if line.startswith("10:00")] == [
+        ["10:00", "901.3426"],
+        ["10:00", "CHF", "69.83"],
+    ]
+    columns = columns_of(location="text", currency="text", burst_cost="money", total_cost="money")
+    printed = shown(Table("cost", columns, [("GVA", "CHF", Decimal(1), Decimal(2))]), 30)
+    assert [line.split() for line in printed.splitlines() if line.startswith("GVA")] == [["GVA", "CHF", "1"], ["GVA", "CHF", "2"]]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_list_of_checks_says_of_each_what_it_means_and_what_to_do_on_its_own_lines(shown, width):
+    printed = shown(checks_table(), width)
+    assert max(map(len, printed.splitlines())) <= width
+    rows = [line for line in printed.splitlines() if line.startswith("missing_time ")]
+    assert len(rows) == 1, "one table, not one of checks and one of what they mean"
+    assert "warning" in rows[0]
+    assert "nobody" in rows[0]
+    assert "bring" in rows[0]
+    assert "exact figures" not in printed, "there are none"
+
+
+def test_where_a_list_of_checks_is_cut_each_part_names_them(shown):
+    printed = shown(checks_table(), 60)
+    assert max(map(len, printed.splitlines())) <= 60
+    assert sum(line.startswith("missing_time ") for line in printed.splitlines()) == 2
+
+
+def test_yes_and_no_are_written_as_in_json(shown):
+    table = Table("advice", columns_of(length="text", is_best="text"), [("1 year", True), ("1 month", False)])
+    assert [line.split()[-1] for line in shown(table, 80).splitlines()[2:]] == ["true", "false"]
+    assert csv_text(table) == "length,is_best\n1 year,true\n1 month,false\n"
+    assert [row["is_best"] for row in table.documents()] == [True, False]
 
 
 def test_decimal_points_stand_below_each_other(shown):
