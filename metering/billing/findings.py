@@ -166,8 +166,8 @@ def _shared(engine: QueryEngine, computation: Computation) -> list[Finding]:
         Finding(
             check="owner_not_polled", severity="warning", account=row["owner"], location=row["location"],
             count=row["snapshot_count"],
-            message=f"{counted(row['snapshot_count'], 'shared snapshot')} of this account, which is polled nowhere: nobody is "
-            "billed for them; poll it",
+            message=f"{counted(row['snapshot_count'], 'shared snapshot')} of this account, which is polled nowhere: billed to "
+            "nobody; poll it",
         )
         for row in engine.rows("billing/unpolled_owners", computation.parameters)
     ]  # fmt: skip

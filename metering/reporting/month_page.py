@@ -5,6 +5,7 @@ The page is bounded whatever it is of: what burst most is drawn, the rest stands
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -73,6 +74,7 @@ def month_page(shown: Shown) -> str:
     table = _table_maker(names, keep_account=not is_own)
     drives, snapshots = tops(shown.engine, shown.computation, shown.account, _MOST_TOPS)
     units = series.ranked(bill.usage)
+    rest = partial(_rest, period, is_own)
     statements = table_of("statements", type(bill.statements[0]), bill.statements) if bill.statements else Table("", (), [])
     return (
         environment()
@@ -85,19 +87,19 @@ def month_page(shown: Shown) -> str:
             hatches=Markup(draw.hatches(draw.ON_PAGE)),  # noqa: S704 -- our own patterns
             cards=_cards(bill, is_own=is_own),
             contents=_CONTENTS.items(),
-            statements=(table if is_own else _as_it_is)(_capped(statements, _MOST_ROWS, notes["statements"], "metering bill")),
-            lines=_lines(bill, names, notes["statements"]),
-            findings=_findings(bill, table, notes["findings"], is_own=is_own),
+            statements=(table if is_own else _as_it_is)(_capped(statements, _MOST_ROWS, notes["statements"], rest("bill"))),
+            lines=_lines(bill, names, notes["statements"], rest("report statement")),
+            findings=_findings(bill, table, notes["findings"], rest("audit"), is_own=is_own),
             burst_chart=_drawn(pictures.burst_chart(draw.ON_PAGE, period, bill.usage, bill.lines, 1_000)),
-            episodes=_episodes(bill.episodes, table, notes["episodes"]),
+            episodes=_episodes(bill.episodes, table, notes["episodes"], rest("report burst")),
             bucket=_bucket(series.bucket_seconds(period)),
             charts=_charts(shown, period, units, notes["usage"]),
-            usage=table(_capped(_usage(units), _MOST_ROWS, notes["usage"], "metering report usage")),
+            usage=table(_capped(_usage(units), _MOST_ROWS, notes["usage"], rest("report usage"))),
             cost=table(shown.cost),
             cost_charts=[_drawn(chart) for chart in pictures.cost_charts(draw.ON_PAGE, shown.cost_by_location, 560)],
             drives=table(drives),
             snapshots=table(snapshots),
-            coverage=table(_coverage(bill.usage, notes["coverage"])),
+            coverage=table(_coverage(bill.usage, notes["coverage"], rest("report coverage"))),
             notes=notes,
             footer=f"metering {__version__}; all times are UTC; a GiB is 2³⁰ bytes, a GiB-month 30 days of it.",
         )
@@ -159,10 +161,16 @@ def _without(values: tuple[Any, ...], at: int) -> tuple[Any, ...]:
     return (*values[:at], *values[at + 1 :])
 
 
-def _capped(table: Table, most: int, notes: list[str], command: str) -> Table:
+def _rest(period: Period, is_own: bool, command: str) -> str:
+    """Say what has what is left out, as an end of a sentence; a customer has no such command."""
+    told = f"bill {period.text}" if command == "bill" else f"{command} --period {period.text}"
+    return "." if is_own else f": `metering {told}` has them all."
+
+
+def _capped(table: Table, most: int, notes: list[str], rest: str) -> Table:
     if len(table.rows) <= most:
         return table
-    notes.append(f"{len(table.rows) - most:,} rows more are left out here: `{command}` has them all.")
+    notes.append(f"{counted(len(table.rows) - most, 'more row')} left out here{rest}")
     return Table(table.name, table.columns, table.rows[:most])
 
 
@@ -172,7 +180,7 @@ _LINE = (
 )  # fmt: skip
 
 
-def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[str, str, Table]]:
+def _lines(bill: Bill, names: dict[str, str], notes: list[str], rest: str) -> list[tuple[str, str, Table]]:
     """Give the lines of each statement that has any, with its total; as many statements as there is room for."""
     table = statement(bill)
     at = {column.name: i for i, column in enumerate(table.columns)}
@@ -200,7 +208,7 @@ def _lines(bill: Bill, names: dict[str, str], notes: list[str]) -> list[tuple[st
             )
         own = []
     if left_out:
-        notes.append(f"The lines of {counted(left_out, 'statement')} are left out here: `metering report statement` has them all.")
+        notes.append(f"The lines of {counted(left_out, 'statement')} are left out here{rest}")
     return found
 
 
@@ -211,7 +219,7 @@ def _with_total(lines: Table) -> Table:
     return Table(lines.name, named, rows)
 
 
-def _findings(bill: Bill, table: Callable[[Table], Table], notes: list[str], *, is_own: bool) -> Table:
+def _findings(bill: Bill, table: Callable[[Table], Table], notes: list[str], rest: str, *, is_own: bool) -> Table:
     """Give what to know before believing the figures; a customer is told what touches the bill, in words that are no orders."""
     if is_own:
         told_columns = columns_of(location="text", seconds="seconds", what="text")
@@ -219,12 +227,12 @@ def _findings(bill: Bill, table: Callable[[Table], Table], notes: list[str], *, 
         return Table("findings", told_columns, [(f.location, f.seconds, _TOLD_CUSTOMERS[f.check]) for f in told])
     ordered = sorted(bill.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     shown = columns(table_of("findings", Finding, ordered), "severity", "check", "account", "location", "message")
-    return table(_capped(shown, _MOST_FINDINGS, notes, "metering audit"))
+    return table(_capped(shown, _MOST_FINDINGS, notes, rest))
 
 
-def _episodes(episodes: list[Episode], table: Callable[[Table], Table], notes: list[str]) -> Table:
+def _episodes(episodes: list[Episode], table: Callable[[Table], Table], notes: list[str], rest: str) -> Table:
     largest = sorted(episodes, key=lambda episode: -episode.burst_byte_seconds)
-    return table(_capped(table_of("episodes", Episode, largest), _MOST_EPISODES, notes, "metering report burst"))
+    return table(_capped(table_of("episodes", Episode, largest), _MOST_EPISODES, notes, rest))
 
 
 def _bucket(seconds: int) -> str:
@@ -256,7 +264,7 @@ def _usage(units: list[UsageRow]) -> Table:
     return columns(table_of("usage", UsageRow, units), *_USAGE)
 
 
-def _coverage(usage: list[UsageRow], notes: list[str]) -> Table:
+def _coverage(usage: list[UsageRow], notes: list[str], rest: str) -> Table:
     states = ("measured_seconds", "held_seconds", "partial_seconds", "missing_seconds")
     worst = sorted(
         usage, key=lambda row: (-row.missing_seconds, -row.partial_seconds, -row.held_seconds, row.account, row.location)
@@ -269,4 +277,4 @@ def _coverage(usage: list[UsageRow], notes: list[str]) -> Table:
     for row in worst:
         seconds = [getattr(row, state) for state in states]
         rows.append((row.account, row.location, *seconds, shown_percent(sum(seconds[:3]), sum(seconds))))
-    return _capped(Table("coverage", named, rows), _MOST_COVERED, notes, "metering report coverage")
+    return _capped(Table("coverage", named, rows), _MOST_COVERED, notes, rest)

@@ -53,7 +53,7 @@ def called_by_name(table: Table, names: Mapping[str, str]) -> Table:
 
 def _is_number(column: Column) -> bool:
     """Tell whether figures stand in a column, which are read from their right."""
-    return column.kind in _NUMBERS or column.name.endswith("_percent")
+    return column.kind in _NUMBERS or column.name == "price" or column.name.endswith("_percent")
 
 
 def _is_short(column: Column) -> bool:

@@ -208,6 +208,17 @@ def test_the_heat_map_says_of_how_many_days_a_colour_is(month, tmp_path):
     assert "burst in 4 days, GiB-months" in texts_of(month, "burst", tmp_path / "plot.svg", "2022-10-01..2026-11-01")
 
 
+def test_a_long_name_leaves_room_for_where_it_is(tmp_path):
+    """Two charts of one customer would else be headed alike."""
+    name = "Zürcherische Gesellschaft für Informationsverarbeitung und Datentechnik AG"
+    samples = [row for endpoint in ("GVA", "ZRH") for row in polls(DAY, "2026-10-02", {endpoint: GIB}, endpoint=endpoint)]
+    accounts = [{"account": "A", "currency": "CHF", "name": name}]
+    with meter_of(tmp_path, samples=samples, accounts=accounts) as meter:
+        texts = texts_of(meter, "usage", tmp_path / "plot.svg", DAY)
+    headed = [text for text in texts if text.startswith("Zürcherische Gesellschaft für Informationsverar… · ")]
+    assert sorted(text[-3:] for text in headed) == ["GVA", "ZRH"]
+
+
 @pytest.mark.parametrize("name", pictures.PLOTS)
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_picture_is_svg_that_says_no_more_than_it_shows_whatever_the_names(name, dark, hostile, tmp_path):

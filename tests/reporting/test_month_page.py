@@ -62,6 +62,11 @@ def test_a_share_that_was_observed_is_a_figure_as_the_bill_shows_it(page):
     assert '<td class="number">99.49</td>' in page.read_text(encoding="utf-8")
 
 
+def test_a_price_is_read_from_its_right_as_figures_are(page):
+    """A level and a price that touch would else be read as one: 1 and 0.27 as 10.27."""
+    assert re.search(r'<td class="number">1</td>\s*<td class="number">0.27</td>', page.read_text(encoding="utf-8"))
+
+
 def test_every_picture_has_a_name_for_who_does_not_see_it(page):
     text = page.read_text(encoding="utf-8")
     figures = re.findall("<figure[^>]*>(?:<figcaption>|)", text)
@@ -208,6 +213,24 @@ def test_a_page_of_many_is_bounded_and_says_what_it_leaves_out(tmp_path):
     assert f"The {MOST_DRAWN} that burst most are drawn, of {MOST_DRAWN + 30}; all are in the table below." in text
     assert all(account["account"] in text for account in accounts)
     assert f"<bdi>No {MOST_DRAWN + 29}</bdi> · <bdi>ZRH</bdi>" in text, "it burst most"
+    # 30 of 90 bursts and 50 of 90 rows of coverage are shown; what has all of them is a whole command.
+    assert "60 more rows left out here: `metering report burst --period 2026-10-01` has them all." in text
+    assert "40 more rows left out here: `metering report coverage --period 2026-10-01` has them all." in text
+
+
+def test_a_customer_is_not_told_to_run_what_he_does_not_have(tmp_path):
+    """40 bursts of an hour, of which 30 are shown."""
+    samples = [
+        row
+        for day in ("2026-10-01", "2026-10-02")
+        for hour in range(20)
+        for row in polls(f"{day}T{hour:02}:00:00Z", f"{day}T{hour:02}:05:00Z", {"s": GIB})
+    ]
+    with meter_of(tmp_path, samples=samples, settings={"max_hold": 600}) as meter:
+        meter.page(tmp_path / "page.html", period="2026-10", account="A")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "10 more rows left out here." in text
+    assert "metering report" not in text
 
 
 def test_a_period_without_usage_is_no_page(october, tmp_path):

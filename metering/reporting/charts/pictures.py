@@ -56,7 +56,7 @@ def usage_picture(palette: Palette, period: Period, drawn: list[Drawn], names: M
     charts = [
         each
         | {
-            "title": label(f"{names.get(unit.usage.account, unit.usage.account)} · {unit.usage.location}"),
+            "title": f"{label(names.get(unit.usage.account, unit.usage.account))} · {label(unit.usage.location)}",
             "data": {"values": unit.rows},
         }
         for unit in drawn
