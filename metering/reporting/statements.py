@@ -140,6 +140,7 @@ def _shown(parts: StatementParts) -> dict[str, Any]:
         "period": parts.period.text,
         "lines": lines,
         "has_adjustments": any(row["adjusts"] for row in parts.shown),
+        "is_missed": any(row.missing_seconds or row.partial_seconds for row in parts.usage),
         "usage": table_of("usage", UsageRow, parts.usage),
     }
 

@@ -18,7 +18,7 @@ from beancount import loader
 from beancount.core.data import Transaction
 from closed_world import day_meter, more_facts
 from hostile_world import DAY, NAMES
-from small_world import GIB, polls, price
+from small_world import GIB, meter_of, polls, price, subscription
 from tools import Parts
 
 from metering.model.errors import InputError, MisuseError
@@ -305,3 +305,15 @@ def test_the_command_line_writes_statements_and_bills(october, tmp_path):
     code, _, said = run("bill", OCTOBER, "-o", "b.doc")
     assert code == 2
     assert said.startswith("metering: b.doc tells no format")
+
+
+@pytest.mark.parametrize(
+    ("end", "told"), [("2026-10-02", "everything was within"), ("2026-10-01T06:00:00Z", "whatever was observed was within")]
+)
+def test_that_nothing_burst_is_said_of_what_was_observed_and_of_no_more(end, told, tmp_path):
+    """A day without burst: polled to its end, and for six hours of it."""
+    samples = polls("2026-10-01T00:00:00Z", end, {"s": GIB})
+    bought = [subscription("1", 2 * GIB, "2026-09-01", "2026-12-01")]
+    with meter_of(tmp_path, samples=samples, subscriptions=bought) as meter:
+        meter.export("statement", tmp_path / "statement.html", period="2026-10-01", as_of="2026-10-02T00:00:00Z")
+    assert f"<p>No burst: {told} what is subscribed.</p>" in (tmp_path / "statement.html").read_text(encoding="utf-8")
