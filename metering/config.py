@@ -28,7 +28,7 @@ from metering.model.clock import Clock
 from metering.model.errors import MisuseError
 from metering.model.issuer import IssuerNames
 from metering.model.limits import AuditLimits, ReadingLimits
-from metering.model.settings import SettingsTable, listed, without_truth
+from metering.model.settings import PlaceText, SettingsTable, listed, without_truth
 from metering.model.terms import parse_term
 
 CONFIG_FILE = "metering.toml"
@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    store: str = "metering.duckdb"
+    store: PlaceText = "metering.duckdb"
     store_wait: Annotated[int, Field(ge=0, le=86_400)] = 30
     cycle: Annotated[int, Field(ge=1, le=86_400)] = 300
     max_hold: Annotated[int, Field(ge=1, le=31 * 86_400)] = 900
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     discounts: dict[str, Annotated[Decimal, Field(ge=0, lt=1, decimal_places=_MOST_PLACES)]] = {
         term.text: plain_decimal(rate) or Decimal(0) for term, rate in DISCOUNTS
     }
-    memory: Annotated[str, Field(pattern=r"^[0-9]+(MB|GB)$")] = "1200MB"
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]{0,6}(MB|GB)$")] = "1200MB"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark: SparkSettings = SparkSettings()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
-from metering.model.settings import SettingsTable, listed
+from metering.model.settings import PlaceText, SettingsTable, listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -72,7 +72,7 @@ class AccountSettings(SettingsTable):
 class CollectSettings(SettingsTable):
     """How hard to ask and how long to wait; durations are whole seconds."""
 
-    spool: str = "spool"
+    spool: PlaceText = "spool"
     clock: Literal["ours", "provider"] = "ours"
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 6_000

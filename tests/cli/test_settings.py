@@ -244,3 +244,26 @@ def test_a_wrong_setting_from_python_is_told_in_one_line(read, given, said):
     with pytest.raises(MisuseError) as caught:
         metering.open(":memory:", **given)
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(("place", "stands_for"), [("~/s.db", "{home}/s.db"), ("./~/s.db", "./~/s.db"), (":memory:", ":memory:")])
+def test_the_home_folder_stands_in_places_as_in_a_shell(read, monkeypatch, tmp_path, place, stands_for):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    expected = stands_for.format(home=tmp_path / "home")
+    settings = read(f'store = "{place}"\n[collect]\nspool = "{place}"')
+    assert (settings.store, settings.collect.spool) == (expected, expected)
+    assert read(METERING_STORE=place).store == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('store = ""', "store"),
+        ('[collect]\nspool = ""', "collect.spool"),
+        ('memory = "0MB"', "memory"),
+        ('memory = "99999999999GB"', "memory"),
+    ],
+)
+def test_a_place_that_is_none_and_memory_that_no_machine_has_are_refused(read, text, said):
+    with pytest.raises(MisuseError, match=rf"{re.escape(said)}\b.*: String should "):
+        read(text)
