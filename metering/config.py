@@ -23,12 +23,12 @@ from pydantic_settings import (
 from metering.billing.money import plain_decimal
 from metering.billing.subscriptions import DISCOUNTS, Discounts
 from metering.books.closings import ClosingSettings
-from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, Targets, assert_targets_fit
+from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, PlaceText, Targets, assert_targets_fit
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError
 from metering.model.issuer import IssuerNames
 from metering.model.limits import AuditLimits, ReadingLimits
-from metering.model.settings import PlaceText, SettingsTable, listed, without_truth
+from metering.model.settings import SettingsTable, listed, without_truth
 from metering.model.terms import parse_term
 
 CONFIG_FILE = "metering.toml"

@@ -6,18 +6,21 @@ account is polled at every endpoint, unless it names its own.
 
 import re
 from dataclasses import dataclass
+from os.path import expanduser
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
-from metering.model.settings import PlaceText, SettingsTable, listed
+from metering.model.settings import SettingsTable, listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
+# Where a file or folder is; `~/` is the user's own, as in a shell, which reads no settings file.
+PlaceText = Annotated[str, Field(min_length=1), AfterValidator(expanduser)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 

@@ -1,13 +1,9 @@
 """What every table of the settings has in common: no unknown name, no truth in the place of a number, lists in two forms."""
 
 import json
-from os.path import expanduser
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
-
-# Where a file or folder is; `~/` is the user's own, as in a shell, which reads no settings file.
-PlaceText = Annotated[str, Field(min_length=1), AfterValidator(expanduser)]
+from pydantic import BaseModel, ConfigDict, field_validator
 
 
 class SettingsTable(BaseModel):
