@@ -26,11 +26,11 @@ def main() -> None:
             raise
     except BrokenPipeError:
         # The reader went away (`| head`): no error of ours, and nothing more can be said on stdout.
-        _drop_stdout()
+        drop_stdout()
         sys.exit(141)
     except OSError as error:
         # Of files and of the store it was told before; what is left is what the results are written to.
-        _drop_stdout()
+        drop_stdout()
         print(f"metering: the output cannot be written: {error.strerror or error}", file=sys.stderr)  # noqa: T201 -- for messages
         sys.exit(1)
     except KeyboardInterrupt:
@@ -44,6 +44,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+    finally:
+        _settle_stderr()
 
 
 def _open_streams() -> None:
@@ -62,8 +64,17 @@ def _open_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def _drop_stdout() -> None:
+def drop_stdout() -> None:
+    """Let what is still to be written to stdout, and cannot be, go nowhere: whoever calls this has told it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-__all__ = ["main"]
+def _settle_stderr() -> None:
+    # Since Python 3.14 what could not be written is tried again at the end, and that it fails again would be the exit code.
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+__all__ = ["drop_stdout", "main"]

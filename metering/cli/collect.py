@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from metering.cli import drop_stdout
 from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message, meter, one_line, with_common_options
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def collect(
                 tell=teller.telling(lambda text: message(common, one_line(ValueError(text)))),
             )  # fmt: skip
             if teller.trouble:
+                drop_stdout()
                 print_error(f"what was collected is kept, but the output cannot be written: {teller.trouble.strerror}")
                 raise typer.Exit(EXIT_FAILED)
             if every_s is None and (report.failures or report.store_trouble or report.not_taken):

@@ -4,6 +4,7 @@ import gzip
 import json
 import threading
 from email.utils import parsedate_to_datetime
+from itertools import accumulate
 
 import httpx
 import pytest
@@ -147,8 +148,9 @@ def test_200_with_something_that_is_no_listing(sandbox, client, kind, begins):
 
 def test_json_that_is_nested_too_deep(sandbox, client):
     sandbox.faults.add("deep", value=50_000)
-    with pytest.raises(RecursionError):
-        json.loads(client.get("remotesnapshots/").text)
+    text = client.get("remotesnapshots/").text
+    # How deep a parser goes before it gives up is its own matter; this is as deep as that.
+    assert max(accumulate((character in "[{") - (character in "]}") for character in text)) > 50_000
 
 
 def test_401_begins_in_mid_month_for_one_account(sandbox, client):
