@@ -33,6 +33,7 @@ DEFAULT_WAIT_SECONDS = 30
 _LOCKED = "Could not set lock"
 # And where another thread has it: each has a folder of its own to spill into, and a file is open with one setting of it.
 _OPEN_HERE = "with a different configuration than existing connections"
+_ANOTHER_THREAD = "another thread of this program"
 _NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
 
 
@@ -155,15 +156,15 @@ class Store:
     def _in_turn(self) -> Iterator[None]:
         """Let one thread after the other have a store in memory, whose connection is one."""
         if not self._turn.acquire(timeout=self._wait_seconds):
-            raise self._held(_OPEN_HERE)
+            raise self._held(_ANOTHER_THREAD)
         try:
             yield
         finally:
             self._turn.release()
 
-    def _held(self, said: str) -> StoreHeldError:
+    def _held(self, holder: str) -> StoreHeldError:
         return StoreHeldError(
-            f"{self.shown} is held by {_holder(said)}: waited {self._wait_seconds} s; "
+            f"{self.shown} is held by {holder}: waited {self._wait_seconds} s; "
             "try again once it is done, or wait longer with METERING_STORE_WAIT"
         )
 
@@ -207,7 +208,7 @@ class Store:
                     said = trouble_of_machine(error) or _reason(error)
                     raise StoreError(f"{self.shown} cannot be opened as a store: {said}") from None
                 if time.monotonic() >= deadline:
-                    raise self._held(str(error)) from None
+                    raise self._held(_holder(str(error))) from None
             time.sleep(0.05)
 
     def _check_schema(self, engine: Engine, *, read_only: bool) -> None:
@@ -355,7 +356,7 @@ def _reason(error: Exception) -> str:
 
 def _holder(text: str) -> str:
     if _OPEN_HERE in text:
-        return "another thread of this program"
+        return _ANOTHER_THREAD
     match = re.search(r"\(PID (\d+)\)", text)
     if match is None:
         return "another process"

@@ -175,7 +175,7 @@ def facts(
         for name, count in counts.items():
             message(common, f"{output / name}.csv: {counted(count, 'row')}")
         for name, count in write_lists(world, output / "provider", lived.start_s, lived.end_s).items():
-            message(common, f"{output / 'provider' / name}: {count} rows, as the provider has them")
+            message(common, f"{output / 'provider' / name}: {counted(count, 'row')}, as the provider has them")
         message(
             common, f"{output / 'expected' / 'bill.json'}: the bill; metering run {output} --period {lived.text} gives the same"
         )

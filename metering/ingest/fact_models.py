@@ -16,6 +16,8 @@ from metering.model.units import unit_multiplier
 
 BILLED_RESOURCE = "backup"
 MAX_IDENTIFIER_LENGTH = 128
+# The columns of small tables that are text, whatever a file's types are: a number as which one was kept has lost its zeros.
+IDENTIFIER_COLUMNS = ("id", "account", "location", "resource", "currency")
 _MAX_TEXT_LENGTH = 1_000
 # What a subscription costs is a product, told to its last digit: an odd number of bytes has some forty decimals.
 _MAX_COST_DIGITS = 100
@@ -125,7 +127,7 @@ def _instant(value: Any) -> int:
 
 
 def _currency(value: Any) -> str:
-    return currency_code(str(identifier(value)))
+    return currency_code(identifier(value))
 
 
 def _term(value: Any) -> str:

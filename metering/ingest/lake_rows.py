@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from metering.engine.duckdb import quoted_name
 from metering.engine.spark import SparkEngine
+from metering.ingest.fact_models import IDENTIFIER_COLUMNS
 from metering.ingest.files import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, FactFile
 from metering.ingest.folds import TOLD_BY_FOLDS, folded, said_columns
 from metering.ingest.lake_files import KINDS, NO_UTF8, SCHEME, asked, escaped, place_of
@@ -38,7 +39,6 @@ _SPARK_TYPES = {kind: name for name, kind in KINDS.items()} | {
     "UUID": "binary", "TIMESTAMPTZ_NS": "bigint", "TIMESTAMP_NS": "bigint", '"NULL"': "int", "UTINYINT": "smallint",
     "USMALLINT": "int", "UINTEGER": "bigint", "UBIGINT": "decimal(20, 0)", "ENUM": "string", "JSON": "string",
 }  # fmt: skip
-_FACT_IDENTIFIERS = ("id", "account", "location", "resource", "currency")
 # What Spark calls the place of a row: a column of a file that is called so would stand in its place.
 _OF_SPARK = {"_metadata", "_tmp_metadata_row_index"}
 _INSTANT = "date_format({name}, \"yyyy-MM-dd'T'HH:mm:ss'Z'\")"
@@ -93,7 +93,7 @@ def parquet_records(engine: SparkEngine, file: FactFile) -> Iterator[Record]:
     """
     picks = ["_metadata.row_index"]
     for column, kind in _known(file):
-        if column in _FACT_IDENTIFIERS and kind not in _TEXTS:
+        if column in IDENTIFIER_COLUMNS and kind not in _TEXTS:
             raise InputError(f"{file.shown}: the column {column!r} is {kind}, but identifiers are text; write it as text")
         picks.append(f"{_text(column, kind)} as {_quoted(column)}")
     rows = asked(file.shown, lambda: _opened(engine, [file]).selectExpr(*picks).orderBy("row_index").collect())

@@ -1,8 +1,7 @@
 """The manifest of an exported facts directory: which files it holds, so that a copy that lost or changed one is found.
 
 `metering export facts` writes one that tells of no end first, and the manifest itself last: what a killed export leaves is told
-apart from facts. Row counts tell how much there is without
-reading it; a SHA-256 tells that a file is what was written.
+apart from facts. Row counts tell how much there is without reading it; a SHA-256 tells that a file is what was written.
 """
 
 import hashlib
@@ -61,13 +60,11 @@ def read_manifest(text: str, place: str) -> Manifest | None:
         found = json.loads(text)
         if isinstance(found, dict) and _MARK not in found:
             return None
-        is_unfinished = isinstance(found, dict) and found[_MARK] == _UNFINISHED
-        manifest = None if is_unfinished else Manifest.model_validate(found)
+        if isinstance(found, dict) and found[_MARK] == _UNFINISHED:
+            raise InputError(f"{place} tells that the export did not end: export the facts again, into a new folder")
+        return Manifest.model_validate(found)
     except (ValueError, ValidationError):
         raise InputError(f"{place} cannot be read as a manifest of facts: {_OTHERWISE}") from None
-    if is_unfinished:
-        raise InputError(f"{place} tells that the export did not end: export the facts again, into a new folder")
-    return manifest
 
 
 def assert_as_exported(folder: Path, paths: list[Path], most_bytes: int) -> None:

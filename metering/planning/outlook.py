@@ -70,17 +70,13 @@ class RunsOut(Row):
 
 @dataclass(slots=True)
 class Forecast:
-    """What comes, by account and location; `unforecast` names those whose history is too short."""
+    """What comes before `end`, by account and location; `unforecast` names those whose history is too short."""
 
+    end: int
     outlooks: list[Outlook] = field(default_factory=list)
     days: list[DayAhead] = field(default_factory=list)
     runs_out: list[RunsOut] = field(default_factory=list)
     unforecast: list[Place] = field(default_factory=list)
-
-    @property
-    def end(self) -> int:
-        """The end of the days ahead: the first date that nothing is said about."""
-        return max(each.day for each in self.days) + SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +101,8 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
 
     Sizes are learnt from the days since `learnt_s`; what the month cost so far is taken from all of its days that are computed.
     """
-    found, parameters = Forecast(), computation.parameters
-    start_s = computation.period.end_s
+    start_s, parameters = computation.period.end_s, computation.parameters
+    found = Forecast(end=start_s + ahead_days * SECONDS_PER_DAY)
     subscriptions = [row for row in engine.rows("billing/known_subscriptions", parameters) if account in (None, row["account"])]
     accounts = known_accounts(engine, computation)
     so_far = _so_far(engine, computation, accounts)
@@ -131,7 +127,7 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
             auto_renew=row["auto_renew"],
         )
         for row in sorted(subscriptions, key=lambda row: (row["end_s"], row["account"], row["location"], row["id"]))
-        if start_s <= row["end_s"] < start_s + ahead_days * SECONDS_PER_DAY
+        if start_s <= row["end_s"] < found.end
     ]  # fmt: skip
     return found
 
