@@ -9,7 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from metering.billing import findings
-from metering.billing.money import AMOUNT_PLACES, Price, amount_due, charge_amount, ratio, round_ratio, total_known
+from metering.billing.money import Price, amount_due, amount_of, charge_amount, ratio, total_known
 from metering.billing.rates import Rate, RateBook
 from metering.billing.usage import Computation
 from metering.engine.interface import QueryEngine
@@ -141,7 +141,7 @@ def parts_amount(parts: list[dict[str, Any]], book: RateBook) -> Decimal | None:
         if price is None:
             return None
         amount += int(part["burst_byte_seconds"]) * price.per_byte_second
-    return round_ratio(amount, AMOUNT_PLACES, "half-even")
+    return amount_of(amount)
 
 
 def statements_of(billed: set[str], lines: list[ChargeLine], accounts: dict[str, dict[str, Any]]) -> list[Statement]:

@@ -14,6 +14,8 @@ from typing import Literal
 from metering.model.currency import minor_places
 
 AMOUNT_PLACES = 20
+# One unit of the last decimal of an amount: less than that is lost where it is rounded.
+LAST_PLACE = Fraction(1, 10**AMOUNT_PLACES)
 # Rounds nothing and refuses nothing, whatever the process's own context is.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
@@ -75,6 +77,19 @@ def in_units(amount: Decimal, places: int) -> int:
     return units
 
 
+ZERO = from_units(0, AMOUNT_PLACES)
+
+
+def amount_of(value: Fraction) -> Decimal:
+    """Round an exact amount once, half-even, to 20 decimals, as every amount is."""
+    return round_ratio(value, AMOUNT_PLACES, "half-even")
+
+
+def amount_units(value: Fraction) -> int:
+    """Round an exact amount as `amount_of` does, and give it as a whole number of its last decimal."""
+    return in_units(amount_of(value), AMOUNT_PLACES)
+
+
 def charge_amount(byte_seconds: int, price: Price) -> Decimal:
     """Price a burst: `byte_seconds × price / multiplier`, computed exactly, rounded once, half-even, to 20 decimals."""
     each = price.per_byte_second
@@ -84,6 +99,11 @@ def charge_amount(byte_seconds: int, price: Price) -> Decimal:
 def total(amounts: Sequence[Decimal]) -> Decimal:
     """Add amounts exactly; the sum has 20 decimals."""
     return from_units(sum(in_units(amount, AMOUNT_PLACES) for amount in amounts), AMOUNT_PLACES)
+
+
+def less(amount: Decimal, other: Decimal) -> Decimal:
+    """Give amount − other, exactly, with 20 decimals; `-` rounds to the digits of the process's decimal context."""
+    return from_units(in_units(amount, AMOUNT_PLACES) - in_units(other, AMOUNT_PLACES), AMOUNT_PLACES)
 
 
 def total_known(amounts: Iterable[Decimal | None]) -> Decimal:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, from_units, total
+from metering.billing.money import ZERO, total
 from metering.billing.usage import Computation
 from metering.books.causes import Cause, late_facts, reach_s
 from metering.books.charges import FrozenCharge, charges_of
@@ -16,7 +16,6 @@ from metering.model.period import instant_text
 from metering.model.records import ChargeLine
 
 LineKey = tuple[Any, ...]
-ZERO = from_units(0, AMOUNT_PLACES)
 
 
 def line_key(line: ChargeLine) -> LineKey:

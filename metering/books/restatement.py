@@ -16,11 +16,11 @@ from fractions import Fraction
 
 from metering.billing.bill import charge_id, charge_lines, known_accounts, line_order, statements_of
 from metering.billing.findings import finding_order
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units, total, total_if_known, total_known
+from metering.billing.money import ZERO, less, total, total_if_known, total_known
 from metering.billing.usage import Computation, compute_usage
 from metering.books.causes import Cause
 from metering.books.closings import Books, Closing
-from metering.books.history import ZERO, Billed, History, LineKey, line_key
+from metering.books.history import Billed, History, LineKey, line_key
 from metering.engine.duckdb import Engine
 from metering.model.period import Period
 from metering.model.records import Bill, ChargeLine, Finding
@@ -114,9 +114,7 @@ def adjustment_of(closing: Closing, carrier: Period, said: ChargeLine, now: Char
     byte_seconds = (now.burst_byte_seconds if now else 0) - billed.byte_seconds
     seconds = (now.burst_seconds if now else 0) - billed.seconds
     restated_amount = now.amount if now else ZERO
-    amount = None
-    if restated_amount is not None:
-        amount = from_units(in_units(restated_amount, AMOUNT_PLACES) - in_units(billed.amount, AMOUNT_PLACES), AMOUNT_PLACES)
+    amount = None if restated_amount is None else less(restated_amount, billed.amount)
     if not (byte_seconds or seconds or amount is None or amount):
         return None
     adjusts = closing.period.text

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import Any
 
 from metering.billing.discounts import DiscountBook
-from metering.billing.money import AMOUNT_PLACES, Price, plain_decimal, round_ratio
+from metering.billing.money import Price, amount_of, plain_decimal
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import Discounts, discount_rate
 from metering.billing.usage import Computation
@@ -219,15 +219,15 @@ def _advice(unit: _Unit, term: Term, rate: Fraction, step: int, now_s: int) -> t
 
     def shown(bought: int, shift: int) -> Decimal | None:
         is_priced = unit.unpriced_bytes is None or unit.unpriced_bytes + shift <= kept + bought
-        return _money(total(bought, shift) + already * MONTH_SECONDS) if is_priced and already is not None else None
+        return amount_of(total(bought, shift) + already * MONTH_SECONDS) if is_priced and already is not None else None
 
     p5, p95 = shifts or (None, None)
     return total(amount, 0), Advice(
         account=unit.place[0], location=unit.place[1], length=term.text, is_best=False, amount_bytes=amount,
         bought_already_bytes=kept, currency=unit.currency, price=unit.price.text, unit=unit.price.unit,
-        discount_percent=f"{plain_decimal(100 * rate):f}", subscription_cost=_money(amount * price * month),
-        burst_cost=_money(unit.cost.at(kept + amount) * month), month_cost=shown(amount, 0), month_cost_now=shown(0, 0),
-        saving=_money(total(0, 0) - total(amount, 0)), month_cost_p5=None if p5 is None else shown(amount, p5),
+        discount_percent=f"{plain_decimal(100 * rate):f}", subscription_cost=amount_of(amount * price * month),
+        burst_cost=amount_of(unit.cost.at(kept + amount) * month), month_cost=shown(amount, 0), month_cost_now=shown(0, 0),
+        saving=amount_of(total(0, 0) - total(amount, 0)), month_cost_p5=None if p5 is None else shown(amount, p5),
         month_cost_p95=None if p95 is None else shown(amount, p95), month_cost_now_p5=None if p5 is None else shown(0, p5),
         month_cost_now_p95=None if p95 is None else shown(0, p95), observed_seconds=seconds,
     )  # fmt: skip
@@ -239,7 +239,7 @@ def _curve(unit: _Unit, best: Advice, price: Fraction, most: int) -> Curve:
     amounts = {max(0, bend - kept) for bend in unit.cost.bends(most)} | {0, best.amount_bytes}
     amounts.add(max(amounts) * 5 // 4)
     points = [
-        (amount, _money(already + amount * price * MONTH_SECONDS + unit.cost.at(kept + amount) * month))
+        (amount, amount_of(already + amount * price * MONTH_SECONDS + unit.cost.at(kept + amount) * month))
         for amount in sorted(amounts)
     ]
     return Curve(unit.place[0], unit.place[1], unit.currency, best.amount_bytes, points)
@@ -257,7 +257,3 @@ def kept_of(bought: Sequence[Any], currencies: Mapping[str, str]) -> dict[Place,
         both = None if cost is None or before.cost_per_second is None else before.cost_per_second + cost
         found[place] = Kept(before.amount_bytes + int(row["amount"]), both)
     return found
-
-
-def _money(value: Fraction) -> Decimal:
-    return round_ratio(value, AMOUNT_PLACES, "half-even")

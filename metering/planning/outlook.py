@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from metering.billing.bill import charge_lines, known_accounts
-from metering.billing.money import AMOUNT_PLACES, Price, from_units, in_units, round_ratio
+from metering.billing.money import Price, amount_of, from_units
 from metering.billing.rates import rate_book
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -155,9 +155,7 @@ def _so_far(engine: Engine, computation: Computation, accounts: dict[str, dict[s
     for line in charge_lines(engine, computation.rates, accounts):
         if line.date >= first_s:
             before = found[line.account, line.location]
-            found[line.account, line.location] = (
-                None if line.amount is None or before is None else before + Fraction(in_units(line.amount, AMOUNT_PLACES), 10**20)
-            )
+            found[line.account, line.location] = None if line.amount is None or before is None else before + Fraction(line.amount)
     return dict(found)
 
 
@@ -212,4 +210,4 @@ def _cost(sizes: Sequence[int], held: _Held, start_s: int, price: Price) -> Frac
 
 
 def _money(cost: Fraction | None) -> Decimal | None:
-    return None if cost is None else round_ratio(cost, AMOUNT_PLACES, "half-even")
+    return None if cost is None else amount_of(cost)

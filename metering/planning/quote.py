@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from metering.billing.discounts import DiscountBook
-from metering.billing.money import AMOUNT_PLACES, Price, plain_decimal, round_ratio
+from metering.billing.money import Price, amount_of, plain_decimal
 from metering.billing.subscriptions import subscription_cost
 from metering.model.errors import MisuseError
 from metering.model.period import instant_text
@@ -177,7 +177,7 @@ def _quote(
 
 def _decimal(value: Fraction) -> Decimal:
     exact = plain_decimal(value)
-    return round_ratio(value, AMOUNT_PLACES, "half-even") if exact is None else exact
+    return amount_of(value) if exact is None else exact
 
 
 def _fraction(value: Fraction) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from metering.billing.bill import charge_lines, known_accounts
 from metering.billing.discounts import DiscountBook, Settled
-from metering.billing.money import AMOUNT_PLACES, plain_decimal, round_ratio, total_if_known
+from metering.billing.money import AMOUNT_PLACES, amount_of, plain_decimal, total_if_known
 from metering.billing.rates import PriceBook
 from metering.billing.subscriptions import amortised, subscription_cost
 from metering.billing.usage import Computation
@@ -87,8 +87,7 @@ def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, 
             source, cost, rate = f"{price.text} per {price.unit}", priced.net, priced.discount_rate
     in_period = None
     if cost is not None:
-        part = amortised(cost, row["start_s"], row["end_s"], row["starts_at_s"], row["ends_at_s"])
-        in_period = round_ratio(part, AMOUNT_PLACES, "half-even")
+        in_period = amount_of(amortised(cost, row["start_s"], row["end_s"], row["starts_at_s"], row["ends_at_s"]))
     return Bought(row, currency, source, cost, rate, in_period)
 
 
@@ -120,7 +119,7 @@ def _shown(cost: Fraction) -> Decimal:
     """Give a cost with all its decimals; where these are more than 20, rounded to that many."""
     exact = plain_decimal(cost)
     is_short = exact is not None and -int(exact.as_tuple().exponent) <= AMOUNT_PLACES
-    return exact if exact is not None and is_short else round_ratio(cost, AMOUNT_PLACES, "half-even")
+    return exact if exact is not None and is_short else amount_of(cost)
 
 
 def _summed(bought: list[Bought], by: tuple[str, ...]) -> Table:

@@ -5,17 +5,16 @@ samples apart from billing: what was closed from those known then, what it is no
 """
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from itertools import pairwise
 
 from metering.billing.bill import charge_id as charge_id_of
 from metering.billing.bill import charge_lines, known_accounts
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units
+from metering.billing.money import ZERO, less
 from metering.billing.usage import Computation, compute_usage
 from metering.books.causes import TABLES_OF, Cause
 from metering.books.charges import FrozenCharge
 from metering.books.closings import Books, Closing
-from metering.books.history import ZERO, Billed, History, LineKey, line_key
+from metering.books.history import Billed, History, LineKey, line_key
 from metering.books.restatement import adjustment_of, price_of_byte_second, restating
 from metering.engine.duckdb import Engine
 from metering.model.explanation import (
@@ -133,15 +132,11 @@ def _recomputed(line: ChargeLine, now: Explanation, then: Explanation, billed: B
         burst_byte_seconds=found.burst_byte_seconds - billed.byte_seconds,
         burst_seconds=found.burst_seconds - billed.seconds,
         peak_burst_bytes=found.peak_burst_bytes,
-        amount=None if amount is None else _less(amount, billed.amount),
+        amount=None if amount is None else less(amount, billed.amount),
         agrees=True,
     )
     is_same = all(getattr(recomputed, name) == getattr(line, name) for name in _MEASURES)
     return recomputed.model_copy(update={"agrees": is_same and found.agrees and then.recomputed.agrees})
-
-
-def _less(amount: Decimal, other: Decimal) -> Decimal:
-    return from_units(in_units(amount, AMOUNT_PLACES) - in_units(other, AMOUNT_PLACES), AMOUNT_PLACES)
 
 
 def _billed_part(part: FrozenCharge) -> BilledPart:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from metering.books.history import ZERO
+from metering.billing.money import ZERO
 from metering.model.explanation import BilledPart, Changed, ExplainedAdjustment, Recomputed
 from metering.model.period import date_text
 from metering.model.records import ChargeLine

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from metering.billing.bill import charge_id, charge_lines, known_accounts, price_key
-from metering.billing.money import AMOUNT_PLACES, charge_amount, from_units, total
+from metering.billing.money import ZERO, charge_amount, less, total
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY, date_text, instant_text, moment
@@ -23,7 +23,6 @@ from metering.model.units import GIB_BYTES, shown_quotient
 from metering.reporting.unit_steps import Step, Unit, UnitSteps, unit_steps, units_of
 
 RESOURCE = "backup"
-_ZERO = from_units(0, AMOUNT_PLACES)
 
 Document = dict[str, Any]
 
@@ -39,7 +38,7 @@ def ledger_objects(engine: Engine, computation: Computation, account: str | None
 
 
 def _unit_ledger(own: UnitSteps, cycle_s: int) -> Iterator[Document]:
-    balance = _ZERO
+    balance = ZERO
     for step in own.bursts():
         # Midnight ends a cycle only where cycles divide the day; charges always end there.
         cuts = {*range(step.start_s - step.start_s % cycle_s + cycle_s, step.end_s, cycle_s)}
@@ -55,7 +54,7 @@ def _ledger_line(own: UnitSteps, piece: Step, cycle_s: int, balance: Decimal) ->
     unit, rate = own.unit, own.rate_at(piece.start_s)
     price = rate.price if rate else None
     amount = charge_amount(piece.burst_bytes * piece.seconds, price) if price else None
-    after = total([balance, (amount or _ZERO).copy_negate()])
+    after = less(balance, amount or ZERO)
     day_s = piece.start_s - piece.start_s % SECONDS_PER_DAY
     charge = charge_id(
         "burst", unit.account, unit.location, day_s, rate.level if rate else 0, unit.currency or None,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from fractions import Fraction
 
-from metering.billing.money import AMOUNT_PLACES, round_ratio
+from metering.billing.money import amount_of
 from metering.model.period import SECONDS_PER_DAY, Period
 from metering.model.records import ChargeLine, UsageRow
 from metering.model.tables import Table
@@ -104,9 +104,7 @@ def _cost_chart(palette: Palette, rows: Rows, width: int) -> Spec:
         for row in rows:
             bars[row["place"]] += Fraction(row["amount"]) if "part" in row else 0
         longest = max(max(ends) * width / (width - _WORDS_WIDTH), *bars.values())
-        spec["layer"][0]["encoding"]["x"]["scale"] = {
-            "domainMax": {"expr": f"{round_ratio(longest, AMOUNT_PLACES, 'half-even'):f}"}
-        }
+        spec["layer"][0]["encoding"]["x"]["scale"] = {"domainMax": {"expr": f"{amount_of(longest):f}"}}
     return spec
 
 

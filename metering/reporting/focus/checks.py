@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES
+from metering.billing.money import AMOUNT_PLACES, LAST_PLACE
 from metering.model.period import Period, instant_text
 from metering.reporting.focus.columns import COLUMNS
 from metering.reporting.focus.commitments import joined
@@ -25,8 +25,6 @@ _COSTS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
 _COMMITMENT = ("Category", "Id", "Name", "Quantity", "Type", "Unit")
 _INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-# Half a unit of the 20th decimal in each of two rounded factors, and in their product.
-_UNIT = Fraction(1, 10**AMOUNT_PLACES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def _is_priced(row: Row) -> bool:
 def _is_product(cost: Decimal, each: Decimal, row: Row) -> bool:
     """Tell whether a cost is its unit price times the quantity, as exact as 20 decimals of the price allow."""
     quantity = Fraction(int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"]))
-    return abs(Fraction(cost) - Fraction(each) * quantity) <= _UNIT * (abs(quantity) + 1)
+    return abs(Fraction(cost) - Fraction(each) * quantity) <= LAST_PLACE * (abs(quantity) + 1)
 
 
 def _is_within(row: Row, period: Period) -> bool:
@@ -182,10 +180,10 @@ ROW_CHECKS: dict[str, RowCheck] = {
     "what a subscription covers bills nothing": lambda row, _: not is_part(row) or row["BilledCost"] == 0,
     "a purchase that covers usage has no effective cost": lambda r, _: r["ChargeCategory"] != "Purchase" or r["EffectiveCost"] == 0,
     "a purchase bills its contracted cost": lambda row, _: (
-        row["ChargeCategory"] != "Purchase" or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= _UNIT
+        row["ChargeCategory"] != "Purchase" or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= LAST_PLACE
     ),
     "burst bills its contracted cost": lambda row, _: (
-        not is_burst(row) or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= _UNIT
+        not is_burst(row) or abs(Fraction(row["BilledCost"]) - Fraction(row["ContractedCost"])) <= LAST_PLACE
     ),
     "what is billed without a commitment is its effective cost": lambda row, _: (
         row["CommitmentDiscountId"] is not None or row["EffectiveCost"] == row["BilledCost"]

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from metering.billing.discounts import Settled
-from metering.billing.money import AMOUNT_PLACES, Price, in_units, round_ratio
+from metering.billing.money import Price, amount_units
 from metering.billing.rates import PriceBook, rate_book
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -158,7 +158,7 @@ def _commitment(bought: Bought, prices: PriceBook) -> Commitment:
 
 def _purchase(commitment: Commitment) -> Figures:
     priced = commitment.amount_bytes * commitment.nominal_seconds
-    return Figures(commitment.byte_seconds, priced, units_of(commitment.cost), 0)
+    return Figures(commitment.byte_seconds, priced, amount_units(commitment.cost), 0)
 
 
 def _days(
@@ -189,12 +189,7 @@ def _days(
 
 def share(commitment: Commitment, byte_seconds: int) -> int:
     """Give what the first byte-seconds of a subscription cost, rounded to units of the 20th decimal."""
-    return units_of(commitment.cost * byte_seconds / commitment.byte_seconds)
-
-
-def units_of(cost: Fraction) -> int:
-    """Round a cost to units of the 20th decimal."""
-    return in_units(round_ratio(cost, AMOUNT_PLACES, "half-even"), AMOUNT_PLACES)
+    return amount_units(commitment.cost * byte_seconds / commitment.byte_seconds)
 
 
 class _Timeline:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from metering.billing.bill import usage_rows
-from metering.billing.money import AMOUNT_PLACES, round_ratio
+from metering.billing.money import amount_of
 from metering.books.bills import Terms, against_sending, bill_on_terms, compute
 from metering.books.closings import Closing
 from metering.durable import replaced
@@ -27,7 +27,7 @@ from metering.reporting.costs import Bought
 from metering.reporting.files import csv_writer, spreadsheet_text, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
-from metering.reporting.focus.commitments import Commitment, Committed, committed
+from metering.reporting.focus.commitments import Committed, committed
 from metering.reporting.focus.corrections import corrected, stale_histories, told_commitments
 from metering.reporting.focus.rows import Issuer, Row, commitment_row, line_row, part_row, rounding_row, row_order
 from metering.reporting.focus.truth import Focus, Truth
@@ -78,7 +78,7 @@ def focus_export(
         unchanged=frozenset((name, _closing_id(each.closing)) for each in corrections for name in each.unchanged),
         closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
     )  # fmt: skip
-    bought = [commitment_row(issuer, each, _cost(each)) for _, each in sorted(told.items())]
+    bought = [commitment_row(issuer, each, amount_of(each.cost)) for _, each in sorted(told.items())]
     left_out = [*against_sending(bill), *_left_out(bill, [own, *(each.now for each in corrections)])]
     return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), left_out)
 
@@ -170,10 +170,6 @@ def _covered(usage: Sequence[UsageRow], uncounted: Sequence[dict[str, Any]]) -> 
     for row in uncounted:
         found[row["account"], row["location"]] -= int(row["covered_byte_seconds"])
     return found
-
-
-def _cost(commitment: Commitment) -> Decimal:
-    return round_ratio(commitment.cost, AMOUNT_PLACES, "half-even")
 
 
 def _left_out(bill: Bill, periods: Sequence[Committed]) -> list[str]:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units, round_quotient, round_ratio, total_known
+from metering.billing.money import AMOUNT_PLACES, amount_of, from_units, in_units, less, round_quotient, total_known
 from metering.model.currency import minor_places
 from metering.model.period import SECONDS_PER_DAY, Period, parse_period
 from metering.model.records import ChargeLine, Statement
@@ -100,8 +100,7 @@ def rounding_row(issuer: Issuer, statement: Statement) -> Row | None:
     """Write what makes the exact lines of a statement the amount that is due; None where nothing is missing."""
     if statement.amount_due is None or statement.currency is None:
         return None
-    missing = in_units(statement.amount_due, AMOUNT_PLACES) - in_units(statement.burst_amount, AMOUNT_PLACES)
-    difference = from_units(missing, AMOUNT_PLACES)
+    difference = less(statement.amount_due, statement.burst_amount)
     if not difference:
         return None
     unit = f"{from_units(1, minor_places(statement.currency) or 0):f} {statement.currency}"
@@ -175,7 +174,7 @@ def plain(amount: Decimal) -> str:
 
 @lru_cache(maxsize=4096)
 def _cost(value: Fraction) -> Decimal:
-    return round_ratio(value, AMOUNT_PLACES, "half-even")
+    return amount_of(value)
 
 
 def _quantity(byte_seconds: int, unit: int) -> Decimal:

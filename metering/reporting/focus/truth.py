@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-from metering.billing.money import AMOUNT_PLACES, round_ratio
+from metering.billing.money import amount_of
 from metering.model.period import Period
 from metering.reporting.focus.commitments import Commitment
 from metering.reporting.focus.rows import Row
@@ -57,4 +57,4 @@ def metered(row: Row) -> int:
 
 def is_quantity(value: Decimal | None, byte_seconds: int, unit: int) -> bool:
     """Tell whether a quantity is byte-seconds in a unit, rounded once."""
-    return value == round_ratio(Fraction(byte_seconds, unit), AMOUNT_PLACES, "half-even")
+    return value == amount_of(Fraction(byte_seconds, unit))

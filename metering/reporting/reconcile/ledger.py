@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from metering.billing.money import AMOUNT_PLACES, charge_amount, in_units
+from metering.billing.money import AMOUNT_PLACES, LAST_PLACE, charge_amount, in_units
 from metering.ingest.provider_rows import LedgerRow
 from metering.model.units import counted, shown_gib
 from metering.reporting.reconcile.lines import STATE_CAUSES, Ledger, compare_line, uncovered
@@ -14,7 +14,6 @@ from metering.reporting.reconcile.places import Placed, Places, place_lines
 from metering.reporting.reconcile.tally import Compared, Found, Tally
 from metering.reporting.unit_steps import Step
 
-_ROUNDING = Fraction(1, 10**AMOUNT_PLACES)
 # How far a line is taken to be shifted at the most; and one that repeats another.
 _FAR_CYCLES, _NEAR_CYCLES = 12, 2
 
@@ -90,7 +89,7 @@ def _fits_at(ledger: Ledger, row: LedgerRow, at_s: int) -> bool:
     step, rate = ledger.own.at(at_s), ledger.own.rate_at(at_s)
     if step is None or step.burst_bytes != row.burst_bytes or rate is None or rate.price is None or row.amount is None:
         return False
-    return abs(row.amount - row.burst_bytes * row.seconds * rate.price.per_byte_second) <= _ROUNDING
+    return abs(row.amount - row.burst_bytes * row.seconds * rate.price.per_byte_second) <= LAST_PLACE
 
 
 def _mend_intervals(ledger: Ledger, places: Places) -> None:

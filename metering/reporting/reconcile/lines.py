@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from metering.billing.money import AMOUNT_PLACES, Price, plain_decimal, round_ratio
+from metering.billing.money import LAST_PLACE, Price, plain_decimal, round_ratio
 from metering.model.reconciliation import Cause
 from metering.model.units import shown_gib
 from metering.reporting.reconcile.places import Beat, Placed
@@ -16,7 +16,7 @@ from metering.reporting.reconcile.tally import Compared, Found
 from metering.reporting.unit_steps import UNKNOWN, Step, UnitSteps
 
 # They may round half-even, half-up or down: less than one unit of the 20th decimal either way.
-_ROUNDING = Fraction(1, 10**AMOUNT_PLACES)
+_ROUNDING = LAST_PLACE
 # An amount is taken for one at another price where that has few decimals, as prices do, and is not far from ours.
 _PRICE_PLACES = 4
 _PRICE_TIMES = 10

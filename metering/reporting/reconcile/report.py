@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from metering.billing.bill import charge_lines, known_accounts
-from metering.billing.money import AMOUNT_PLACES, in_units
+from metering.billing.money import AMOUNT_PLACES, ZERO, amount_of, in_units
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.ingest.fact_models import BILLED_RESOURCE
@@ -23,8 +23,7 @@ from metering.reporting.reconcile.lines import Ledger
 from metering.reporting.reconcile.places import Beat
 from metering.reporting.reconcile.samples import compare_samples
 from metering.reporting.reconcile.strayed import Stranger, strayed
-from metering.reporting.reconcile.tally import Tally, money
-from metering.reporting.reconcile.tally import units_of as in_places
+from metering.reporting.reconcile.tally import Tally
 from metering.reporting.unit_steps import Unit, unit_steps, units_of
 
 if TYPE_CHECKING:
@@ -169,10 +168,10 @@ def _finding(
     span: tuple[int, int] = (0, 0), place: str | None = None, currency: str | None = None,
 ) -> Mismatch:  # fmt: skip
     """Make a finding about rows that were not compared: they are in no total."""
-    theirs = money(in_places(amount))
+    theirs = amount_of(amount)
     return Mismatch(
         check=check, severity=severity, account=account, location=location, start=span[0], end=span[1], currency=currency or None,
-        ours=money(0), theirs=theirs, difference=theirs, place=place, message=message,
+        ours=ZERO, theirs=theirs, difference=theirs, place=place, message=message,
     )  # fmt: skip
 
 

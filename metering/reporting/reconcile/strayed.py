@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from metering.billing.money import AMOUNT_PLACES
+from metering.billing.money import LAST_PLACE
 from metering.ingest.provider_rows import LedgerRow
 from metering.model.reconciliation import Mismatch
 
-_ROUNDING = Fraction(1, 10**AMOUNT_PLACES)
 _Place = tuple[str, str]
 
 
@@ -105,7 +104,7 @@ def _are_what_lacks(lines: Sequence[_Line], missing: Mismatch, jitter_s: int) ->
     return (
         bool(lines)
         and abs(seconds - (missing.end - missing.start)) <= jitter_s
-        and abs(amount - Fraction(missing.ours)) <= _ROUNDING * (len(lines) + 1)
+        and abs(amount - Fraction(missing.ours)) <= LAST_PLACE * (len(lines) + 1)
     )
 
 

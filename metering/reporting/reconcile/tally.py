@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TypeVar
 
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units, round_ratio
+from metering.billing.money import AMOUNT_PLACES, amount_of, amount_units, from_units
 from metering.model.reconciliation import (
     CAUSES,
     OUTCOMES,
@@ -59,11 +59,6 @@ class Compared:
             self.causes[cause] = self.causes.get(cause, Fraction(0)) + amount
 
 
-def units_of(amount: Fraction) -> int:
-    """Round an exact amount, half-even, to whole units of the 20th decimal."""
-    return in_units(round_ratio(amount, AMOUNT_PLACES, "half-even"), AMOUNT_PLACES)
-
-
 def money(units: int) -> Decimal:
     """Give whole units of the 20th decimal as an amount."""
     return from_units(units, AMOUNT_PLACES)
@@ -99,15 +94,15 @@ class Tally:
         for each in row.found:
             if each not in at_stake:
                 row.explain("tolerated", each.difference)
-        ours, theirs = units_of(row.ours), units_of(row.theirs)
+        ours, theirs = amount_units(row.ours), amount_units(row.theirs)
         left = theirs - ours
         for each in at_stake:
-            stake = units_of(each.difference)
+            stake = amount_units(each.difference)
             left -= stake
             self._find(unit, row, each, stake)
         for cause, amount in row.causes.items():
             if cause != "rounding":
-                share = units_of(amount)
+                share = amount_units(amount)
                 left -= share
                 self._explain(unit, cause, share)
         if left:
@@ -119,7 +114,7 @@ class Tally:
         self.findings.append(
             Mismatch(
                 check=each.check, severity=each.severity, account=unit.account, location=unit.location, start=row.start_s,
-                end=row.end_s, currency=unit.currency or None, ours=money(units_of(row.ours)), theirs=money(units_of(row.theirs)),
+                end=row.end_s, currency=unit.currency or None, ours=amount_of(row.ours), theirs=amount_of(row.theirs),
                 difference=money(stake), place=row.place, message=each.message,
             )
         )  # fmt: skip
