@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import overload
 
+from metering.billing.bill import known_accounts
 from metering.billing.usage import Computation, assert_observed, is_silent
 from metering.books.backups import Backup, back_up, restore
 from metering.books.bills import Terms, bill_on_terms, compute, terms_of
@@ -75,8 +76,8 @@ class Bookkeeping:
     def account_names(self) -> dict[str, str]:
         """What to call each account as it is known now: its name, unless it has none or two have the same."""
         with self._store.reading() as engine:
-            rows = engine.rows("billing/known_accounts", {"known_seq": last_ingest(engine)})
-        return called({row["account"]: row["name"] for row in rows})
+            accounts = known_accounts(engine, last_ingest(engine))
+        return called({account: row["name"] for account, row in accounts.items()})
 
     def verify(self, period: str | None = None, *, head: str | None = None, progress: Progress = silent) -> Verification:
         """Recompute every closed statement, walk the hash chain, hold every fact against its seal; nothing is written.

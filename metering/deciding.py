@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from metering.billing.bill import known_currencies
 from metering.billing.discounts import DiscountBook, Settled
 from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
-from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, month_start, parse_period
+from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, day_start, month_start, parse_period
 from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
 from metering.planning.quote_request import bytes_asked
@@ -142,12 +143,12 @@ class Deciding(Publishing):
         clock_s = self._clock() if as_of is None else read_instant(as_of, "--as-of")
         first_s, last_s = self._polled(known_at)
         # A poll reaches as far as it holds, and time no further than the clock.
-        end_s = _midnight(min(last_s + self.settings.max_hold, clock_s))
+        end_s = day_start(min(last_s + self.settings.max_hold, clock_s))
         # A month is looked ahead at least.
         if end_s + max(days, 31) * SECONDS_PER_DAY >= CALENDAR_END_S:
             raise NoDataError("polls reach to where the calendar ends: give an earlier clock, --as-of, or forecast fewer --days")
         learnt_s = end_s - history_days * SECONDS_PER_DAY
-        start_s = max(_midnight(first_s), min(learnt_s, month_start(end_s)))
+        start_s = max(day_start(first_s), min(learnt_s, month_start(end_s)))
         if start_s >= end_s:
             raise NoDataError("there is no whole day to learn from before that")
         asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
@@ -173,9 +174,8 @@ class Deciding(Publishing):
         from metering.planning.advise import kept_of  # noqa: PLC0415 -- a bill must not wait for it
         from metering.reporting.costs import bought_at  # noqa: PLC0415 -- a bill must not wait for it
 
-        rows = engine.rows("billing/known_accounts", computation.parameters)
         bought = bought_at(engine, computation, discounts, computation.stop_s)
-        return kept_of(bought, {row["account"]: row["currency"] for row in rows})
+        return kept_of(bought, known_currencies(engine, computation.known_seq))
 
 
 def _lengths(lengths: Sequence[str], history: Period) -> list[Term]:
@@ -187,7 +187,3 @@ def _lengths(lengths: Sequence[str], history: Period) -> list[Term]:
         except ValueError as error:
             raise MisuseError(f"--length {length!r} {error}") from None
     return terms
-
-
-def _midnight(instant_s: int) -> int:
-    return instant_s - instant_s % SECONDS_PER_DAY

@@ -25,7 +25,7 @@ def make_bill(engine: QueryEngine, computation: Computation, locations: frozense
         computation: the period.
         locations: the codes that are known; others are metered and reported as a finding.
     """
-    accounts = known_accounts(engine, computation)
+    accounts = known_accounts(engine, computation.known_seq)
     usage = usage_rows(engine)
     lines = charge_lines(engine, computation.rates, accounts)
     return Bill(
@@ -38,15 +38,25 @@ def make_bill(engine: QueryEngine, computation: Computation, locations: frozense
     )
 
 
-def known_accounts(engine: QueryEngine, computation: Computation) -> dict[str, dict[str, Any]]:
-    """Give the currency and the name of every account that a computation knows, by account."""
-    return {row["account"]: row for row in engine.rows("billing/known_accounts", computation.parameters)}
+def known_accounts(engine: QueryEngine, known_seq: int) -> dict[str, dict[str, Any]]:
+    """Give the currency and the name of every account that was known by an ingest, by account."""
+    return {row["account"]: row for row in engine.rows("billing/known_accounts", {"known_seq": known_seq})}
+
+
+def known_currencies(engine: QueryEngine, known_seq: int) -> dict[str, str]:
+    """Give the currency of every account that was known by an ingest."""
+    return {account: row["currency"] for account, row in known_accounts(engine, known_seq).items()}
 
 
 def usage_rows(engine: QueryEngine) -> list[UsageRow]:
     """Give usage by account and location; what has neither a quantity nor any time in a state is left out."""
     rows = (UsageRow(**_integers(row)) for row in engine.rows("billing/usage"))
     return [row for row in rows if any(value for name, value in row if name not in ("account", "location"))]
+
+
+def computed_lines(engine: QueryEngine, computation: Computation) -> list[ChargeLine]:
+    """Give the charge lines of a computed period, whose tables the engine holds."""
+    return charge_lines(engine, computation.rates, known_accounts(engine, computation.known_seq))
 
 
 def charge_lines(engine: QueryEngine, book: RateBook, accounts: dict[str, dict[str, Any]]) -> list[ChargeLine]:

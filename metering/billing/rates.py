@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 
 from metering.billing.money import Price
 
+# The level of the prices that subscriptions are bought at, and the one that burst has where nothing says otherwise.
+SUBSCRIPTION_LEVEL = 0
 DEFAULT_BURST_LEVEL = 1
 
 Value = TypeVar("Value")

@@ -16,7 +16,7 @@ from metering.engine.interface import QueryEngine
 from metering.levels import compute_levels, is_kept_by
 from metering.model.clock import Clock
 from metering.model.errors import NoDataError
-from metering.model.period import SECONDS_PER_DAY, Period, instant_text, month_start
+from metering.model.period import SECONDS_PER_DAY, Period, day_start, instant_text, month_start
 from metering.model.progress import Progress, silent
 
 STAGES = (
@@ -145,7 +145,7 @@ def _parameters(period: Period, stop_s: int, as_of_s: int, known_seq: int, clock
     return {
         "start_s": period.start_s,
         "stop_s": stop_s,
-        "first_midnight_s": period.start_s - period.start_s % SECONDS_PER_DAY + SECONDS_PER_DAY,
+        "first_midnight_s": day_start(period.start_s) + SECONDS_PER_DAY,
         "as_of_s": as_of_s,
         "known_seq": known_seq,
         "cycle_s": clock.cycle_s,

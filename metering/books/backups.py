@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from metering.books.closings import Books, read_closings
+from metering.books.closings import Books
 from metering.books.head import head_problem, read_head
 from metering.books.verification import differences_of_facts_and_chain
 from metering.durable import replaced, sync_folder
@@ -62,7 +62,7 @@ def back_up(store: Store, target: Path, *, overwrite: bool, progress: Progress) 
             engine.sql("checkpoint")
     # Closing a file lets go of every lock that this program has on it. So the store is read to its end once, and nothing after.
     with store.reading() as engine, replaced(target) as place:
-        made = _described(engine, Books(tuple(read_closings(engine))), target)
+        made = _described(engine, Books.read(engine), target)
         made.sha256 = _copy(store.path, place, progress)
         made.size_bytes = place.stat().st_size
         _assert_store(place)
@@ -118,7 +118,7 @@ def _examined(place: Path, source: Path, digest: str, store: Path, *, force: boo
     examined.shown = str(source)
     with examined.reading() as engine:
         differences = differences_of_facts_and_chain(engine)
-        books = Books(tuple(read_closings(engine)))
+        books = Books.read(engine)
         made = _described(engine, books, source)
     made.sha256, made.size_bytes = digest, place.stat().st_size
     if differences and not force:

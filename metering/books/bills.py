@@ -11,7 +11,7 @@ from metering.billing.discounts import Settled
 from metering.billing.findings import finding_order
 from metering.billing.usage import Computation, assert_observed, compute_usage
 from metering.books.closing import frozen_bill
-from metering.books.closings import Books, Closing, ClosingSettings, read_closings
+from metering.books.closings import Books, Closing, ClosingSettings
 from metering.books.head import head_problem, read_head
 from metering.books.restatement import adjustments, restated
 from metering.engine.duckdb import Engine
@@ -69,7 +69,7 @@ def terms_of(
         settings: those of a period that is not closed.
     """
     known_seq = ingest_known_at(engine, known_at)
-    books = Books(tuple(read_closings(engine)))
+    books = Books.read(engine)
     if known_at is not None:
         is_number = known_at.isascii() and known_at.isdigit()
         books = books.until(known_seq, None) if is_number else books.until(None, instant_seconds(known_at))
@@ -178,7 +178,7 @@ def _older(engine: Engine, store: Store) -> list[Finding]:
     if store.is_memory:
         return []
     try:
-        problem = head_problem(store.path, read_head(store.path), Books(tuple(read_closings(engine))))
+        problem = head_problem(store.path, read_head(store.path), Books.read(engine))
     except StoreError as error:
         problem = str(error)
     return [Finding(check="closings_missing", severity="error", message=problem)] if problem else []

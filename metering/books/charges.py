@@ -8,7 +8,7 @@ from typing import Any
 from metering.books.closings import Books, Closing
 from metering.engine.duckdb import Engine
 from metering.model.errors import StoreError
-from metering.model.period import SECONDS_PER_DAY, Period, month_start, next_month_start
+from metering.model.period import SECONDS_PER_DAY, Period, day_start, month_start, next_month_start
 from metering.model.records import ChargeLine
 
 
@@ -60,7 +60,7 @@ def next_open_periods(books: Books, closing: Closing) -> Iterator[Period]:
     while start_s in following:
         start_s = following[start_s].end_s
     length_s, month_end_s = closing.end_s - closing.start_s, next_month_start(start_s)
-    ends = [start_s + length_s, start_s - start_s % SECONDS_PER_DAY + SECONDS_PER_DAY]
+    ends = [start_s + length_s, day_start(start_s) + SECONDS_PER_DAY]
     # What is left of a month is billed after parts of it; a whole one mostly as one.
     ends.insert(0 if month_start(start_s) == start_s else len(ends), month_end_s)
     for end_s in dict.fromkeys(ends):

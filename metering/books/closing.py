@@ -99,7 +99,7 @@ def close_period(store: Store, request: Request, *, dry_run: bool, progress: Pro
         raise MisuseError("--reason is empty: say why the period is closed as it stands")
     for _ in range(_TRIES):
         with store.reading() as engine:
-            books = Books(tuple(read_closings(engine)))
+            books = Books.read(engine)
             if closing := books.of(request.period):
                 return _already(store, engine, books, closing)
             prepared = _prepare(store, engine, books, request, progress)
@@ -109,7 +109,7 @@ def close_period(store: Store, request: Request, *, dry_run: bool, progress: Pro
             if _is_current(engine, prepared.closing):
                 return _write(store, engine, prepared)
     with store.writing() as engine:
-        books = Books(tuple(read_closings(engine)))
+        books = Books.read(engine)
         if closing := books.of(request.period):
             return _already(store, engine, books, closing)
         return _write(store, engine, _prepare(store, engine, books, request, progress))

@@ -219,6 +219,11 @@ class Books:
 
     closings: tuple[Closing, ...] = ()
 
+    @classmethod
+    def read(cls, engine: Engine) -> "Books":
+        """Read all closings of a store."""
+        return cls(tuple(read_closings(engine)))
+
     def until(self, known_seq: int | None, instant_s: int | None) -> "Books":
         """Give the books as they stood: closings that saw no later ingest than one, or that were made by an instant."""
         return Books(

@@ -53,7 +53,9 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
     return bill.model_copy(
         update={
             "lines": all_lines,
-            "statements": statements_of({row.account for row in bill.usage}, all_lines, known_accounts(engine, computation)),
+            "statements": statements_of(
+                {row.account for row in bill.usage}, all_lines, known_accounts(engine, computation.known_seq)
+            ),
             "findings": sorted([*bill.findings, *findings, *_parked(lines)], key=finding_order),
         }
     )
@@ -72,7 +74,7 @@ def _compared(
     # Which may be others now is told by the tables of this computation, so before any other is made.
     stale = [history for history in histories if history.is_stale(computation)]
     # A bill that restates nothing, as most do, need not wait for them.
-    accounts = known_accounts(engine, computation) if stale else {}
+    accounts = known_accounts(engine, computation.known_seq) if stale else {}
     for history in stale:
         closing = history.closing
         now = restating(engine, closing, closing.period, computation)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from metering.books.closing import computed
-from metering.books.closings import NO_HASH, Books, Closing, inputs_digest, read_closings, sha256
+from metering.books.closings import NO_HASH, Books, Closing, inputs_digest, sha256
 from metering.books.differences import differing_fields
 from metering.books.head import head_problem, read_head
 from metering.engine.duckdb import Engine
@@ -69,7 +69,7 @@ def verify(store: Store, period: Period | None, expected_head: str | None, progr
         MeteringError: the period is not closed, or the store cannot be opened.
     """
     with store.reading() as engine:
-        books = Books(tuple(read_closings(engine)))
+        books = Books.read(engine)
         chosen = [closing for closing in books.closings if period is None or closing.period == period]
         if period is not None and not chosen:
             raise MeteringError(f"{period.text} is not closed: `metering verify` verifies all that are")
@@ -105,7 +105,7 @@ def name_of(closing: Closing) -> str:
 
 def differences_of_facts_and_chain(engine: Engine) -> list[Difference]:
     """Find what can be found without recomputing a statement: changed facts, and a chain that does not hold."""
-    return [*_versions(engine), *_facts(engine), *_chain(engine, Books(tuple(read_closings(engine)))), *_twice(engine)]
+    return [*_versions(engine), *_facts(engine), *_chain(engine, Books.read(engine)), *_twice(engine)]
 
 
 def _versions(engine: Engine) -> Iterator[Difference]:

@@ -66,12 +66,17 @@ def moment(seconds: int) -> datetime:
 
 def instant_text(seconds: int) -> str:
     """Write whole seconds as `2026-10-01T00:00:00Z`."""
-    return f"{_midnight_text(seconds - seconds % SECONDS_PER_DAY)}T{_clock_text(seconds % SECONDS_PER_DAY)}Z"
+    return f"{_midnight_text(day_start(seconds))}T{_clock_text(seconds % SECONDS_PER_DAY)}Z"
+
+
+def day_start(seconds: int) -> int:
+    """Give the first second of the UTC date that holds an instant."""
+    return seconds - seconds % SECONDS_PER_DAY
 
 
 def date_text(seconds: int) -> str:
     """Write the UTC date of an instant as `2026-10-01`."""
-    return _midnight_text(seconds - seconds % SECONDS_PER_DAY)
+    return _midnight_text(day_start(seconds))
 
 
 # A bill writes hundreds of thousands of instants, of few days.

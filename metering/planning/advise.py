@@ -17,9 +17,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from metering.billing.bill import known_currencies
 from metering.billing.discounts import DiscountBook
 from metering.billing.money import Price, amount_of, plain_decimal
-from metering.billing.rates import PriceBook
+from metering.billing.rates import SUBSCRIPTION_LEVEL, PriceBook
 from metering.billing.subscriptions import Discounts, discount_rate
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -30,7 +31,6 @@ from metering.model.units import MONTH_SECONDS
 from metering.planning.growth import Day, Growth, growth_of
 from metering.planning.least_cost import BurstCost, stepped
 
-SUBSCRIPTION_LEVEL = 0
 _SHORTEST = Term(1, "month")
 # Lengths up to this are advised unless others are named: a history of months says little about years.
 _LONGEST = Term(1, "year")
@@ -163,7 +163,7 @@ def _lengths(discounts: Discounts, from_s: int) -> list[Term]:
 
 def _units(engine: Engine, computation: Computation, ask: Ask, account: str | None, unadvised: list[Unadvised]) -> Iterator[_Unit]:
     parameters, rates = computation.parameters, [rate.price for rate in computation.rates.rates]
-    currencies = {row["account"]: row["currency"] for row in engine.rows("billing/known_accounts", parameters)}
+    currencies = known_currencies(engine, computation.known_seq)
     book = PriceBook(engine.rows("billing/known_prices", parameters))
     days = occupied_days(engine)
     for place, levels in _levels(engine):

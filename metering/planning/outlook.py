@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.bill import charge_lines, known_accounts
+from metering.billing.bill import computed_lines, known_accounts
 from metering.billing.money import Price, amount_of, from_units
 from metering.billing.rates import rate_book
 from metering.billing.usage import Computation
@@ -104,8 +104,8 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
     start_s, parameters = computation.period.end_s, computation.parameters
     found = Forecast(end=start_s + ahead_days * SECONDS_PER_DAY)
     subscriptions = [row for row in engine.rows("billing/known_subscriptions", parameters) if account in (None, row["account"])]
-    accounts = known_accounts(engine, computation)
-    so_far = _so_far(engine, computation, accounts)
+    accounts = known_accounts(engine, computation.known_seq)
+    so_far = _so_far(engine, computation)
     month_days = (next_month_start(start_s) - start_s) // SECONDS_PER_DAY
     for place, days in occupied_days(engine).items():
         if account not in (None, place[0]):
@@ -148,11 +148,11 @@ def _price(engine: Engine, computation: Computation, currency: str | None, locat
     return rate_book([(currency, location)], prices, levels, last_s, last_s + 1).rates[0].price
 
 
-def _so_far(engine: Engine, computation: Computation, accounts: dict[str, dict[str, Any]]) -> dict[Place, Fraction | None]:
+def _so_far(engine: Engine, computation: Computation) -> dict[Place, Fraction | None]:
     """Give what burst cost in the month that goes on; None where a part of it has no price."""
     first_s = month_start(computation.period.end_s)
     found: defaultdict[Place, Fraction | None] = defaultdict(Fraction)
-    for line in charge_lines(engine, computation.rates, accounts):
+    for line in computed_lines(engine, computation):
         if line.date >= first_s:
             before = found[line.account, line.location]
             found[line.account, line.location] = None if line.amount is None or before is None else before + Fraction(line.amount)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from metering.billing.bill import known_currencies
 from metering.billing.discounts import DiscountBook, Settled
 from metering.billing.money import Price
-from metering.billing.rates import PriceBook
+from metering.billing.rates import SUBSCRIPTION_LEVEL, PriceBook
 from metering.billing.subscriptions import Discounts
 from metering.engine.duckdb import Engine
 from metering.model.currency import currency_code
@@ -17,7 +18,6 @@ from metering.model.units import parse_bytes, unit_multiplier
 from metering.planning.quote import Order, PriceAt, Quote, extension_quotes, purchase_quotes
 from metering.store import last_ingest
 
-SUBSCRIPTION_LEVEL = 0
 MAX_TIMES = 120
 _MAX_PRICE_LENGTH = 60
 
@@ -120,11 +120,10 @@ def _currency_of(engine: Engine | None, account: str | None, otherwise: str | No
     """Give the currency of an account; `otherwise` is what else tells it, where the account is none that is known."""
     if engine is None or account is None:
         return None
-    rows = engine.rows("billing/known_accounts", {"known_seq": last_ingest(engine)})
-    found = next((row["currency"] for row in rows if row["account"] == account), otherwise)
+    found = known_currencies(engine, last_ingest(engine)).get(account, otherwise)
     if found is None:
         raise NoDataError(f"account {account!r} is not among the accounts: say the --currency")
-    return str(found)
+    return found
 
 
 def _price_at(engine: Engine | None, request: QuoteRequest, currency: str | None, location: str | None) -> PriceAt:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
+from metering.billing.findings import finding_order
 from metering.billing.money import amount_due, total_known
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -20,8 +21,6 @@ EVIDENCE = (
     "audited/audited_series", "audited/audited_accounts", "audited/audited_changes", "audited/audited_runs", "audited/size_changes",
     "audited/drive_limits", "billing/known_prices",
 )  # fmt: skip
-
-_OWN_COLUMNS = ("account", "location", "finding_count", "finding_seconds")
 
 
 def audit_findings(engine: Engine, computation: Computation, bill: Bill, limits: AuditLimits) -> list[Finding]:
@@ -40,18 +39,14 @@ def audit_findings(engine: Engine, computation: Computation, bill: Bill, limits:
     found = [*bill.findings, *sums_that_differ(bill)]
     for check in QUERY_CHECKS:
         rows = engine.rows(check.source, parameters)
-        found += [_finding(check, row) for row in rows if check.keep is None or check.keep(row, limits)]
+        found += [finding_of(check, row) for row in rows if check.keep is None or check.keep(row, limits)]
     forget_observed(engine)
     engine.drop("snapshot_days", *(query.rpartition("/")[2] for query in EVIDENCE))
-    return sorted(found, key=audit_order)
+    return sorted(found, key=finding_order)
 
 
-def audit_order(finding: Finding) -> tuple[str, str, str, str]:
-    """Give what the findings of an audit are sorted by."""
-    return finding.check, finding.account or "", finding.location or "", finding.message
-
-
-def _finding(check: Check, row: dict[str, Any]) -> Finding:
+def finding_of(check: Check, row: dict[str, Any]) -> Finding:
+    """Make a finding of a row that a check found, in the check's words."""
     told = check.told.format_map({name: _shown(name, value) for name, value in row.items()})
     count, seconds = row.get("finding_count"), row.get("finding_seconds")
     return Finding(
@@ -109,7 +104,7 @@ def sums_that_differ(bill: Bill) -> list[Finding]:
         for key, amounts in charged.items()
         if key not in stated
     ]
-    return [_finding(LINE_SUMS, row) for row in rows]
+    return [finding_of(LINE_SUMS, row) for row in rows]
 
 
 def checks_table() -> Table:

@@ -1,10 +1,11 @@
 """An audit of a period as the books have it: its computation, the bill that is given of it, and what is closed."""
 
 from metering.billing.bill import make_bill
+from metering.billing.findings import finding_order
 from metering.billing.usage import Computation
 from metering.books.bills import Terms, doubts_of
 from metering.books.closing import frozen_bill
-from metering.books.closings import Books, read_closings
+from metering.books.closings import Books
 from metering.books.restatement import restated
 from metering.books.verification import verified
 from metering.engine.duckdb import Engine
@@ -12,7 +13,7 @@ from metering.model.errors import StoreError
 from metering.model.limits import AuditLimits
 from metering.model.progress import silent
 from metering.model.records import Bill, Finding
-from metering.reporting.audit import audit_findings, audit_order, sums_that_differ
+from metering.reporting.audit import audit_findings, finding_of, sums_that_differ
 from metering.reporting.checks import BOOKS_DIFFER
 from metering.store import Store
 
@@ -38,7 +39,7 @@ def audit(engine: Engine, store: Store, terms: Terms, computation: Computation, 
     more = [f for f in bill.findings if f not in own.findings and (f.check == "restated" or not is_frozen)]
     more += sums_that_differ(bill)
     more += [*doubts_of(engine, store, terms), *_books(engine, store, terms)]
-    return sorted([*found, *(finding for finding in more if finding not in found)], key=audit_order)
+    return sorted([*found, *(finding for finding in more if finding not in found)], key=finding_order)
 
 
 def _given(engine: Engine, terms: Terms, computation: Computation, own: Bill) -> Bill:
@@ -53,18 +54,13 @@ def _given(engine: Engine, terms: Terms, computation: Computation, own: Bill) ->
 
 
 def _books(engine: Engine, store: Store, terms: Terms) -> list[Finding]:
-    books = Books(tuple(read_closings(engine)))
+    books = Books.read(engine)
     chosen = [*books.overlapping(terms.period), *books.led_to(terms.period)]
     if not chosen:
         return []
     found = verified(engine, store, books, chosen, None, silent)
     return [
-        Finding(
-            check=BOOKS_DIFFER.name,
-            severity=BOOKS_DIFFER.severity,
-            account=difference.account,
-            message=f"{difference.message}: {BOOKS_DIFFER.means}; {BOOKS_DIFFER.do}",
-        )
+        finding_of(BOOKS_DIFFER, {"account": difference.account, "difference": difference.message})
         for difference in found.differences
         # That the store is older than its head file is a finding of every bill.
         if difference.what != "head"

@@ -10,10 +10,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.bill import charge_lines, known_accounts
+from metering.billing.bill import computed_lines, known_currencies
 from metering.billing.discounts import DiscountBook, Settled
 from metering.billing.money import AMOUNT_PLACES, amount_of, plain_decimal, total_if_known
-from metering.billing.rates import PriceBook
+from metering.billing.rates import SUBSCRIPTION_LEVEL, PriceBook
 from metering.billing.subscriptions import amortised, subscription_cost
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -22,7 +22,6 @@ from metering.model.records import ChargeLine
 from metering.model.tables import Column, Table, columns_of
 from metering.model.units import shown_amount
 
-SUBSCRIPTION_LEVEL = 0
 # Gives the adjustments that the bill has; the engine's tables may be others afterwards.
 Adjustments = Callable[[], Sequence[ChargeLine]]
 
@@ -55,7 +54,7 @@ def bought_in_period(engine: Engine, computation: Computation, discounts: Settle
     what the subscription price in force at its start, its length and its discount make.
     """
     parameters = computation.parameters
-    currencies = {row["account"]: row["currency"] for row in engine.rows("billing/known_accounts", parameters)}
+    currencies = known_currencies(engine, computation.known_seq)
     prices = PriceBook(engine.rows("billing/known_prices", parameters))
     book = DiscountBook.read(engine, discounts, computation.known_seq)
     rows = engine.rows("reports/subscriptions_in_period", parameters)
@@ -147,14 +146,12 @@ def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tu
     With them stands what the bill adjusts of closed periods, so that burst and adjustments are what its lines add up to. A cost is
     empty where a part of it is not known: burst without a price, or a subscription of which nothing tells the cost.
     """
-    accounts = known_accounts(engine, computation)
-    lines = charge_lines(engine, computation.rates, accounts)
     groups: defaultdict[tuple[Any, ...], tuple[list[Bought], list[ChargeLine], list[ChargeLine]]] = defaultdict(
         lambda: ([], [], [])
     )
     for each in bought:
         groups[*(each.row[name] for name in by), each.currency][0].append(each)
-    for line in lines:
+    for line in computed_lines(engine, computation):
         groups[*(getattr(line, name) for name in by), line.currency][1].append(line)
     # Last, for they may be computed of other periods, in the tables that were read above.
     for line in adjustments():

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any, Literal
 
-from metering.billing.bill import charge_lines, known_accounts
+from metering.billing.bill import computed_lines, known_accounts
 from metering.billing.money import Price, charge_amount, cut_text, plain_decimal
 from metering.billing.rates import DEFAULT_BURST_LEVEL
 from metering.billing.usage import Computation
@@ -66,9 +66,7 @@ def explain_charge(engine: Engine, computation: Computation, charge_id: str) -> 
 
 def find_line(engine: Engine, computation: Computation, charge_id: str) -> ChargeLine | None:
     """Give the line of a computed period that a charge id names, None where it has none."""
-    accounts = known_accounts(engine, computation)
-    lines = charge_lines(engine, computation.rates, accounts)
-    return next((line for line in lines if line.charge_id == charge_id), None)
+    return next((line for line in computed_lines(engine, computation) if line.charge_id == charge_id), None)
 
 
 def explain_line(
@@ -82,8 +80,7 @@ def explain_line(
         line: what is explained, and held against the samples.
         closing: what froze it.
     """
-    accounts = known_accounts(engine, computation)
-    account = accounts.get(line.account)
+    account = known_accounts(engine, computation.known_seq).get(line.account)
     parameters = computation.parameters | {"account": line.account, "location": line.location}
     engine.create("explain/account_polls", parameters)
     listed = engine.rows("explain/listed_snapshots", parameters)

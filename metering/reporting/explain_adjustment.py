@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from metering.billing.bill import charge_id as charge_id_of
-from metering.billing.bill import charge_lines, known_accounts
+from metering.billing.bill import computed_lines
 from metering.billing.money import ZERO, less
 from metering.billing.usage import Computation, compute_usage
 from metering.books.causes import TABLES_OF, Cause
@@ -55,8 +55,7 @@ def explain_adjustment(
     billed = {key: said for key, said in history.billed().items() if date.start_s <= said.line.date < date.end_s}
     billed_date = Period(max(closing.start_s, date.start_s), min(closing.end_s, date.end_s))
     now = restating(engine, closing, billed_date, carrier)
-    accounts = known_accounts(engine, carrier)
-    truth = {line_key(line): line for line in charge_lines(engine, now.rates, accounts)}
+    truth = {line_key(line): line for line in computed_lines(engine, now)}
     frozen = named if isinstance(named, FrozenCharge) else None
     line = frozen.line if frozen else _named(str(named), closing, carrier.period, truth, billed)
     if line is None:

@@ -14,11 +14,11 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from metering.billing.bill import charge_id, charge_lines, known_accounts, price_key
+from metering.billing.bill import charge_id, computed_lines, price_key
 from metering.billing.money import ZERO, charge_amount, less, total
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
-from metering.model.period import SECONDS_PER_DAY, date_text, instant_text, moment
+from metering.model.period import SECONDS_PER_DAY, date_text, day_start, instant_text, moment
 from metering.model.units import GIB_BYTES, shown_quotient
 from metering.reporting.unit_steps import Step, Unit, UnitSteps, unit_steps, units_of
 
@@ -42,7 +42,7 @@ def _unit_ledger(own: UnitSteps, cycle_s: int) -> Iterator[Document]:
     for step in own.bursts():
         # Midnight ends a cycle only where cycles divide the day; charges always end there.
         cuts = {*range(step.start_s - step.start_s % cycle_s + cycle_s, step.end_s, cycle_s)}
-        cuts |= {*range(step.start_s - step.start_s % SECONDS_PER_DAY + SECONDS_PER_DAY, step.end_s, SECONDS_PER_DAY)}
+        cuts |= {*range(day_start(step.start_s) + SECONDS_PER_DAY, step.end_s, SECONDS_PER_DAY)}
         edges = [step.start_s, *sorted(cuts), step.end_s]
         for start_s, end_s in pairwise(edges):
             line = _ledger_line(own, step.clipped(start_s, end_s), cycle_s, balance)
@@ -55,7 +55,7 @@ def _ledger_line(own: UnitSteps, piece: Step, cycle_s: int, balance: Decimal) ->
     price = rate.price if rate else None
     amount = charge_amount(piece.burst_bytes * piece.seconds, price) if price else None
     after = less(balance, amount or ZERO)
-    day_s = piece.start_s - piece.start_s % SECONDS_PER_DAY
+    day_s = day_start(piece.start_s)
     charge = charge_id(
         "burst", unit.account, unit.location, day_s, rate.level if rate else 0, unit.currency or None,
         *price_key(price),
@@ -92,9 +92,8 @@ def burst_reason(burst_bytes: int, seconds: int, instant_s: int) -> str:
 
 def daily_objects(engine: Engine, computation: Computation, account: str | None = None) -> Iterator[Document]:
     """Give burst by day as `/dailyburstusage/` has it: `amount` sums the day's charge lines, `usage` is the day's highest burst."""
-    accounts = known_accounts(engine, computation)
     days: dict[tuple[str, str, int], list[Any]] = {}
-    for line in charge_lines(engine, computation.rates, accounts):
+    for line in computed_lines(engine, computation):
         if account in (None, line.account):
             days.setdefault((line.account, line.location, line.date), []).append(line)
     for (owner, location, date_s), lines in sorted(days.items()):

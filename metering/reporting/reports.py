@@ -15,7 +15,7 @@ from metering.billing.money import AMOUNT_PLACES, from_units, in_units, shown_am
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError
-from metering.model.period import SECONDS_PER_DAY
+from metering.model.period import SECONDS_PER_DAY, day_start
 from metering.model.records import Bill, ChargeLine, Episode
 from metering.model.tables import Column, Kind, Table, columns_of, table_of
 from metering.reporting.costs import Adjustments, bought_in_period, costs, subscriptions, without_adjustments
@@ -227,7 +227,7 @@ def _burst_hours(engine: Engine, computation: Computation, lines: Sequence[Charg
     for row in engine.rows("reports/burst_hours"):
         rate = computation.rates.rates[row["rate_key"]]
         price = rate.price.per_byte_second if rate.price else None
-        day_s = row["hour_s"] - row["hour_s"] % SECONDS_PER_DAY
+        day_s = day_start(row["hour_s"])
         hours[row["account"], row["location"], day_s, rate.level, price, rate.price.unit if rate.price else None].append(row)
     found = []
     for line in lines:

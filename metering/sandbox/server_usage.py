@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from metering.model.period import SECONDS_PER_DAY, date_text
+from metering.model.period import SECONDS_PER_DAY, date_text, day_start
 from metering.sandbox.server_call import (
     DEFAULT_LIMIT,
     Call,
@@ -60,7 +60,7 @@ def _days(request: Request, call: Call) -> dict[str, list[LedgerLine]]:
                 last_s = given - (name == "date__lt")
     days = defaultdict(list)
     for line in call.world.money.ledger[call.account.uuid, call.location]:
-        if line.billing_cycle is not None and first_s <= line.poll_s - line.poll_s % SECONDS_PER_DAY <= last_s:
+        if line.billing_cycle is not None and first_s <= day_start(line.poll_s) <= last_s:
             days[date_text(line.poll_s)].append(line)
     return days
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from metering.model.currency import minor_places
-from metering.model.period import SECONDS_PER_DAY, date_text, instant_text
+from metering.model.period import SECONDS_PER_DAY, date_text, day_start, instant_text
 from metering.sandbox.world import World
 from metering.sandbox.world_money import PLACES, decimal_text, in_units
 from metering.sandbox.world_things import RESOURCE, PriceRow
@@ -107,7 +107,7 @@ def _pieces(world: World, watcher: Watcher, account: str, location: str, start_s
     cuts = {instant for s in money.bought(account, location) if s.resource == RESOURCE for instant in (s.start_s, s.end_s)}
     cuts |= {from_s for place, from_s, _ in money.levels() if place == location}
     cuts |= {row.effective_from_s for row in money.prices if row.resource == RESOURCE and row.location in ("", location)}
-    cuts |= set(range(start_s - start_s % SECONDS_PER_DAY, stop_s, SECONDS_PER_DAY))
+    cuts |= set(range(day_start(start_s), stop_s, SECONDS_PER_DAY))
     stretches = watcher.stretches(account, location, start_s, stop_s)
     instants = sorted(
         {each.start_s for each in stretches} | {each.end_s for each in stretches} | {c for c in cuts if start_s < c < stop_s}
@@ -150,7 +150,7 @@ def _lines(world: World, account: str, location: str, pieces: list[Piece]) -> li
         if piece.burst and piece.state != "missing":
             price = piece.price
             said = (Fraction(price.price), price.unit, price.multiplier) if price else (Fraction(-1), "", 0)
-            key = (piece.start_s - piece.start_s % SECONDS_PER_DAY, piece.burst_level, *said)
+            key = (day_start(piece.start_s), piece.burst_level, *said)
             sums[key].add(piece)
             prices.setdefault(key, price)
     lines = []

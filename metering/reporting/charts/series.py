@@ -11,7 +11,7 @@ from typing import Any
 
 from metering.billing.money import total_known
 from metering.engine.duckdb import Engine
-from metering.model.period import SECONDS_PER_DAY, Period
+from metering.model.period import SECONDS_PER_DAY, Period, day_start
 from metering.model.records import ChargeLine, UsageRow
 from metering.model.tables import Table
 from metering.model.units import GIB_BYTES
@@ -123,18 +123,14 @@ def _steps(what: str, parts: list[Part]) -> Rows:
 
 def days_together(period: Period) -> int:
     """Give how many days of a period are drawn as one: one, unless there are more than a chart has room for."""
-    return -(-(period.end_s - _midnight_before(period)) // (_MOST_DAYS * SECONDS_PER_DAY))
-
-
-def _midnight_before(period: Period) -> int:
-    return period.start_s - period.start_s % SECONDS_PER_DAY
+    return -(-(period.end_s - day_start(period.start_s)) // (_MOST_DAYS * SECONDS_PER_DAY))
 
 
 def burst_days(period: Period, usage: Iterable[UsageRow], lines: Iterable[ChargeLine]) -> Rows:
     """Give the burst of each location and day, zero included; of long periods, of so many days together."""
     locations = sorted({row.location for row in usage})
     shown = locations if len(locations) <= _MOST_ROWS else locations[: _MOST_ROWS - 1]
-    first_s = _midnight_before(period)
+    first_s = day_start(period.start_s)
     width_s = days_together(period) * SECONDS_PER_DAY
     sums: defaultdict[tuple[str, int], int] = defaultdict(int)
     for line in lines:

@@ -10,16 +10,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
+from metering.billing.bill import known_currencies
 from metering.billing.discounts import Settled
 from metering.billing.money import Price, amount_units
-from metering.billing.rates import PriceBook, rate_book
+from metering.billing.rates import SUBSCRIPTION_LEVEL, PriceBook, Rate, rate_book
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
-from metering.model.period import SECONDS_PER_DAY
+from metering.model.period import SECONDS_PER_DAY, day_start
 from metering.model.units import GIB_MONTH_BYTE_SECONDS
-from metering.reporting.costs import SUBSCRIPTION_LEVEL, Bought, bought_in_period
+from metering.reporting.costs import Bought, bought_in_period
 
 Kind = Literal["purchase", "used", "unused"]
 
@@ -168,7 +169,7 @@ def _days(
     first_s, last_s = max(commitment.start_s, timeline.start_s), min(commitment.end_s, timeline.stop_s)
     spent = commitment.amount_bytes * (first_s - commitment.start_s)
     spent_cost = share(commitment, spent)
-    for date_s in range(first_s - first_s % SECONDS_PER_DAY, last_s, SECONDS_PER_DAY):
+    for date_s in range(day_start(first_s), last_s, SECONDS_PER_DAY):
         start_s, end_s = max(first_s, date_s), min(last_s, date_s + SECONDS_PER_DAY)
         covered: defaultdict[UnitPrice, int] = defaultdict(int)
         for rate_key, byte_seconds in used.get((commitment.location, commitment.id, date_s), ()):
@@ -199,7 +200,7 @@ class _Timeline:
         self.start_s, self.stop_s = computation.period.start_s, computation.stop_s
         parameters = computation.parameters
         self._rates = computation.rates.rates
-        self._currencies = {row["account"]: row["currency"] for row in engine.rows("billing/known_accounts", parameters)}
+        self._currencies = known_currencies(engine, computation.known_seq)
         book = rate_book(
             sorted({(each.currency, each.location) for each in commitments}),
             engine.rows("billing/known_prices", parameters), engine.rows("billing/known_burst_levels", parameters),
@@ -228,5 +229,5 @@ class _Timeline:
             start_s, index = until_s, index + 1
 
 
-def _unit_price(rate: Any) -> UnitPrice | None:
+def _unit_price(rate: Rate) -> UnitPrice | None:
     return None if rate.price is None else UnitPrice.of(rate.level, rate.price)

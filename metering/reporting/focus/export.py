@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from metering.billing.bill import usage_rows
+from metering.billing.bill import known_accounts, usage_rows
 from metering.billing.money import amount_of
 from metering.books.bills import Terms, against_sending, bill_on_terms, compute
 from metering.books.closings import Closing
@@ -59,7 +59,7 @@ def focus_export(
     usage = [row for row in usage_rows(engine) if account in (None, row.account)]
     covered_unknown = {(b.row["location"], b.row["id"]) for b in own.unknown}
     uncounted = [row for row in engine.rows("focus/covered_usage") if (row["location"], row["id"]) in covered_unknown]
-    accounts = {row["account"]: row["name"] for row in engine.rows("billing/known_accounts", computation.parameters)}
+    accounts = {account: row["name"] for account, row in known_accounts(engine, computation.known_seq).items()}
     # Which closed periods came to be others is told by the tables of this computation, so before any other is made.
     stale = stale_histories(engine, terms, computation)
     corrections = [corrected(engine, history, terms, computation, account) for history in stale]

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from metering.billing.money import AMOUNT_PLACES, charge_amount, cut_text
 from metering.ingest.provider_rows import DayRow
-from metering.model.period import SECONDS_PER_DAY
+from metering.model.period import SECONDS_PER_DAY, day_start
 from metering.model.reconciliation import Cause
 from metering.model.records import ChargeLine
 from metering.reporting.reconcile.lines import STATE_CAUSES, sizes
@@ -64,8 +64,7 @@ def compare_days(days: Days, rows: list[DayRow], tally: Tally) -> None:
     by_day: defaultdict[int, list[DayRow]] = defaultdict(list)
     for row in rows:
         by_day[row.day_s].append(row)
-    first_s = days.start_s - days.start_s % SECONDS_PER_DAY
-    for day_s in range(first_s, days.stop_s, SECONDS_PER_DAY):
+    for day_s in range(day_start(days.start_s), days.stop_s, SECONDS_PER_DAY):
         end_s = day_s + SECONDS_PER_DAY
         told = by_day.pop(day_s, [])
         compared = Compared(max(day_s, days.start_s), min(end_s, days.stop_s))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from metering.billing.bill import charge_lines, known_accounts
+from metering.billing.bill import computed_lines
 from metering.billing.money import AMOUNT_PLACES, ZERO, amount_of, in_units
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -74,8 +74,7 @@ def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[Prov
     prices = _price_texts(engine, computation)
     beat = Beat(computation.clock.cycle_s, asked.jitter_s)
     start_s, stop_s = computation.period.start_s, computation.stop_s
-    accounts = known_accounts(engine, computation)
-    lines = charge_lines(engine, computation.rates, accounts)
+    lines = computed_lines(engine, computation)
     own_lines: defaultdict[tuple[str, str], list[ChargeLine]] = defaultdict(list)
     for line in lines:
         own_lines[line.account, line.location].append(line)
