@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from metering.durable import ScratchFolder, sync_file, sync_folder
-from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted, trouble_of_machine
+from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted, reason_of, trouble_of_machine
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError, StoreHeldError, StoreMemoryError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
@@ -182,7 +182,7 @@ class Store:
                 raise StoreError(f"{self.shown} has {digits}: correct those that no storage has, with --supersede") from None
             if self.is_memory or not _is_damage(error, self.path):
                 raise
-            raise StoreError(f"{self.shown} is damaged ({_first_line(error)}); restore it from a backup") from None
+            raise StoreError(f"{self.shown} is damaged ({reason_of(error)}); restore it from a backup") from None
 
     def _connect(self, *, read_only: bool, spill_folder: Path, places: Sequence[Path] | None) -> duckdb.DuckDBPyConnection:
         path = MEMORY if self.is_memory else str(self.path)
@@ -339,10 +339,6 @@ def _is_damage(error: duckdb.Error, path: Path) -> bool:
     return isinstance(error, duckdb.IOException) and str(path) in text and _LOCKED not in text
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
-
-
 def _reason(error: Exception) -> str:
     text = str(error)
     if "not a valid DuckDB database" in text or isinstance(error, UnicodeError):
@@ -351,7 +347,7 @@ def _reason(error: Exception) -> str:
         return "it was written by a newer DuckDB; update the duckdb package"
     if "No such file" in text or "Cannot open file" in text:
         return "its directory is not there or may not be written; make it, or name another file"
-    return f"{_first_line(error)}; restore it from a backup"
+    return f"{reason_of(error)}; restore it from a backup"
 
 
 def _holder(text: str) -> str:

@@ -13,7 +13,7 @@ from metering.books.closing import computed
 from metering.books.closings import NO_HASH, Books, Closing, inputs_digest, sha256
 from metering.books.differences import differing_fields
 from metering.books.head import head_problem, read_head
-from metering.engine.duckdb import Engine
+from metering.engine.duckdb import Engine, reason_of
 from metering.levels import levels_that_differ
 from metering.model.errors import MeteringError
 from metering.model.period import Period
@@ -126,7 +126,7 @@ def _facts(engine: Engine) -> Iterator[Difference]:
         for table, count in levels_that_differ(engine):
             yield Difference("facts", f"{table}: {count} rows are not what the polls and samples give", table_name=table)
     except engine.Error as error:
-        yield Difference("facts", f"the facts cannot be read any more: {str(error).splitlines()[0]}")
+        yield Difference("facts", f"the facts cannot be read any more: {reason_of(error)}")
         return
     for key in sorted(kept.keys() | actual.keys()):
         if problem := _difference(kept.get(key), actual.get(key)):

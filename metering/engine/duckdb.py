@@ -1,16 +1,16 @@
 """DuckDB as the engine: a connection that runs named queries with bound parameters, in UTC, with bounded memory."""
 
 import contextlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import duckdb
 
+from metering.engine.interface import Parameters
 from metering.engine.queries import load_query
 from metering.model.errors import EngineError, InputError
-
-Parameters = Mapping[str, Any]
 
 # 10 million samples are ingested and billed within 2 GB: what does not fit is spilled beside the store.
 DEFAULT_MEMORY = "1200MB"
@@ -136,8 +136,6 @@ class Engine:
 
     def load(self, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
         """Make a temporary table of given column types from a few Python rows; values travel as exact text."""
-        import json  # noqa: PLC0415 -- small tables only
-
         names = list(columns)
         self._views.discard(table)
         self.connection.execute(
@@ -268,6 +266,11 @@ def trouble_of_machine(error: BaseException) -> str | None:
     if found is None and isinstance(error, MemoryError):
         return "the machine has no memory left"
     return found
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in one line what DuckDB says of an error: it goes on with the text of the query."""
+    return str(error).strip().splitlines()[0]
 
 
 def quoted(text: str | Path) -> str:

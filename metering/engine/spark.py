@@ -127,13 +127,13 @@ class SparkEngine:
         texts = [[None if value is None else str(value) for value in row] for row in rows]
         if not texts:
             # Spark knows that this is empty, and leaves out of every plan what would be joined with it.
-            nothing = ", ".join(f"cast(null as {_spark_type(kind)}) as `{name}`" for name, kind in columns.items())
+            nothing = ", ".join(f"cast(null as {spark_type(kind)}) as `{name}`" for name, kind in columns.items())
             return self.session.sql(f"select {nothing} where false")
         # Of Python's rows Spark would make rows of its own in a process of whatever `python3` is on the path.
         cells = [pa.array(values, pa.string()) for values in zip(*texts, strict=True)]
         with quietly():
             frame = self.session.createDataFrame(pa.table(cells, names=list(columns)))
-        return frame.selectExpr(*(f"cast(`{name}` as {_spark_type(kind)}) as `{name}`" for name, kind in columns.items()))
+        return frame.selectExpr(*(f"cast(`{name}` as {spark_type(kind)}) as `{name}`" for name, kind in columns.items()))
 
 
 def _named(frame: "DataFrame") -> list[dict[str, Any]]:
@@ -141,7 +141,8 @@ def _named(frame: "DataFrame") -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in frame.collect()]
 
 
-def _spark_type(kind: str) -> str:
+def spark_type(kind: str) -> str:
+    """Name a type of the SQL tree as Spark does."""
     return "string" if kind == "varchar" else kind
 
 

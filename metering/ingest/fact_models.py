@@ -22,6 +22,8 @@ _MAX_TEXT_LENGTH = 1_000
 # What a subscription costs is a product, told to its last digit: an odd number of bytes has some forty decimals.
 _MAX_COST_DIGITS = 100
 _MAX_LEVEL = 2**63 - 1
+# The fields of a row that say when; a column of the store has the unit in its name.
+_INSTANTS = ("effective_from", "noted")
 # The categories of Unicode that queries/staging/told_keys.sql refuses in samples.
 _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Co")
 # Those of them that not every version of Python or Java knows as such: Unicode has them since its versions 14 and 15.
@@ -176,14 +178,24 @@ class Fact(BaseModel):
     meanings: ClassVar[dict[str, Callable[[Any], Any]]] = {}
 
     @classmethod
+    def required(cls) -> tuple[str, ...]:
+        """Name the fields that a row must have."""
+        return tuple(name for name, info in cls.model_fields.items() if info.is_required())
+
+    @classmethod
+    def optional(cls) -> tuple[str, ...]:
+        """Name the fields that a row may have besides."""
+        return tuple(name for name, info in cls.model_fields.items() if not info.is_required())
+
+    @classmethod
     def meaning(cls, fact: dict[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
         """Give what a stored row says in these columns, to be compared with another."""
         return tuple(cls.meanings[name](fact[name]) if name in cls.meanings else fact[name] for name in names)
 
     def stored(self, now_s: int) -> dict[str, Any]:
-        """Give the row to store, by column; `now_s` is the time of ingest."""
+        """Give the row to store, by column: what is an instant has its unit in its name. `now_s` is the time of ingest."""
         del now_s
-        return self.model_dump(include=set(self.columns))
+        return {f"{name}_s" if name in _INSTANTS else name: value for name, value in self.model_dump().items()}
 
 
 class Subscription(Fact):
@@ -255,11 +267,6 @@ class PriceRow(Fact):
             raise ValueError(f"multiplier: disagrees with the unit {self.unit}, which is {meant}")
         return self
 
-    def stored(self, now_s: int) -> dict[str, Any]:
-        """Give the row to store."""
-        del now_s
-        return self.model_dump(exclude={"effective_from"}) | {"effective_from_s": self.effective_from}
-
 
 class BurstLevel(Fact):
     """The level at which burst is priced from an instant on; an empty location means every location."""
@@ -273,11 +280,6 @@ class BurstLevel(Fact):
     resource: Identifier
     level: Level
     effective_from: Instant
-
-    def stored(self, now_s: int) -> dict[str, Any]:
-        """Give the row to store."""
-        del now_s
-        return self.model_dump(exclude={"effective_from"}) | {"effective_from_s": self.effective_from}
 
 
 class Account(Fact):
@@ -315,11 +317,6 @@ class Discount(Fact):
     discount: Annotated[str, BeforeValidator(_price_or_empty)]
     effective_from: Instant
 
-    def stored(self, now_s: int) -> dict[str, Any]:
-        """Give the row to store."""
-        del now_s
-        return self.model_dump(exclude={"effective_from"}) | {"effective_from_s": self.effective_from}
-
 
 class Place(Fact):
     """A location of the provider's: its name, its country, its API."""
@@ -353,11 +350,6 @@ class PollNote(Fact):
     outcome: Literal["failed", "flagged", "read"]
     cause: Identifier
     detail: Text = ""
-
-    def stored(self, now_s: int) -> dict[str, Any]:
-        """Give the row to store."""
-        del now_s
-        return self.model_dump(exclude={"noted"}) | {"noted_s": self.noted}
 
 
 # What only the provider's answers and the collector's own notes bring.

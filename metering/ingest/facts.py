@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from metering.engine.duckdb import Engine, quoted_name, read_files, trouble_of_machine
+from metering.engine.duckdb import Engine, quoted_name, read_files, reason_of, trouble_of_machine
 from metering.engine.interface import QueryEngine
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, IDENTIFIER_COLUMNS, MODELS, Fact
 from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
@@ -242,6 +242,6 @@ def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[Record]:
     except engine.Error as error:
         if trouble_of_machine(error):
             raise
-        raise InputError(f"{file.shown} is damaged ({str(error).splitlines()[0]}); write it again") from None
+        raise InputError(f"{file.shown} is damaged ({reason_of(error)}); write it again") from None
     for number, row in enumerate(rows, start=1):
         yield Record(number, dict(zip(file.columns, row, strict=True)))

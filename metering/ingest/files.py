@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Literal
 
-from metering.engine.duckdb import Engine, assert_utf8, glob_escaped, quoted, read_files, trouble_of_machine
+from metering.engine.duckdb import Engine, assert_utf8, glob_escaped, quoted, read_files, reason_of, trouble_of_machine
+from metering.ingest.fact_models import Account, BurstLevel, PriceRow, Subscription
 from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
 from metering.ingest.text import Record, byte_lines, csv_records, first_line, json_records
@@ -26,17 +27,17 @@ Format = Literal["csv", "ndjson", "parquet"]
 
 REQUIRED_COLUMNS: dict[Table, tuple[str, ...]] = {
     "samples": ("poll_time", "location", "account", "snapshot", "allocated_size"),
-    "subscriptions": ("id", "account", "location", "amount"),
-    "prices": ("resource", "currency", "level", "price", "unit", "multiplier", "effective_from"),
-    "burst_levels": ("location", "resource", "level", "effective_from"),
-    "accounts": ("account", "currency"),
+    "subscriptions": Subscription.required(),
+    "prices": PriceRow.required(),
+    "burst_levels": BurstLevel.required(),
+    "accounts": Account.required(),
 }
 OPTIONAL_COLUMNS: dict[Table, tuple[str, ...]] = {
     "samples": ("endpoint", "drive", "status", "name"),
-    "subscriptions": ("start_time", "end_time", "period", "resource", "price", "currency", "auto_renew"),
-    "prices": ("location",),
-    "burst_levels": (),
-    "accounts": ("name",),
+    "subscriptions": Subscription.optional(),
+    "prices": PriceRow.optional(),
+    "burst_levels": BurstLevel.optional(),
+    "accounts": Account.optional(),
 }
 _FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 _COMPRESSIONS = (".gz", ".zst")
@@ -260,7 +261,7 @@ def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple
     except engine.Error as error:
         if trouble_of_machine(error):
             raise
-        raise InputError(f"{path} is no readable Parquet file ({str(error).strip().splitlines()[0]}); write it again") from None
+        raise InputError(f"{path} is no readable Parquet file ({reason_of(error)}); write it again") from None
     return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
 
 
@@ -321,5 +322,4 @@ def assert_readable(engine: Engine, file: FactFile) -> None:
         except engine.Error as error:
             if trouble_of_machine(error):
                 raise
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{file.shown} is damaged ({reason}): nothing was taken; write it again") from None
+            raise InputError(f"{file.shown} is damaged ({reason_of(error)}): nothing was taken; write it again") from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from metering.engine.duckdb import quoted_name
-from metering.engine.spark import SparkEngine
+from metering.engine.spark import SparkEngine, spark_type
 from metering.ingest.fact_models import IDENTIFIER_COLUMNS
 from metering.ingest.files import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, FactFile
 from metering.ingest.folds import TOLD_BY_FOLDS, folded, said_columns
@@ -217,7 +217,7 @@ def _folded(engine: SparkEngine, view: str, file: FactFile, frame: "DataFrame", 
 
 
 def _picked(frame: "DataFrame", values: dict[str, str]) -> "DataFrame":
-    picks = [f"cast({values.get(column, 'null')} as {_spark_type(kind)}) as {column}" for column, kind in RAW_COLUMNS.items()]
+    picks = [f"cast({values.get(column, 'null')} as {spark_type(kind)}) as {column}" for column, kind in RAW_COLUMNS.items()]
     return frame.selectExpr(*picks)
 
 
@@ -247,10 +247,6 @@ def _numbers_by_place(places: Iterable[str], files: list[tuple[int, FactFile]]) 
     for number, file in files:
         numbers[SCHEME.sub("", place_of(file))] = number
     return [(re.sub(r"^file:/+", "file:/", place), numbers[SCHEME.sub("", unquote(place))]) for place in places]
-
-
-def _spark_type(kind: str) -> str:
-    return "string" if kind == "varchar" else kind
 
 
 def _quoted(column: str) -> str:

@@ -59,12 +59,11 @@ def _newest(
 ) -> dict[_Key, tuple[Reading, dict[str, Any]]]:
     """Keep the newest reading of every key; what cannot be a fact is rejected, other resources are passed over."""
     newest: dict[_Key, tuple[Reading, dict[str, Any]]] = {}
-    required = tuple(name for name, info in model.model_fields.items() if info.is_required())
     for reading in readings:
         if table != "poll_notes" and reading.row.get("resource", BILLED_RESOURCE) != BILLED_RESOURCE:
             outcome.rows.ignored += 1
             continue
-        fact = validated(table, required, (reading.place, reading.line), reading.row, now_s, limits, outcome.rejections)
+        fact = validated(table, model.required(), (reading.place, reading.line), reading.row, now_s, limits, outcome.rejections)
         if fact is None:
             outcome.rows.rejected += 1
             continue

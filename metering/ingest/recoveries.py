@@ -11,7 +11,6 @@ from metering.ingest.facts import validated
 from metering.model.limits import ReadingLimits
 
 _TOLD = ("endpoint", "account", "resource", "noted_s", "outcome")
-_REQUIRED = tuple(name for name, info in PollNote.model_fields.items() if info.is_required())
 
 
 def with_recoveries(engine: Engine, notes: list[Reading], now_s: int, limits: ReadingLimits) -> list[Reading]:
@@ -22,7 +21,7 @@ def with_recoveries(engine: Engine, notes: list[Reading], now_s: int, limits: Re
     rows = []
     for number, note in enumerate(notes):
         # What is none is told where it is compared; here it tells nothing.
-        fact = validated("poll_notes", _REQUIRED, (note.place, note.line), note.row, now_s, limits, [])
+        fact = validated("poll_notes", PollNote.required(), (note.place, note.line), note.row, now_s, limits, [])
         if fact is not None and fact["resource"] in AWAITED:
             rows.append((number, *(fact[name] for name in _TOLD)))
     engine.load("notes_told", {"number": "bigint"} | {name: PollNote.columns[name] for name in _TOLD}, rows)

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from metering.engine.duckdb import Engine, trouble_of_machine
+from metering.engine.duckdb import Engine, reason_of, trouble_of_machine
 from metering.ingest.client import now_us
 from metering.ingest.collect import Collector
 from metering.ingest.cycle import CycleReport, collections_of
@@ -101,7 +101,7 @@ async def _ingest(service: Service, spool: Spool, wait_s: int, stop: asyncio.Eve
         except StoreError as error:
             trouble = str(error)
         except (OSError, MemoryError, Engine.Error) as error:
-            trouble = trouble_of_machine(error) or str(error).strip().splitlines()[0]
+            trouble = trouble_of_machine(error) or reason_of(error)
         else:
             not_taken += outcome.set_aside + outcome.rejected
             _tell(service, outcome)
