@@ -337,7 +337,7 @@ class Meter(Deciding):
         if name == "facts":
             parsed = None if period is None else parse_period(period)
             with self._store.reading(places=[place]) as engine:
-                known_seq = ingest_known_at(engine, None if known_at is None else str(known_at))
+                known_seq = ingest_known_at(engine, known_at)
                 bounds = (parsed.start_s, parsed.end_s) if parsed else (None, None)
                 counts = export_facts(engine, place, facts_format, known_seq, *bounds)
             return {str(place / table): count for table, count in counts.items()}

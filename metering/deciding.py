@@ -158,7 +158,7 @@ class Deciding(Publishing):
     def _polled(self, known_at: str | int | None) -> tuple[int, int]:
         """Give the instants of the first and the last poll that are known."""
         with self._store.reading() as engine:
-            known_seq = ingest_known_at(engine, None if known_at is None else str(known_at))
+            known_seq = ingest_known_at(engine, known_at)
             first_s, last_s, first_seq = engine.sql(
                 "select min(poll_s) filter (ingest_seq <= $known_seq), max(poll_s) filter (ingest_seq <= $known_seq), "
                 "min(ingest_seq) from polls",

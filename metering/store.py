@@ -258,7 +258,7 @@ def last_ingest(engine: Engine) -> int:
     return int(engine.scalar("select coalesce(max(ingest_seq), 0) from ingests"))
 
 
-def ingest_known_at(engine: Engine, known_at: str | None) -> int:
+def ingest_known_at(engine: Engine, known_at: str | int | None) -> int:
     """Give the last ingest that counts for `known_at`: a sequence number, or an instant (ingested at it or before).
 
     Raises:
@@ -266,6 +266,7 @@ def ingest_known_at(engine: Engine, known_at: str | None) -> int:
     """
     if known_at is None:
         return last_ingest(engine)
+    known_at = str(known_at)
     if known_at.isascii() and known_at.isdigit():
         last, digits = last_ingest(engine), known_at.lstrip("0") or "0"
         if len(digits) > len(str(last)) or int(digits) > last:

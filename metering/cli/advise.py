@@ -83,8 +83,8 @@ def _print(common: Common, period: str, advised: "Advised", names: "Mapping[str,
     from metering.reporting.advice import advice_table, sentence, unadvised_table  # noqa: PLC0415
 
     if common.format is Format.JSON:
-        rows = [row.model_dump(mode="json") for row in advised.advice]
-        print_json({"period": period, "advice": rows, "unadvised": [row.model_dump(mode="json") for row in advised.unadvised]})
+        rows = [row.document() for row in advised.advice]
+        print_json({"period": period, "advice": rows, "unadvised": [row.document() for row in advised.unadvised]})
     elif common.format is Format.CSV:
         print_table(common, advice_table(advised))
     else:

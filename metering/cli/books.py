@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metering.cli.bill import show_bill
-from metering.cli.common import EXIT_FAILED, Common, Format, message, meter, progress, with_common_options
+from metering.cli.common import EXIT_FAILED, Common, Format, message, meter, print_error, progress, with_common_options
 from metering.model.units import counted
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def verify(
         message(common, f"note: {note}")
     if found.differences:
         more = f", and {len(found.differences) - 1} more" if len(found.differences) > 1 else ""
-        typer.echo(f"metering: {found.differences[0].message}{more}: the books are not as they were closed", err=True)
+        print_error(f"{found.differences[0].message}{more}: the books are not as they were closed")
         raise typer.Exit(EXIT_FAILED)
     if found.closings:
         statements = counted(sum(row.statement_count for row in found.closings), "statement")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metering.cli import drop_stdout
-from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message, meter, one_line, with_common_options
+from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message, meter, print_error, with_common_options
 
 if TYPE_CHECKING:
     from metering.ingest.backfill import Backfilled
@@ -93,7 +93,7 @@ def collect(
         if check:
             _print_check(common, opened.check_collecting())
         elif backfill is not None:
-            _print_backfill(common, opened.backfill(backfill, tell=lambda text: message(common, one_line(ValueError(text)))))
+            _print_backfill(common, opened.backfill(backfill, tell=lambda text: message(common, text)))
         else:
             if every_s and every_s * 2 > opened.settings.cycle * 3:
                 message(common, f"polls every {every_s} s leave gaps: the cycle is {opened.settings.cycle} s (in metering.toml)")
@@ -101,7 +101,7 @@ def collect(
             print_cycle = partial(_print_cycle, common, opened.settings.collect.clock_tolerance)
             report = opened.collect(
                 every_s=every_s, metrics=metrics, tell_cycle=teller.telling(print_cycle),
-                tell=teller.telling(lambda text: message(common, one_line(ValueError(text)))),
+                tell=teller.telling(lambda text: message(common, text)),
             )  # fmt: skip
             if teller.trouble:
                 drop_stdout()
@@ -154,11 +154,6 @@ def _init(common: Common) -> None:
     message(common, f"wrote {path}: name your endpoints and accounts in it, then try `metering collect --check`")
 
 
-def print_error(text: str) -> None:
-    """Say on stderr why nothing was done."""
-    typer.echo(f"metering: {text}", err=True)
-
-
 def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> None:
     import json  # noqa: PLC0415
 
@@ -168,17 +163,16 @@ def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> Non
         typer.echo(report.text)
     _print_failures(common, report.failures, "the spool keeps them")
     for flag in report.flags:
-        message(common, f"odd: {one_line(ValueError(flag.text))}")
+        message(common, f"odd: {flag.text}")
     for endpoint, skew_s in report.skews.items():
         if abs(skew_s) > tolerance_s:
             side = "behind" if skew_s > 0 else "ahead of"
             said = f"our clock, which dates the polls, is {abs(skew_s)} s {side} the provider's: set it"
             message(common, f"odd: {endpoint}: {said}")
     if report.store_trouble:
-        trouble = one_line(ValueError(report.store_trouble))
         # They may be more than could be counted just now.
         waiting = f"{report.waiting_files} files wait" if report.waiting_files else "what came waits"
-        message(common, f"{waiting} in the spool, none is lost: {trouble}")
+        message(common, f"{waiting} in the spool, none is lost: {report.store_trouble}")
 
 
 def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> None:
@@ -187,7 +181,7 @@ def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> N
     found = [(failure.text, 1) for failure in failures] if common.verbose else told_together(failures)
     shown = found if common.verbose else found[:_SHOWN_FAILURES]
     for text, _ in shown:
-        message(common, f"failed: {one_line(ValueError(text))}")
+        message(common, f"failed: {text}")
     if hidden := len(failures) - sum(count for _, count in shown):
         message(common, f"failed: {hidden} more (-v shows them all; {remark})")
 

@@ -149,6 +149,11 @@ def message(common: Common, text: str) -> None:
         print(one_line(text), file=sys.stderr)  # noqa: T201 -- stderr is for messages
 
 
+def print_error(said: BaseException | str) -> None:
+    """Say on stderr as one line why nothing was done, however quiet it is to be."""
+    print(f"metering: {one_line(said)}", file=sys.stderr)  # noqa: T201 -- stderr is for messages
+
+
 @contextlib.contextmanager
 def meter(common: Common) -> Iterator["Meter"]:
     """Open the meter that the options name; every error becomes one line on stderr and an exit code."""
@@ -195,23 +200,22 @@ def _errors_told() -> Iterator[None]:
     try:
         yield
     except MisuseError as error:
-        print(f"metering: {one_line(error)}", file=sys.stderr)  # noqa: T201 -- stderr is for messages
+        print_error(error)
         raise typer.Exit(EXIT_MISUSE) from None
     except MeteringError as error:
-        print(f"metering: {one_line(error)}", file=sys.stderr)  # noqa: T201 -- stderr is for messages
+        print_error(error)
         raise typer.Exit(EXIT_FAILED) from None
     except BrokenPipeError:
         raise
     except (OSError, MemoryError, Engine.Error) as error:
         # A full disk, too little memory: a transaction that did not end is not in the store.
-        said = trouble_of_machine(error) or one_line(error)
-        print(f"metering: {said}: nothing was written; mend that and run again", file=sys.stderr)  # noqa: T201
+        print_error(f"{trouble_of_machine(error) or one_line(error)}: nothing was written; mend that and run again")
         raise typer.Exit(EXIT_FAILED) from None
     except (KeyboardInterrupt, RuntimeError) as error:
         # DuckDB tells of Ctrl-C in the middle of a query in its own way.
         if not isinstance(error, KeyboardInterrupt) and str(error) != "Query interrupted":
             raise
-        print("metering: interrupted; the store is as it was before", file=sys.stderr)  # noqa: T201
+        print_error("interrupted; the store is as it was before")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 

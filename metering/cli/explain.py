@@ -67,7 +67,7 @@ def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
     from metering.reporting import explained, explained_adjustment  # noqa: PLC0415
 
     if common.format is Format.JSON:
-        print_json(shown.model_dump(mode="json"))
+        print_json(shown.document())
         return
     if isinstance(shown, Explanation):
         title, steps, said = explained.heading(shown), explained.arithmetic_lines(shown), explained.verdict(shown)

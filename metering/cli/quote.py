@@ -52,7 +52,7 @@ def quote(
     from metering.planning.quote import Quote  # noqa: PLC0415
 
     if common.format is Format.JSON:
-        print_json([each.model_dump(mode="json") for each in quotes])
+        print_json([each.document() for each in quotes])
     elif common.format is Format.CSV:
         print_table(common, table_of("quotes", Quote, quotes))
     else:

@@ -17,8 +17,8 @@ from metering.cli.common import (
     Common,
     PeriodOption,
     message,
-    one_line,
     output_option,
+    print_error,
     with_common_options,
 )
 from metering.model.units import counted
@@ -48,13 +48,13 @@ def _one_line_errors() -> Iterator[None]:
     try:
         yield
     except MisuseError as error:
-        typer.echo(f"metering: {one_line(error)}", err=True)
+        print_error(error)
         raise typer.Exit(EXIT_MISUSE) from None
     except ModuleNotFoundError as error:
-        typer.echo(f"metering: the sandbox needs {error.name}; install it with: pip install 'metering[sandbox]'", err=True)
+        print_error(f"the sandbox needs {error.name}; install it with: pip install 'metering[sandbox]'")
         raise typer.Exit(EXIT_FAILED) from None
     except (MeteringError, OSError) as error:
-        typer.echo(f"metering: {one_line(error)}", err=True)
+        print_error(error)
         raise typer.Exit(EXIT_FAILED) from None
 
 

@@ -56,7 +56,7 @@ class RemoteFile(FactFile):
     """A file that a URL names; an object store replaces objects whole, so one that was opened is read to its end."""
 
     def assert_unchanged(self) -> None:
-        """Hold."""
+        """Do nothing: there is nothing that could have changed."""
 
 
 def find_lake_files(engine: SparkEngine, places: list[str], limits: ReadingLimits) -> tuple[list[FactFile], list[str]]:

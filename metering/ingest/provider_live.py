@@ -94,8 +94,7 @@ async def _one(targets: Targets, client: EndpointClient, collection: Collection,
 def _bounds(kind: str, start_s: int, end_s: int) -> Params:
     if kind == "dailyburst":
         return {"date__gte": date_text(start_s), "date__lte": date_text(end_s - 1)}
-    name = "time_{}" if kind == "usage" else "time__{}"
-    name = f"poll_{name}" if kind == "usage" else name
+    name = "poll_time_{}" if kind == "usage" else "time__{}"
     return {name.format("gt"): instant_text(start_s - _MARGIN_S), name.format("lt"): instant_text(end_s + _MARGIN_S)}
 
 

@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -95,17 +96,13 @@ def _assert_bounded(path: Path, size: int, limits: ReadingLimits) -> None:
         )
 
 
-class _damage_told:  # noqa: N801 -- used like a function
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, _DAMAGE):
-            reason = f"it is cut off or damaged ({error})"
-            raise InputError(f"{self._path} cannot be read, {reason}: nothing was taken; restore it") from None
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Say in one line that a packed file is damaged, where reading it tells so."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise InputError(f"{path} cannot be read, it is cut off or damaged ({error}): nothing was taken; restore it") from None
 
 
 def _stream(path: Path) -> IO[bytes]:

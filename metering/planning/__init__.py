@@ -1,1 +1,1 @@
-"""What to buy: quotes of subscriptions."""
+"""What to buy, and what comes: quotes, advice, forecasts. Nothing is bought and nothing is written."""

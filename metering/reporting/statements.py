@@ -86,17 +86,16 @@ def statement_parts(bill: Bill) -> list[StatementParts]:
 
 def document(parts: StatementParts) -> dict[str, Any]:
     """Give a statement as JSON: what `bill` says of it, and of each line what is shown of its amount."""
-    lines = []
-    for line, shown in zip(parts.lines, parts.shown, strict=True):
-        said = line.model_dump(mode="json") | {"shown_amount": json_value("money", shown["shown_amount"])}
-        lines.append({name: value for name, value in said.items() if name != "adjusts" or value is not None})
     period = BilledPeriod(start=parts.period.start_s, end=parts.period.end_s, as_of=parts.as_of_s)
     return {
-        "period": period.model_dump(mode="json"),
-        **parts.due.model_dump(mode="json"),
-        "lines": lines,
-        "usage": [row.model_dump(mode="json") for row in parts.usage],
-        "episodes": [row.model_dump(mode="json") for row in parts.episodes],
+        "period": period.document(),
+        **parts.due.document(),
+        "lines": [
+            line.document() | {"shown_amount": json_value("money", shown["shown_amount"])}
+            for line, shown in zip(parts.lines, parts.shown, strict=True)
+        ],
+        "usage": [row.document() for row in parts.usage],
+        "episodes": [row.document() for row in parts.episodes],
     }
 
 

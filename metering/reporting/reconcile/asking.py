@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from metering.ingest.cycle import Failure
 
 _MOST_JITTER_S = 60
+# A tolerance of more characters is no amount that anybody means, and could take long to read.
+_MOST_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class ReconcileRequest:
             MisuseError: the tolerance is no amount, or the jitter no few seconds.
         """
         try:
-            tolerance = Fraction(self.tolerance) if len(self.tolerance) <= _MOST_JITTER_S else Fraction(-1)
+            tolerance = Fraction(self.tolerance) if len(self.tolerance) <= _MOST_CHARACTERS else Fraction(-1)
         except (ValueError, ZeroDivisionError):
             tolerance = Fraction(-1)
         if tolerance < 0:
