@@ -20,7 +20,7 @@ from typing import Any
 from metering.engine.duckdb import Engine
 from metering.ingest.account_gaps import gaps_between, gaps_of
 from metering.ingest.captures import Source, answer_line, capture_line, snapshot_key
-from metering.ingest.client import EndpointClient, tls_context
+from metering.ingest.client import EndpointClient, endpoint_clients
 from metering.ingest.credentials import find_login
 from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.fact_models import BILLED_RESOURCE
@@ -125,9 +125,7 @@ async def _fill(targets: Targets, service: Service, spool: Spool, period: Period
     by_account: defaultdict[str, list[Collection]] = defaultdict(list)
     for collection in collections_of(targets):
         by_account[collection.source.account].append(collection)
-    tls = tls_context(targets.endpoints.values())
-    clients = {name: EndpointClient(endpoint, targets.collect, targets.limits, tls) for name, endpoint in targets.endpoints.items()}
-    try:
+    async with endpoint_clients(targets) as clients:
         for account, collections in by_account.items():
             with service.store(service.store_wait_s).reading() as engine:
                 known = gaps_of(engine, account, [each.source for each in collections], period, cycle_s)
@@ -140,9 +138,6 @@ async def _fill(targets: Targets, service: Service, spool: Spool, period: Period
             with _sealed(spool) as batch:
                 _keep(batch, filling, known.rest())
             done.silent |= {(_shown(each.source), each.source.endpoint) for each in collections if _is_left(filling, each, period)}
-    finally:
-        for client in clients.values():
-            await client.close()
     return done
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from metering.ingest.client import Answer, EndpointClient, tls_context
+from metering.ingest.client import Answer, EndpointClient, endpoint_clients
 from metering.ingest.credentials import find_login
 from metering.ingest.cycle import Collection, collections_of
 from metering.ingest.failure import RequestFailure
@@ -36,14 +36,9 @@ def check_targets(targets: Targets) -> list[CheckRow]:
 
 
 async def _check(targets: Targets, collections: list[Collection]) -> list[CheckRow]:
-    tls = tls_context(targets.endpoints.values())
     one_try = targets.collect.model_copy(update={"attempts": 1, "clock": "ours"})
-    clients = {name: EndpointClient(endpoint, one_try, targets.limits, tls) for name, endpoint in targets.endpoints.items()}
-    try:
+    async with endpoint_clients(targets, one_try) as clients:
         return list(await asyncio.gather(*(_row(clients[each.source.endpoint], each, targets) for each in collections)))
-    finally:
-        for client in clients.values():
-            await client.close()
 
 
 async def _row(client: EndpointClient, collection: Collection, targets: Targets) -> CheckRow:

@@ -6,12 +6,13 @@ nowhere else: no redirect is followed, no cookie kept, neither `.netrc` nor a pr
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -26,7 +27,7 @@ from aiolimiter import AsyncLimiter
 from metering.ingest.credentials import Login
 from metering.ingest.failure import RequestFailure
 from metering.ingest.strict_json import NestingError, loads_object
-from metering.ingest.targets import CollectSettings, EndpointSettings
+from metering.ingest.targets import CollectSettings, EndpointSettings, Targets
 from metering.model.errors import MisuseError
 from metering.model.limits import ReadingLimits
 from metering.model.period import CALENDAR_END_S, CALENDAR_START_S
@@ -241,6 +242,27 @@ class EndpointClient:
         return unfold.end(), received
 
 
+@contextlib.asynccontextmanager
+async def endpoint_clients(
+    targets: Targets, collect: CollectSettings | None = None, *, clock: Callable[[], int] = now_us
+) -> AsyncIterator[dict[str, EndpointClient]]:
+    """Give a client for each endpoint, by its name, and close their connections afterwards.
+
+    Args:
+        targets: what is asked, and how.
+        collect: how hard to ask and how long to wait, where that is otherwise than for collecting.
+        clock: ours, in microseconds since 1970.
+    """
+    tls = tls_context(endpoint.url for endpoint in targets.endpoints.values())
+    asking = collect or targets.collect
+    clients = {name: EndpointClient(each, asking, targets.limits, tls, clock=clock) for name, each in targets.endpoints.items()}
+    try:
+        yield clients
+    finally:
+        for client in clients.values():
+            await client.close()
+
+
 class _Unfolder:
     """Collects a body's bytes, unfolding gzip, up to a bound on what comes out."""
 
@@ -287,12 +309,12 @@ def _asked_host(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def tls_context(endpoints: Iterable[EndpointSettings]) -> ssl.SSLContext:
-    """Make the context that verifies every certificate; one is enough for all endpoints.
+def tls_context(urls: Iterable[str]) -> ssl.SSLContext:
+    """Make the context that verifies every certificate; one is enough for all addresses.
 
-    Where all are plain http, which settings allow on this machine only, it trusts nobody: to load the authorities takes time.
+    Where all are plain http, which goes no further than this machine, it trusts nobody: to load the authorities takes time.
     """
-    if any(endpoint.url.startswith("https:") for endpoint in endpoints):
+    if any(url.lower().startswith("https:") for url in urls):
         return httpx.create_ssl_context(verify=True, trust_env=False)
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

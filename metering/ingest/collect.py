@@ -26,7 +26,7 @@ from metering.ingest.captures import (
     note_line,
     snapshot_key,
 )
-from metering.ingest.client import EndpointClient, now_us, tls_context
+from metering.ingest.client import EndpointClient, endpoint_clients, now_us
 from metering.ingest.credentials import Login, find_login
 from metering.ingest.cycle import Collection, CycleReport, Failure, collections_of
 from metering.ingest.failure import RequestFailure
@@ -51,20 +51,16 @@ class Collector:
         self._clock = clock
         self._keeper = Keeper(spool)
         self._clients: dict[str, EndpointClient] = {}
+        self._closing = contextlib.AsyncExitStack()
         self._asked_s = spool.read_state()
 
     async def __aenter__(self) -> Self:
-        tls = tls_context(self._targets.endpoints.values())
-        self._clients = {
-            name: EndpointClient(endpoint, self._settings, self._targets.limits, tls, clock=self._clock)
-            for name, endpoint in self._targets.endpoints.items()
-        }
+        self._clients = await self._closing.enter_async_context(endpoint_clients(self._targets, clock=self._clock))
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._keeper.flush()
-        for client in self._clients.values():
-            await client.close()
+        await self._closing.aclose()
 
     async def cycle(self, deadline_s: int, stop: asyncio.Event) -> CycleReport:
         """Poll every collection once; what has not answered after `deadline_s` seconds has failed.

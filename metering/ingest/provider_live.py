@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from metering.ingest.client import EndpointClient, Params, tls_context
+from metering.ingest.client import EndpointClient, Params, endpoint_clients
 from metering.ingest.credentials import find_login
 from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.failure import RequestFailure
@@ -53,14 +53,9 @@ def fetch_lists(
 
 
 async def _fetch(targets: Targets, kind: str, period: Period, wanted: list[Collection]) -> list[LiveList]:
-    tls = tls_context(targets.endpoints.values())
-    clients = {name: EndpointClient(endpoint, targets.collect, targets.limits, tls) for name, endpoint in targets.endpoints.items()}
-    try:
+    async with endpoint_clients(targets) as clients:
         asking = (_one(targets, clients[each.source.endpoint], each, kind, period) for each in wanted)
         return list(await asyncio.gather(*asking))
-    finally:
-        for client in clients.values():
-            await client.close()
 
 
 async def _one(targets: Targets, client: EndpointClient, collection: Collection, kind: str, period: Period) -> LiveList:

@@ -17,7 +17,8 @@ from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
 from metering.model.settings import SettingsTable, listed
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+# Where plain http is allowed: it goes no further than this machine.
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 # Where a file or folder is; `~/` is the user's own, as in a shell, which reads no settings file.
 PlaceText = Annotated[str, Field(min_length=1), AfterValidator(expanduser)]
@@ -43,7 +44,7 @@ class EndpointSettings(SettingsTable):
             raise ValueError("is no address such as https://zrh.cloudsigma.com/api/2.0/")
         if parts.username is not None or parts.password is not None:
             raise ValueError("holds a login: take it out, and name the account's username and password_file in [accounts.*]")
-        if parts.scheme == "http" and host not in _LOOPBACK:
+        if parts.scheme == "http" and host not in LOOPBACK:
             raise ValueError("is http, and would send passwords in the clear: write https (http is for this machine only)")
         return value.rstrip("/") + "/"
 

@@ -25,14 +25,15 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import stamina
 
+from metering.ingest.client import tls_context
 from metering.ingest.credentials import secret_in_file
+from metering.ingest.targets import LOOPBACK
 from metering.model.errors import MeteringError, MisuseError
 from metering.reporting.alerts import Alert
 
 SECRET_VARIABLE = "METERING_NOTIFY_SECRET"  # noqa: S105 -- where the secret is, not what it is
 _PREFIX = "whsec_"
 _LEAST_BYTES = 24
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ATTEMPTS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(seconds=15), timedelta(seconds=1)
 # Seconds until an answer must be there: one that comes a byte at a time must not keep a job of cron for ever.
@@ -82,7 +83,7 @@ class Mailbox:
             wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE, wait_jitter=_JITTER,
         )  # fmt: skip
         async with httpx.AsyncClient(
-            verify=self._context(), trust_env=False, follow_redirects=False, timeout=self._timeout_s
+            verify=self._tls or tls_context([self._url]), trust_env=False, follow_redirects=False, timeout=self._timeout_s
         ) as client:
             async for attempt in context:
                 with attempt:
@@ -112,14 +113,6 @@ class Mailbox:
             said = "a redirect, which is never followed" if 300 <= status < 400 else f"HTTP {status}"  # noqa: PLR2004
             again = status in _PASSING or status >= _SERVER_ERROR
             raise DeliveryError(f"the alert was not delivered: {self.host} answered {said}", again=again)
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is not None:
-            return self._tls
-        if self._url.lower().startswith("https:"):
-            return httpx.create_ssl_context(verify=True, trust_env=False)
-        # Plain http goes no further than this machine, and loading the authorities takes time.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @contextmanager
@@ -203,7 +196,7 @@ def _address(url: str) -> SplitResult:
         raise MisuseError("--notify takes an address such as https://example.com/hooks/metering")
     if parts.username is not None or parts.password is not None:
         raise MisuseError("--notify takes no login in its address: the signature tells who sent it")
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if parts.scheme == "http" and host not in LOOPBACK:
         raise MisuseError(
             "--notify over http would send customers' figures in the clear: write https (http is for this machine only)"
         )

@@ -69,7 +69,7 @@ async def asking(*refusals, limits=None, clock=now_us, **settings):
     server = await asyncio.start_server(endpoint.serve, "127.0.0.1", 0)
     endpoint.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/2.0/"
     named = EndpointSettings(url=endpoint.url, requests_per_minute=limits)
-    client = EndpointClient(named, CollectSettings(**settings), ReadingLimits(), tls_context([named]), clock=clock)
+    client = EndpointClient(named, CollectSettings(**settings), ReadingLimits(), tls_context([named.url]), clock=clock)
     try:
         yield endpoint, client
     finally:
@@ -209,6 +209,12 @@ def test_an_address_that_no_request_can_be_sent_to_is_misuse(host):
     named = EndpointSettings(url=f"https://{host}/api/2.0/")
     with pytest.raises(MisuseError, match=r"in \[endpoints.\*\] is no address that can be asked"):
         EndpointClient(named, CollectSettings(), ReadingLimits(), tls_context([]))
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "Https"])
+def test_an_address_is_verified_however_its_scheme_is_written(scheme):
+    named = EndpointSettings(url=f"{scheme}://zrh.example/api/2.0/")
+    assert tls_context(["http://127.0.0.1/api/2.0/", named.url]).cert_store_stats()["x509_ca"] > 0
 
 
 def test_nobody_waits_a_day_because_a_server_says_so():
