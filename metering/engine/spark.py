@@ -114,7 +114,9 @@ class SparkEngine:
         from pyspark.sql import DataFrame  # noqa: PLC0415 -- an extra, and heavy
 
         java = found._jdf  # noqa: SLF001 -- no other way leads to a frame of whose size nothing is said
-        return DataFrame(classic.internalCreateDataFrame(java.queryExecution().toRdd(), java.schema(), False), self.session)
+        rows = java.queryExecution().toRdd()
+        made = classic.internalCreateDataFrame(rows, java.schema(), False)  # noqa: FBT003 -- no stream; Java names no arguments
+        return DataFrame(made, self.session)
 
     def _append(self, table: str, more: "DataFrame") -> None:
         known = self.session.table(table)

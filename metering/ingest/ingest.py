@@ -60,6 +60,29 @@ class IngestOutcome:
         return not self.rejections and not self.polls.conflicting
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a batch is to be taken: what `ingest` was called with, and the store's clock."""
+
+    strict: bool
+    supersede: bool
+    allow_useless: bool
+    clock: Clock
+    now_s: int
+    progress: Progress
+
+
+class _Steps:
+    """Counts the steps of an ingest as they are done."""
+
+    def __init__(self, progress: Progress, count: int) -> None:
+        self._progress, self._count, self._done = progress, count, 0
+
+    def did(self, step: str) -> None:
+        self._done += 1
+        self._progress(step, self._done, self._count)
+
+
 def ingest(
     store: Store,
     paths: list[Path],
@@ -86,11 +109,12 @@ def ingest(
         StoreError: the store cannot be used.
     """
     now_s = int(time.time()) if now_s is None else now_s
+    asked = _Asked(strict, supersede, allow_useless, store.clock, now_s, progress)
     with ScratchFolder() as spool, store.writing(places=[*paths, Path(spool)]) as engine:
         files, notes = find_files(engine, paths, store.limits)
         try:
             with transaction(engine):
-                outcome = _ingest(engine, files, Path(spool), strict, supersede, allow_useless, store.clock, now_s, progress)
+                outcome = _ingest(engine, files, Path(spool), asked)
                 # After an error there is nothing to drop: staging goes with the transaction that made it.
                 drop_staging(engine)
         except engine.Error:
@@ -101,46 +125,53 @@ def ingest(
         return outcome
 
 
-def _ingest(
-    engine: Engine,
-    files: list[FactFile],
-    spool: Path,
-    strict: bool,
-    supersede: bool,
-    allow_useless: bool,
-    clock: Clock,
-    now_s: int,
-    progress: Progress,
-) -> IngestOutcome:
+def _ingest(engine: Engine, files: list[FactFile], spool: Path, asked: _Asked) -> IngestOutcome:
     sample_files = [file for file in files if file.table in ("samples", "captures")]
-    steps, done = len(sample_files) + _STAGING_STEPS + 1, 0
+    steps = _Steps(asked.progress, len(sample_files) + _STAGING_STEPS + 1)
     outcome = IngestOutcome(file_names=[file.shown for file in files])
-    facts: dict[str, FactOutcome] = {}
-    readings = _readings(engine, [file for file in files if file.table == "answers"], now_s)
+    facts = _facts(engine, files, asked, outcome)
+    steps.did("facts")
+    samples = SampleOutcome()
+    if sample_files:
+        for step in stage_samples(engine, sample_files, spool, supersede=asked.supersede):
+            steps.did(step)
+        samples = sample_outcome(engine, sample_files)
+        add_samples(outcome, samples)
+    assert_acceptable(outcome, strict=asked.strict, allow_useless=asked.allow_useless)
+    news = news_of(engine, outcome, samples, facts)
+    if news is not None:
+        brought = {table: sorted(fact.files)[:_MOST_NAMES] for table, fact in facts.items() if fact.files}
+        ingest_seq = record_ingest(engine, IngestSource(len(outcome.file_names), brought), asked.now_s)
+        for table, fact in facts.items():
+            write_facts(engine, table, fact.accepted, ingest_seq)
+        if samples.polls.accepted or news.has_conflicts:
+            for step in write_samples(engine, sample_files, samples, asked.clock, ingest_seq):
+                steps.did(step)
+        _write_rejections(engine, news.rejections, news.settled, ingest_seq)
+        seal_ingest(engine, ingest_seq)
+        outcome.ingest_seq = ingest_seq
+    for file in sample_files:
+        file.assert_unchanged()
+    return outcome
+
+
+def _facts(engine: Engine, files: list[FactFile], asked: _Asked, outcome: IngestOutcome) -> dict[str, FactOutcome]:
+    """Read the facts of every table but the samples', as they stand in files and in answers, and add them to the outcome."""
+    readings = _readings(engine, [file for file in files if file.table == "answers"], asked.now_s)
     outcome.places = sorted({reading.place for table in readings.values() for reading in table})
+    facts: dict[str, FactOutcome] = {}
     for table in ALL_MODELS:
         fact = FactOutcome(Outcome(), [], [])
         table_files = [file for file in files if file.table == table]
         if table_files:
-            fact = read_facts(engine, table, table_files, supersede=supersede, now_s=now_s)
+            fact = read_facts(engine, table, table_files, supersede=asked.supersede, now_s=asked.now_s)
         if table in readings:
-            fact = fact.with_more(compare_readings(engine, table, readings[table], fact.accepted, now_s, files[0].limits))
+            fact = fact.with_more(compare_readings(engine, table, readings[table], fact.accepted, asked.now_s, files[0].limits))
         if table_files or table in readings:
             facts[table] = fact
             outcome.tables[table] = fact.rows
             outcome.rejections += fact.rejections
-    progress("facts", done := done + 1, steps)
-    samples = SampleOutcome()
-    if sample_files:
-        for step in stage_samples(engine, sample_files, spool, supersede=supersede):
-            progress(step, done := done + 1, steps)
-        samples = sample_outcome(engine, sample_files)
-        add_samples(outcome, samples)
-    assert_acceptable(outcome, strict=strict, allow_useless=allow_useless)
-    _write(engine, outcome, sample_files, facts, samples, clock, now_s, progress, done, steps)
-    for file in sample_files:
-        file.assert_unchanged()
-    return outcome
+    return facts
 
 
 def _readings(engine: Engine, files: list[FactFile], now_s: int) -> dict[str, list[Reading]]:
@@ -151,33 +182,6 @@ def _readings(engine: Engine, files: list[FactFile], now_s: int) -> dict[str, li
     if "poll_notes" in readings:
         readings["poll_notes"] = with_recoveries(engine, readings["poll_notes"], now_s, files[0].limits)
     return {table: rows for table, rows in readings.items() if rows}
-
-
-def _write(
-    engine: Engine,
-    outcome: IngestOutcome,
-    sample_files: list[FactFile],
-    facts: dict[str, FactOutcome],
-    samples: SampleOutcome,
-    clock: Clock,
-    now_s: int,
-    progress: Progress,
-    done: int,
-    steps: int,
-) -> None:
-    news = news_of(engine, outcome, samples, facts)
-    if news is None:
-        return
-    brought = {table: sorted(fact.files)[:_MOST_NAMES] for table, fact in facts.items() if fact.files}
-    ingest_seq = record_ingest(engine, IngestSource(len(outcome.file_names), brought), now_s)
-    for table, fact in facts.items():
-        write_facts(engine, table, fact.accepted, ingest_seq)
-    if samples.polls.accepted or news.has_conflicts:
-        for step in write_samples(engine, sample_files, samples, clock, ingest_seq):
-            progress(step, done := done + 1, steps)
-    _write_rejections(engine, news.rejections, news.settled, ingest_seq)
-    seal_ingest(engine, ingest_seq)
-    outcome.ingest_seq = ingest_seq
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class BurstCost:
     def least(self, price: Fraction, kept: int = 0) -> int:
         """Give the least amount on top of `kept` at which subscription and burst cost least, where a byte costs `price`."""
         # What one more byte saves only falls: find the first bend from which on it saves no more than it costs.
-        i = bisect_left(self._above, True, key=lambda saved: saved <= price * self._scale)
+        i = bisect_left(self._above, x=True, key=lambda saved: saved <= price * self._scale)
         return max(0, self._bends[i - 1] - kept) if i else 0
 
     def bends(self, most: int) -> list[int]:

@@ -74,7 +74,7 @@ def month_page(shown: Shown) -> str:
     table = _table_maker(names, keep_account=not is_own)
     drives, snapshots = tops(shown.engine, shown.computation, shown.account, _MOST_TOPS)
     units = series.ranked(bill.usage)
-    rest = partial(_rest, period, is_own)
+    rest = partial(_rest, period, is_own=is_own)
     statements = table_of("statements", type(bill.statements[0]), bill.statements) if bill.statements else Table("", (), [])
     return (
         environment()
@@ -161,7 +161,7 @@ def _without(values: tuple[Any, ...], at: int) -> tuple[Any, ...]:
     return (*values[:at], *values[at + 1 :])
 
 
-def _rest(period: Period, is_own: bool, command: str) -> str:
+def _rest(period: Period, command: str, *, is_own: bool) -> str:
     """Say what has what is left out, as an end of a sentence; a customer has no such command."""
     told = f"bill {period.text}" if command == "bill" else f"{command} --period {period.text}"
     return "." if is_own else f": `metering {told}` has them all."

@@ -61,7 +61,7 @@ class History(RuleBasedStateMachine):
             self.meter.release()
             self.folder.cleanup()
 
-    def take(self, supersede=True, **tables):
+    def take(self, *, supersede=True, **tables):
         place = write(Path(self.folder.name) / str(self.books.commands), **tables)
         self.books.take(
             {name: [{k: str(v) for k, v in row.items()} for row in rows] for name, rows in tables.items()}, NOW, supersede=supersede
@@ -92,7 +92,7 @@ class History(RuleBasedStateMachine):
     def polls_come(self, start, hours, listed, account, at, supersede):
         end = instant_text(instant_seconds(start) + hours * HOUR)
         rows = polls(start, end, listed, account=account, endpoint=at[0], location=at[1], step=HOUR)
-        self.take(supersede, samples=rows)
+        self.take(supersede=supersede, samples=rows)
 
     @rule(
         amount=amounts, level=st.sampled_from([1, 1, 2]), location=st.sampled_from(["", "ZRH"]), currency=currencies, since=instants
