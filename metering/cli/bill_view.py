@@ -8,10 +8,10 @@ from rich.text import Text
 
 from metering.cli.common import Common
 from metering.cli.layout import Field, Sheet, draw
-from metering.cli.render import EXACT_HINT, cell, cells, clean, console, draw_fitting, field_of, said, shown_instant, shown_money
+from metering.cli.render import EXACT_HINT, cell, cells, console, draw_fitting, field_of, said, shown_instant, shown_money
 from metering.model.period import Period, date_text, instant_text
 from metering.model.records import Bill, ChargeLine, Episode, Finding, UsageRow
-from metering.model.tables import Column, Table, table_of
+from metering.model.tables import Column, Table, printable, table_of
 from metering.model.units import counted, shown_percent
 
 _SHOWN_EPISODES = 20
@@ -67,7 +67,7 @@ def _statements(common: Common, bill: Bill, *, exact: bool) -> Sheet:
     lines = Counter((line.account, line.currency) for line in bill.lines)
     rows = [
         [
-            Text.assemble((clean(row.name), "bold"), ("\n" + clean(row.account), "dim")) if row.name else said(row.account),
+            Text.assemble((printable(row.name), "bold"), ("\n" + printable(row.account), "dim")) if row.name else said(row.account),
             Text(f"{lines[row.account, row.currency]:,}"),
             Text(shown_money(row.burst_amount, exact=exact)),
             said(None) if row.amount_due is None else Text(f"{row.amount_due:,f}", style="bold"),

@@ -15,7 +15,7 @@ from metering.cli.common import Common, Format
 from metering.cli.documents import print_json
 from metering.cli.layout import Field, Sheet, draw
 from metering.model.period import instant_text
-from metering.model.tables import Column, Kind, Table, plain_text
+from metering.model.tables import Column, Kind, Table, plain_text, printable
 from metering.model.units import shown_amount, shown_gib, shown_gib_months
 from metering.reporting.files import csv_text
 
@@ -59,7 +59,7 @@ def print_table(common: Common, table: Table) -> None:
 def print_titled(common: Common, title: str, table: Table) -> None:
     """Print a table for the eye under its title."""
     terminal = console()
-    terminal.print(Text(clean(title), style="bold"))
+    terminal.print(Text(printable(title), style="bold"))
     if table.rows:
         draw_fitting(terminal, common, lambda exact: sheet_of(table, exact=exact))
     else:
@@ -70,7 +70,7 @@ def print_titled(common: Common, title: str, table: Table) -> None:
 def print_steps(title: str, steps: list[tuple[str, str]]) -> None:
     """Print what is done and what comes out, line by line, under a title; what nothing comes out of stands below."""
     terminal = console()
-    terminal.print(Text(clean(title), style="bold"))
+    terminal.print(Text(printable(title), style="bold"))
     rows = [[said(step), said(result)] for step, result in steps if result]
     draw(terminal, [Sheet([Field("step", is_prose=True), Field("result", is_figure=True)], rows)], headed=False)
     for step, result in steps:
@@ -99,14 +99,9 @@ def draw_fitting(terminal: Console, common: Common, sheet: Callable[[bool], Shee
     raise AssertionError
 
 
-def clean(text: str) -> str:
-    """Show text from outside without the control characters that a terminal would obey."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
 def said(text: str | None, style: str = "") -> Text:
     """Show text from outside; a dash where there is none."""
-    return Text("–", style="dim") if text is None else Text(clean(text), style=style)
+    return Text("–", style="dim") if text is None else Text(printable(text), style=style)
 
 
 def sheet_of(table: Table, *, exact: bool) -> Sheet:

@@ -63,6 +63,16 @@ def plain_text(kind: Kind, value: Any) -> str:
     return str(value)
 
 
+def printable(text: str) -> str:
+    """Write text from outside without what a terminal, a picture or a file would obey: controls, changes of direction."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def by_key(item: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:
+    """Order the items of a dictionary by their keys, of which a part that is not known comes first."""
+    return tuple("" if part is None else part for part in item[0])
+
+
 def columns_of(**kinds: Kind) -> tuple[Column, ...]:
     """Write columns as keyword arguments, in order."""
     return tuple(Column(name, kind) for name, kind in kinds.items())

@@ -11,6 +11,7 @@ from typing import Any
 
 from metering import __version__
 from metering.model.period import date_text, instant_text
+from metering.model.tables import printable
 from metering.reporting.statements import StatementParts
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -32,12 +33,11 @@ def ledger(statements: Iterable[StatementParts]) -> str:
 
 def _transaction(parts: StatementParts) -> list[str]:
     due = parts.due
+    who = f"{printable(due.name or due.account)}, account {printable(due.account)}"
     if due.amount_due is None:
-        return [
-            f"; parked, and not booked: {_plain(due.name or due.account)}, account {_plain(due.account)}: a burst has no price yet"
-        ]
+        return [f"; parked, and not booked: {who}: a burst has no price yet"]
     if not parts.lines:
-        return [f"; nothing due: {_plain(due.name or due.account)}, account {_plain(due.account)}"]
+        return [f"; nothing due: {who}"]
     flag = "*" if due.state == "closed" else "!"
     period = parts.period
     told: dict[str, Any] = {
@@ -82,10 +82,6 @@ def _metadata(told: dict[str, str], indent: int) -> list[str]:
     return [f"{' ' * indent}{name}: {_text(value)}" for name, value in told.items()]
 
 
-def _plain(text: str) -> str:
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
 def _text(text: str) -> str:
-    escaped = _plain(text).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = printable(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -19,7 +19,7 @@ from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import Period
 from metering.model.records import ChargeLine
-from metering.model.tables import Column, Table, columns_of
+from metering.model.tables import Column, Table, by_key, columns_of
 from metering.model.units import shown_amount
 
 # Gives the adjustments that the bill has; the engine's tables may be others afterwards.
@@ -135,7 +135,7 @@ def _summed(bought: list[Bought], by: tuple[str, ...]) -> Table:
             sum(each.byte_seconds for each in members),
             total_if_known([m.in_period for m in members]),
         )
-        for key, members in sorted(groups.items(), key=_order)
+        for key, members in sorted(groups.items(), key=by_key)
     ]
     return Table("subscriptions", (*_by_columns(by), *columns), rows)
 
@@ -157,7 +157,7 @@ def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tu
     for line in adjustments():
         groups[*(getattr(line, name) for name in by), line.currency][2].append(line)
     rows: list[tuple[Any, ...]] = []
-    for key, (members, own_lines, adjusting) in sorted(groups.items(), key=_order):
+    for key, (members, own_lines, adjusting) in sorted(groups.items(), key=by_key):
         subscribed = total_if_known([each.in_period for each in members])
         burst, adjusted = (total_if_known([line.amount for line in part]) for part in (own_lines, adjusting))
         rows.append(
@@ -171,10 +171,6 @@ def costs(engine: Engine, bought: list[Bought], computation: Computation, by: tu
         burst_cost="money", adjustment_cost="money", total_cost="money",
     )  # fmt: skip
     return Table("cost", (*_by_columns(by), *columns), rows)
-
-
-def _order(item: tuple[tuple[Any, ...], Any]) -> tuple[str, ...]:
-    return tuple("" if part is None else part for part in item[0])
 
 
 def _by_columns(by: tuple[str, ...]) -> tuple[Column, ...]:

@@ -11,13 +11,13 @@ from typing import Any
 
 from metering.billing.bill import make_bill
 from metering.billing.discounts import Settled
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units, shown_amounts, spread, total
+from metering.billing.money import AMOUNT_PLACES, from_units, in_units, shown_amounts, spread, total_if_known
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError
 from metering.model.period import SECONDS_PER_DAY, day_start
 from metering.model.records import Bill, ChargeLine, Episode
-from metering.model.tables import Column, Kind, Table, columns_of, table_of
+from metering.model.tables import Column, Kind, Table, by_key, columns_of, table_of
 from metering.reporting.costs import Adjustments, bought_in_period, costs, subscriptions, without_adjustments
 from metering.reporting.observed import observe
 
@@ -173,8 +173,8 @@ def coverage(engine: Engine, by: By) -> Table:
     for row in _summed(engine, by):
         seconds = [int(row[name]) for name in states]
         observed = sum(seconds)
-        permille = 100_000 * seconds[0] // observed if observed else 0
-        share = f"{permille // 1_000}.{permille % 1_000:03d}"
+        thousandths = 100_000 * seconds[0] // observed if observed else 0  # of a percent
+        share = f"{thousandths // 1_000}.{thousandths % 1_000:03d}"
         rows.append((*(row[name] for name in by), *seconds, share))
     columns = (*_by_columns(by), *_columns(states), Column("measured_percent", "text"))
     return Table("coverage", columns, rows)
@@ -188,22 +188,17 @@ def burst(engine: Engine, computation: Computation, bill: Bill, by: By) -> Table
     if by == ("episode",):
         return table_of("burst", Episode, bill.episodes)
     parts = _burst_hours(engine, computation, bill.lines) if "hour" in by else [(line, line.date, line) for line in bill.lines]
-    sums: dict[tuple[Any, ...], list[Any]] = {}
+    groups: defaultdict[tuple[Any, ...], list[ChargeLine]] = defaultdict(list)
     for line, time_s, measures in parts:
         values = {"account": line.account, "location": line.location, "day": time_s, "hour": time_s}
-        key = (*(values[name] for name in by), line.currency)
-        into = sums.setdefault(key, [0, 0, 0, [], False])
-        into[0] += measures.burst_byte_seconds
-        into[1] += measures.burst_seconds
-        into[2] = max(into[2], measures.peak_burst_bytes)
-        if measures.amount is None:
-            into[4] = True
-        else:
-            into[3].append(measures.amount)
+        groups[*(values[name] for name in by), line.currency].append(measures)
     rows = [
-        (*key, into[0], into[1], into[2], None if into[4] else total(into[3]))
-        for key, into in sorted(sums.items(), key=lambda item: tuple("" if part is None else part for part in item[0]))
-    ]
+        (
+            *key, sum(each.burst_byte_seconds for each in members), sum(each.burst_seconds for each in members),
+            max(each.peak_burst_bytes for each in members), total_if_known([each.amount for each in members]),
+        )
+        for key, members in sorted(groups.items(), key=by_key)
+    ]  # fmt: skip
     columns = columns_of(
         currency="text", burst_byte_seconds="byte_seconds", burst_seconds="seconds", peak_burst_bytes="bytes", amount="money"
     )
@@ -256,7 +251,7 @@ def snapshots(engine: Engine, computation: Computation, by: By, account: str | N
         key = (*(None if is_each and name == "drive" else row["day_s" if name == "day" else name] for name in names),)
         groups[key].append(row)
     rows = []
-    for key, members in sorted(groups.items(), key=lambda item: tuple("" if part is None else part for part in item[0])):
+    for key, members in sorted(groups.items(), key=by_key):
         last = max(members, key=lambda row: row["last_poll_s"])
         shown = tuple(last["drive"] if is_each and name == "drive" else part for name, part in zip(names, key, strict=True))
         byte_seconds = sum(int(row["occupied_byte_seconds"]) for row in members)

@@ -14,6 +14,7 @@ from typing import Any
 
 from metering.durable import replaced
 from metering.model.errors import InputError, MisuseError
+from metering.model.tables import printable
 
 Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -47,7 +48,7 @@ def hatches(palette: Mapping[str, str]) -> str:
 
 def label(text: str) -> str:
     """Show a name from outside in a picture: no control character, no change of direction, not longer than there is room."""
-    bare = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    bare = printable(text)
     return bare if len(bare) <= _SHOWN_LENGTH else bare[: _SHOWN_LENGTH - 1] + "…"
 
 
