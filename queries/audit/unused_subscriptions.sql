@@ -2,7 +2,8 @@
 -- grain  one row an account and location that has subscriptions
 -- reads  usage_parts
 -- params none
--- why    What is subscribed and not occupied is paid for nothing. Whether it is too much is decided outside: hundredfold, it may have too many digits.
+-- why    What is subscribed and not occupied is paid for nothing. Whether it is too much is decided outside:
+--        hundredfold, it may have too many digits.
 select
     account,
     location,

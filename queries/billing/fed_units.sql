@@ -3,7 +3,8 @@
 -- reads  feeds, collections, collections_in_doubt, polls, superseded_polls, seen_series, ignored_series
 -- params account, known_seq, as_of_s
 -- why    A location's level for an account is the sum over the collections that feed it: its collection at that endpoint, and
---        every other one in which the location ever appeared in a counted sample. `is_kept` tells whose kept days serve. Of one account where one is asked for.
+--        every other one in which the location ever appeared in a counted sample. `is_kept` tells whose kept days serve.
+--        Of one account where one is asked for.
 with
 
 polled as (

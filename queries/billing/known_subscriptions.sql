@@ -2,7 +2,8 @@
 -- grain  one row a location and subscription id
 -- reads  subscriptions
 -- params known_seq
--- why    The version in force of every subscription; one that reached us twice counts once. What counts as renewing by itself is said here.
+-- why    The version in force of every subscription; one that reached us twice counts once. What counts as renewing
+--        by itself is said here.
 with
 
 versions as (

@@ -36,18 +36,6 @@ def test_generated_requests_find_no_500_and_no_answer_that_is_not_described(fuzz
     case.validate_response(answer, checks=checks)
 
 
-@pytest.fixture
-def sandbox():
-    with running(small_world()) as served:
-        yield served
-
-
-@pytest.fixture
-def client(sandbox):
-    with client_of(sandbox) as client:
-        yield client
-
-
 @pytest.mark.parametrize(
     "path", ["remotesnapshots", "drives", "drives/detail", "subscriptions", "balance", "remotesnapshots/schema"]
 )

@@ -16,12 +16,6 @@ BEN = {"username": "ben@example.com", "password": "ben's secret"}
 
 
 @pytest.fixture
-def sandbox():
-    with running(small_world()) as served:
-        yield served
-
-
-@pytest.fixture
 def api(sandbox):
     """Give a client of a resource for somebody, at a location."""
 

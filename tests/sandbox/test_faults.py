@@ -19,12 +19,6 @@ def sandbox():
         yield served
 
 
-@pytest.fixture
-def client(sandbox):
-    with client_of(sandbox) as client:
-        yield client
-
-
 def uuids(answer):
     return [each["uuid"] for each in answer.json()["objects"]]
 

@@ -48,18 +48,6 @@ def full():
         yield client
 
 
-@pytest.fixture
-def sandbox():
-    with running(small_world()) as served:
-        yield served
-
-
-@pytest.fixture
-def client(sandbox):
-    with client_of(sandbox) as client:
-        yield client
-
-
 def refusals(answer):
     assert all(each.keys() == {"error_type", "error_message", "error_point"} for each in answer.json())
     return answer.status_code, {each["error_type"] for each in answer.json()}

@@ -41,11 +41,6 @@ with metering.open(sys.argv[1]) as meter:
 
 
 @pytest.fixture
-def facts(tmp_path):
-    return write_facts(tmp_path / "facts", an_hour())
-
-
-@pytest.fixture
 def store(tmp_path):
     return tmp_path / "metering.duckdb"
 

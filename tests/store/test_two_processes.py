@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from faulty import PowerError, Trip, digest, power_goes, watched
-from hour_facts import HOUR, an_hour, at, bill_json, ingested, sample, write_facts
+from hour_facts import HOUR, at, bill_json, ingested, sample, write_facts
 
 import metering
 
@@ -21,11 +21,6 @@ import metering
 os.fsync = lambda _descriptor: os.kill(os.getpid(), signal.SIGKILL)
 metering.open(sys.argv[1]).export("usage", sys.argv[2], period=sys.argv[3])
 """
-
-
-@pytest.fixture
-def facts(tmp_path):
-    return write_facts(tmp_path / "facts", an_hour())
 
 
 def started(facts, store):
