@@ -10,7 +10,7 @@ from metering import Meter
 from metering.config import Settings
 from metering.model.period import instant_text
 from metering.model.reconciliation import Reconciliation
-from metering.sandbox import world_lists
+from metering.sandbox import server_lists
 from metering.sandbox.world import World
 from metering.sandbox.world_facts import write_facts
 from metering.sandbox.world_life import seeded_world
@@ -48,12 +48,12 @@ def meter_of_world(folder: Path, world: World, *, missed: int = 0, seed: int = 1
 
 def samples_of(world: World) -> list[dict]:
     """Every row that the provider answers on `/usage/`."""
-    return list(world_lists.samples_of(world, world.start_s, world.now_s))
+    return list(server_lists.samples_of(world, world.start_s, world.now_s))
 
 
 def days_of(world: World) -> list[dict]:
     """Every row that the provider answers on `/dailyburstusage/`."""
-    return world_lists.days_of(world, world.now_s)
+    return server_lists.days_of(world, world.now_s)
 
 
 def listed(place: Path, objects: list[dict]) -> Path:

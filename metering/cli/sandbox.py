@@ -161,9 +161,9 @@ def facts(
     """
     with _one_line_errors():
         from metering.model.period import parse_period  # noqa: PLC0415 -- `--help` must not wait for them
+        from metering.sandbox.server_lists import write_lists  # noqa: PLC0415
         from metering.sandbox.world_facts import write_facts  # noqa: PLC0415
         from metering.sandbox.world_life import seeded_world  # noqa: PLC0415
-        from metering.sandbox.world_lists import write_lists  # noqa: PLC0415
         from metering.sandbox.world_watch import every_cycle, with_misses  # noqa: PLC0415
 
         lived = parse_period(period)

@@ -13,7 +13,7 @@ from reconcile_world import DAY_S, assert_sums_add, days_of, listed, lived, mete
 from sandbox_help import MIB, START_S, account_of, ready_drive, small_world, taken
 
 from metering.model.period import instant_seconds, moment
-from metering.sandbox.world_lists import ledger_of
+from metering.sandbox.server_lists import ledger_of
 from metering.sandbox.world_money import Order, human_interval
 
 EXAMPLES = int(os.environ.get("METERING_EXAMPLES", "6"))
