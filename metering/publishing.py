@@ -26,7 +26,7 @@ MOST_DRAWN = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
+class ComputedBill:
     """A period as the books have it, and computed in full: its bill, what its discounts are, and the tables in the engine."""
 
     engine: Engine
@@ -41,7 +41,7 @@ class Publishing(Bookkeeping):
     """A store whose periods can be shown."""
 
     @contextlib.contextmanager
-    def _month(
+    def _computed_bill(
         self,
         period: str,
         account: str | None,
@@ -50,7 +50,7 @@ class Publishing(Bookkeeping):
         known_at: str | int | None,
         progress: Progress,
         is_at_a_glance: bool = False,
-    ) -> Iterator[Month]:
+    ) -> Iterator[ComputedBill]:
         """Open the store with the bill of a period and its steps, both of one moment; at a glance is enough for what sums days."""
         with self._store.reading() as engine:
             terms = self.terms(engine, period, as_of, known_at)
@@ -61,7 +61,7 @@ class Publishing(Bookkeeping):
                     f"there is no usage{who} in {period}: `metering report usage --period {period}` names what there is"
                 )
             computation = compute(engine, terms, progress, is_at_a_glance=is_at_a_glance, account=account)
-            yield Month(engine, computation, own, terms.discounts, account, terms.frozen is not None)
+            yield ComputedBill(engine, computation, own, terms.discounts, account, terms.frozen is not None)
 
     def write(self, path: str | Path, table: Table) -> None:
         """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before."""
@@ -147,10 +147,10 @@ class Publishing(Bookkeeping):
         if format_of(place) != "xlsx":
             raise MisuseError(f"{place} is no workbook's name: end it in .xlsx")
         installed()
-        with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
-            sheets = bill_sheets(month.bill)
+        with self._computed_bill(period, account, as_of=as_of, known_at=known_at, progress=progress) as billed:
+            sheets = bill_sheets(billed.bill)
             for name in ("snapshots", "subscriptions", "cost", "coverage"):
-                sheets.append(Sheet(self._made(name, month, DEFAULT_BY[name])))
+                sheets.append(Sheet(self._made(name, billed, DEFAULT_BY[name])))
         write_workbook(sheets, place)
         return {f"{place}, {sheet.table.name}": len(sheet.table.rows) for sheet in sheets[1:]}
 
@@ -190,14 +190,14 @@ class Publishing(Bookkeeping):
         draw.picture_format(place)
         draw.assert_installed()
         palette = draw.DARK if dark else draw.LIGHT
-        with self._month(
+        with self._computed_bill(
             period, account, as_of=as_of, known_at=known_at, progress=progress, is_at_a_glance=name != "usage"
-        ) as month:
-            units = series.ranked(row for row in month.bill.usage if location in (None, row.location))
+        ) as billed:
+            units = series.ranked(row for row in billed.bill.usage if location in (None, row.location))
             if not units:
                 raise NoDataError(f"there is no usage in location {location!r} in {period}")
             shown = units[:MOST_DRAWN] if name == "usage" else units
-            spec = self._picture(name, month, shown, location, palette, width)
+            spec = self._picture(name, billed, shown, location, palette, width)
         draw.write_picture(spec, palette, place)
         return len(shown), len(units)
 
@@ -219,37 +219,37 @@ class Publishing(Bookkeeping):
         from metering.reporting.month_page import Shown, month_page  # noqa: PLC0415 -- a bill must not wait for it
 
         draw.assert_installed()
-        with self._month(period, account, as_of=as_of, known_at=known_at, progress=progress) as month:
-            by_location = self._costs(month, ("location",))
-            cost = by_location if account else self._costs(month, ("account", "location"))
-            text = month_page(Shown(month.engine, month.computation, month.bill, cost, by_location, account, month.is_closed))
+        with self._computed_bill(period, account, as_of=as_of, known_at=known_at, progress=progress) as billed:
+            by_location = self._costs(billed, ("location",))
+            cost = by_location if account else self._costs(billed, ("account", "location"))
+            text = month_page(Shown(billed.engine, billed.computation, billed.bill, cost, by_location, account, billed.is_closed))
         write_text(text, Path(path))
 
     def _picture(
-        self, name: str, month: Month, units: list[UsageRow], location: str | None, palette: "pictures.Palette", width: int
+        self, name: str, billed: ComputedBill, units: list[UsageRow], location: str | None, palette: "pictures.Palette", width: int
     ) -> "draw.Spec":
         from metering.reporting.charts import pictures, series  # noqa: PLC0415 -- a bill must not wait for it
 
-        period = month.computation.period
+        period = billed.computation.period
         if name == "usage":
-            return pictures.usage_picture(palette, period, series.levels(month.engine, period, units), month.bill.names, width)
+            return pictures.usage_picture(palette, period, series.levels(billed.engine, period, units), billed.bill.names, width)
         if name == "burst":
             places = {row.location for row in units}
-            lines = [line for line in month.bill.lines if line.location in places]
+            lines = [line for line in billed.bill.lines if line.location in places]
             chart = pictures.burst_chart(palette, period, units, lines, width)
             return chart | {"title": pictures.heading("Burst of backup", period)}
-        charts = pictures.cost_charts(palette, _at(self._costs(month, ("location",)), location), width)
+        charts = pictures.cost_charts(palette, _at(self._costs(billed, ("location",)), location), width)
         if not charts:
             raise NoDataError(f"nothing is known to have cost anything in {period.text}: no subscription and no burst has a price")
         return pictures.stacked(charts) | {"title": pictures.heading("What backup cost", period)}
 
-    def _costs(self, month: Month, by: tuple[str, ...]) -> Table:
-        return self._made("cost", month, by)
+    def _costs(self, billed: ComputedBill, by: tuple[str, ...]) -> Table:
+        return self._made("cost", billed, by)
 
-    def _made(self, name: str, month: Month, by: tuple[str, ...]) -> Table:
+    def _made(self, name: str, billed: ComputedBill, by: tuple[str, ...]) -> Table:
         return make_report(
-            name, month.engine, month.computation, by, month.account, locations=self.settings.locations, discounts=month.discounts,
-            adjustments=lambda: [line for line in month.bill.lines if line.kind == "adjustment"],
+            name, billed.engine, billed.computation, by, billed.account, locations=self.settings.locations,
+            discounts=billed.discounts, adjustments=lambda: [line for line in billed.bill.lines if line.kind == "adjustment"],
         )  # fmt: skip
 
 
