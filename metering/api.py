@@ -335,11 +335,13 @@ class Meter(Deciding):
         """
         place = Path(path)
         if name == "facts":
+            if as_of is not None:
+                raise MisuseError("facts are of no clock: --known-at says which of them count, --period which samples")
             parsed = None if period is None else parse_period(period)
             with self._store.reading(places=[place]) as engine:
                 known_seq = ingest_known_at(engine, known_at)
-                bounds = (parsed.start_s, parsed.end_s) if parsed else (None, None)
-                counts = export_facts(engine, place, facts_format, known_seq, *bounds)
+                bounds: tuple[int | None, int | None] = (parsed.start_s, parsed.end_s) if parsed else (None, None)
+                counts = export_facts(engine, place, facts_format, known_seq, *bounds, account)
             return {str(place / table): count for table, count in counts.items()}
         if name == "focus" and period is not None:
             return self.export_focus(place, period, as_of=as_of, known_at=known_at, account=account, progress=progress, tell=tell)

@@ -1,6 +1,7 @@
 """Facts out of the store as a facts directory: what is exported can be ingested again and gives the same bill."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from metering.durable import replaced
 from metering.engine.duckdb import Engine, quoted
 from metering.engine.queries import load_query
 from metering.ingest.manifest import MANIFEST, manifest_of, unfinished_manifest
-from metering.model.errors import InputError, MisuseError
+from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, date_text
 from metering.reporting.files import write_text
 
@@ -23,41 +24,51 @@ def _instant(column: str) -> str:
 # The columns of each fact file (INTERFACE.md) from the columns of the store.
 _SELECTS = {
     "subscriptions": (
-        "billing/known_subscriptions",
-        f"select id, account, location, amount, {_instant('start_s')} as start_time, {_instant('end_s')} as end_time, "
+        ("billing/known_subscriptions", "reports/exported_subscriptions"),
+        f"select id, account, location, amount, {_instant('start_s')} as start_time, {_instant('end_s')} as end_time, period, "
         "'backup' as resource, price, currency, auto_renew from facts order by account, location, start_time, id",
     ),
     "prices": (
-        "billing/known_prices",
+        ("billing/known_prices",),
         f"select location, 'backup' as resource, currency, level, price, unit, multiplier, {_instant('effective_from_s')} as "
         "effective_from from facts order by location, currency, level, effective_from",
     ),
     "burst_levels": (
-        "billing/known_burst_levels",
+        ("billing/known_burst_levels",),
         f"select location, 'backup' as resource, level, {_instant('effective_from_s')} as effective_from from facts "
         "order by location, effective_from",
     ),
-    "accounts": ("billing/known_accounts", "select account, currency, name from facts order by account"),
+    "accounts": (
+        ("billing/known_accounts", "reports/exported_accounts"),
+        "select account, currency, name from facts order by account",
+    ),
 }
 # Text for people's programs; in Parquet an instant, which is read faster and packs better.
 _POLL_TIMES = {"parquet": "cast(make_timestamp(poll_s * 1000000) as timestamptz)"}
 _SAMPLES = "select {poll_time} as poll_time, endpoint, account, location, snapshot, allocated_size, drive, status, name from facts"
 
 
-def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_s: int | None, end_s: int | None) -> dict[str, int]:
+def export_facts(
+    engine: Engine, folder: Path, form: str, known_seq: int, start_s: int | None, end_s: int | None, account: str | None = None
+) -> dict[str, int]:
     """Write the facts in force into a folder, with a manifest, and give the number of rows of each table.
 
     Each table is a file; in Parquet, samples are a folder of files, one a UTC day, sorted by snapshot.
 
     With a period, samples are those that its bill rests on: of the polls of the period, of those next to it on both sides, and
-    of those that tell what feeds which location. What was kept aside (conflicts, rejected rows, shared snapshots) stays.
+    of those that tell what feeds which location. Of an account alone, polls, subscriptions and its currency are its own; prices
+    and burst levels are everybody's. What was kept aside (conflicts, rejected rows, shared snapshots) stays.
 
     Raises:
         MisuseError: the format is none that is written.
+        NoDataError: nothing is known of the account.
         InputError: the folder cannot be written, or holds something already.
     """
     if form not in _ENDS:
         raise MisuseError(f"facts are written as csv, ndjson or parquet, not {form!r}")
+    parameters: dict[str, Any] = {"known_seq": known_seq, "start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1], "account": account}
+    if account is not None and not engine.rows("reports/accounts_with_facts", parameters):
+        raise NoDataError(f"account {account!r} has no facts: `metering export facts` without --account writes everybody's")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -66,7 +77,6 @@ def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_
         raise InputError(f"{folder} cannot be written ({error.strerror}): name another place") from None
     # First, so that what an export leaves that does not end is taken for no facts.
     write_text(unfinished_manifest(), folder / MANIFEST)
-    parameters: dict[str, Any] = {"known_seq": known_seq, "start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
     if start_s is not None and end_s is not None:
         wanted = parameters | {"start_s": start_s, "stop_s": end_s}
         parameters |= engine.rows("reports/neighbouring_polls", wanted)[0]
@@ -74,8 +84,8 @@ def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_
     if start_s is not None:
         engine.insert("exported_polls", "reports/witness_polls", parameters)
     counts = _export_samples(engine, folder, form, parameters)
-    for table, (query, select) in _SELECTS.items():
-        counts[f"{table}.{form}"] = _export(engine, query, select, folder / f"{table}.{form}", form, parameters)
+    for table, (queries, select) in _SELECTS.items():
+        counts[f"{table}.{form}"] = _export(engine, queries, select, folder / f"{table}.{form}", form, parameters)
     engine.drop("exported_polls")
     write_text(manifest_of(folder, counts), folder / MANIFEST)
     tables = ("samples", *_SELECTS)
@@ -84,25 +94,27 @@ def export_facts(engine: Engine, folder: Path, form: str, known_seq: int, start_
 
 def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[str, Any]) -> dict[str, int]:
     """Write the samples of the exported polls: in Parquet a file a UTC day, so that engines read them side by side."""
-    query, select = "reports/exported_samples", _SAMPLES.format(poll_time=_POLL_TIMES.get(form, _instant("poll_s")))
+    queries, select = ("reports/exported_samples",), _SAMPLES.format(poll_time=_POLL_TIMES.get(form, _instant("poll_s")))
     days = [row["day_s"] for row in engine.rows("reports/exported_days")]
     if form != "parquet" or not days:
         every = parameters | {"start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
-        return {f"samples.{form}": _export(engine, query, select, folder / f"samples.{form}", form, every)}
+        return {f"samples.{form}": _export(engine, queries, select, folder / f"samples.{form}", form, every)}
     (folder / "samples").mkdir()
     counts = {}
     for day_s in days:
         name = f"samples/{date_text(day_s)}.{form}"
         day = parameters | {"start_s": day_s, "stop_s": day_s + SECONDS_PER_DAY}
-        counts[name] = _export(engine, query, select, folder / name, form, day)
+        counts[name] = _export(engine, queries, select, folder / name, form, day)
     return counts
 
 
-def _export(engine: Engine, query: str, select: str, path: Path, form: str, parameters: dict[str, Any]) -> int:
-    engine.create(query, parameters)
-    name = load_query(query).name
+def _export(engine: Engine, queries: Sequence[str], select: str, path: Path, form: str, parameters: dict[str, Any]) -> int:
+    """Write what the last of `queries` gives, each of which reads the one before, and give its number of rows."""
+    names = [load_query(query).name for query in queries]
+    for query in queries:
+        engine.create(query, parameters)
     with replaced(path) as place:
-        engine.sql(f"copy (with facts as (from {name}) {select}) to {quoted(os.fspath(place))} ({_ENDS[form]})")
-    count = int(engine.scalar(f"select count(*) from {name}"))
-    engine.drop(name)
+        engine.sql(f"copy (with facts as (from {names[-1]}) {select}) to {quoted(os.fspath(place))} ({_ENDS[form]})")
+    count = int(engine.scalar(f"select count(*) from {names[-1]}"))
+    engine.drop(*names)
     return count

@@ -1,7 +1,7 @@
 -- name   witness_polls
 -- grain  one row a poll in force outside of exported_polls that a bill of the period rests on all the same
--- reads  polls, superseded_polls, samples, exported_polls
--- params known_seq
+-- reads  polls, superseded_polls, collections, samples, exported_polls
+-- params known_seq, account
 -- why    A collection feeds a location if it ever listed a snapshot there, and a snapshot that several list is counted in one:
 --        the first poll of every snapshot bears witness to that, whenever it was. The very last poll tells how far facts reach.
 with
@@ -11,12 +11,18 @@ in_force as (
         p.poll_key,
         p.poll_s
     from polls as p
+    inner join collections as c
+        on p.collection_key = c.collection_key
     left join superseded_polls as s
         on p.poll_key = s.poll_key
         and s.ingest_seq <= $known_seq
     where
         p.ingest_seq <= $known_seq
         and s.poll_key is null
+        and (
+            $account is null
+            or c.account = $account
+        )
 ),
 
 witnesses as (

@@ -1,17 +1,22 @@
 """Facts that leave can come back: what is exported and ingested again gives the same bill, to the last byte."""
 
+import functools
 import hashlib
 import json
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 
 import polars as pl
 import pytest
-from hour_facts import GIB, HOUR, an_hour, at, bill_json, counts, heartbeat, sample, write_facts
+from hour_facts import GIB, HOUR, an_hour, at, bill_json, counts, heartbeat, price, sample, write_facts
 
 import metering
-from metering.model.errors import InputError, MisuseError
+from metering.api import Meter
+from metering.config import Settings
+from metering.model.errors import InputError, MisuseError, NoDataError
+from metering.model.period import instant_seconds
 
 FORMS = ["csv", "ndjson", "parquet"]
 # Exports facts, and is killed after so many files came to their names.
@@ -101,6 +106,91 @@ def test_exported_facts_give_the_same_bill_when_they_are_ingested_again(tmp_path
             (rows[str(tmp_path / "out" / table)], 0, 0, 0, 0) for table in outcome.tables
         ]
         assert json.dumps(meter.bill(period or HOUR).document()) == json.dumps(expected)
+
+
+def bought(identifier, start="", end="", period=""):
+    """30 GiB in ZRH; a month of 30 days costs 30 × 0.2."""
+    return {
+        "id": identifier, "account": "00123", "location": "ZRH", "amount": 30 * GIB, "start_time": start, "end_time": end,
+        "period": period,
+    }  # fmt: skip
+
+
+PURCHASES = [
+    bought("exact", start="2026-10-01T00:00:00Z", end="2026-11-01T00:00:00Z"),
+    bought("from", start="2026-09-30T23:00:00Z", period="1 month"),
+    bought("until", end="2026-10-30T00:00:00Z", period="1 month"),
+]
+
+
+def purchases(rows):
+    return an_hour() | {"subscriptions": rows, "prices": [price(amount="0.2", level=0)]}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_exported_subscription_costs_what_it_did_and_is_followed_by_what_followed_it(tmp_path, form):
+    """What was bought by period is not paid for up to the noon to which its end is moved."""
+    with metering.open(":memory:") as meter:
+        meter.ingest(write_facts(tmp_path / "facts", purchases(PURCHASES)))
+        expected, extended = meter.report("subscriptions", HOUR), meter.quote(extend="from")
+        meter.export("facts", tmp_path / "out", facts_format=form)
+    costs = dict(zip(expected["id"], expected["cost"], strict=True))
+    assert costs == {"exact": Decimal("6.2"), "from": Decimal(6), "until": Decimal(6)}
+    with metering.open(":memory:") as meter:
+        meter.ingest(tmp_path / "out")
+        assert meter.report("subscriptions", HOUR).to_dict("records") == expected.to_dict("records")
+        assert meter.quote(extend="from") == extended
+
+
+def test_exported_subscriptions_are_duplicates_of_what_they_were_exported_from(tmp_path):
+    with metering.open(":memory:") as meter:
+        meter.ingest(write_facts(tmp_path / "facts", purchases(PURCHASES)))
+        meter.export("facts", tmp_path / "out", facts_format="csv")
+        assert counts(meter.ingest(tmp_path / "out"), "subscriptions") == (0, 3, 0, 0, 0)
+
+
+@pytest.mark.parametrize("said", [{}, {"start": "2026-10-20T18:00:00Z"}], ids=["from now", "in the future"])
+def test_what_the_time_of_ingest_decided_of_a_subscription_is_exported_as_it_was_decided(tmp_path, said):
+    with Meter(Settings(store=":memory:"), clock=lambda: instant_seconds("2026-10-05T10:00:00Z")) as meter:
+        meter.ingest(write_facts(tmp_path / "facts", purchases([bought("1", **said, period="1 month")])))
+        expected = meter.report("subscriptions", "2026-10", as_of="2026-11-01T00:00:00Z").to_dict("records")
+        meter.export("facts", tmp_path / "out", facts_format="csv")
+    start = "2026-10-20T12:00:00Z" if said else "2026-10-05T10:00:00Z"
+    assert [(f"{row['start']:%Y-%m-%dT%H:%M:%SZ}", row["period"]) for row in expected] == [(start, "1 month")]
+    for later in ("2026-10-05T10:00:01Z", "2027-01-01T00:00:00Z"):
+        with Meter(Settings(store=":memory:"), clock=lambda now=later: instant_seconds(now)) as meter:
+            meter.ingest(tmp_path / "out")
+            assert meter.report("subscriptions", "2026-10", as_of="2026-11-01T00:00:00Z").to_dict("records") == expected
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("period", [None, HOUR])
+def test_facts_of_one_account_are_its_own_and_give_its_bill(tmp_path, store, form, period):
+    with metering.open(str(store)) as meter:
+        meter.export("facts", tmp_path / "out", period=period, account="00123", facts_format=form)
+        expected = meter.bill(HOUR, account="00123").document()
+    with metering.open(":memory:") as meter:
+        meter.ingest(tmp_path / "out")
+        billed = meter.bill(HOUR).document()
+    assert billed | {"period": expected["period"]} == expected
+    owned = [path for path in files_of(tmp_path / "out") if path.startswith(("samples", "subscriptions", "accounts"))]
+    assert len(owned) == 3
+    read = {"csv": functools.partial(pl.read_csv, infer_schema=False), "ndjson": pl.read_ndjson, "parquet": pl.read_parquet}[form]
+    assert {account for path in owned for account in read(tmp_path / "out" / path)["account"]} == {"00123"}
+
+
+def test_facts_of_an_account_that_has_none_are_refused_and_nothing_is_written(tmp_path, store):
+    told = r"account 'nobody' has no facts: `metering export facts` without --account writes everybody's"
+    with metering.open(str(store)) as meter, pytest.raises(NoDataError, match=told):
+        meter.export("facts", tmp_path / "out", account="nobody")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_clock_chooses_among_facts(tmp_path, store):
+    told = "facts are of no clock: --known-at says which of them count, --period which samples"
+    with metering.open(str(store)) as meter, pytest.raises(MisuseError, match=told):
+        meter.export("facts", tmp_path / "out", as_of="2026-10-05T00:30:00Z")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("form", FORMS)
