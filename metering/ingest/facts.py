@@ -17,7 +17,7 @@ from metering.engine.interface import QueryEngine
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, IDENTIFIER_COLUMNS, MODELS, Fact
 from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
 from metering.ingest.samples import Outcome, Rejection
-from metering.ingest.sources import seconds_of_nanoseconds
+from metering.ingest.sources import seconds_of_nanoseconds, text_of
 from metering.ingest.strict_json import decimal_text
 from metering.ingest.text import LINE_PROBLEMS, Record
 from metering.model.errors import InputError
@@ -236,7 +236,7 @@ def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[Record]:
         elif column in IDENTIFIER_COLUMNS and kind not in ("VARCHAR", "UUID", '"NULL"'):
             raise InputError(f"{file.shown}: the column {column!r} is {kind}, but identifiers are text; write it as text")
         else:
-            picks.append(f"cast({name} as varchar) as {name}")
+            picks.append(f"{text_of(name, kind)} as {name}")
     try:
         rows = engine.sql(f"select {', '.join(picks)} from {read_files('parquet', [file.path])}")
     except engine.Error as error:

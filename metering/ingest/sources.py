@@ -178,8 +178,14 @@ def parquet_values(file: FactFile) -> dict[str, str]:
         elif column == "allocated_size" and kind in WHOLE_NUMBERS:
             values["size_bytes"] = f"cast({name} as bigint)"
         else:
-            values[column] = f"cast({name} as varchar)"
+            values[column] = text_of(name, kind)
     return values
+
+
+def text_of(name: str, kind: str) -> str:
+    """Give the SQL of a Parquet value as text; DuckDB leaves a decimal that has no whole digits without its zero (`.28`)."""
+    text = f"cast({name} as varchar)"
+    return f"regexp_replace({text}, '^(-?)[.]', '\\10.')" if kind.startswith("DECIMAL") else text
 
 
 def seconds_of_nanoseconds(name: str) -> str:

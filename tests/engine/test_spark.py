@@ -417,7 +417,7 @@ def test_what_decides_nothing_and_is_written_otherwise_takes_no_fact_on_either_e
         (tmp_path / f"{number}" / "subscriptions").mkdir(parents=True)
         write_parquet(tmp_path / f"{number}" / "subscriptions" / f"{number}.parquet", [bought | {"id": name, "price": cost}])
         (tmp_path / f"{number}" / "prices").mkdir()
-        write_parquet(tmp_path / f"{number}" / "prices" / "p.parquet", [price()], price=f"decimal(18, {2 + number})")
+        write_parquet(tmp_path / f"{number}" / "prices" / "p.parquet", [price()], price=f"decimal({2 + 9 * number}, {2 + number})")
     write_parquet(tmp_path / "samples.parquet", [sample(at(0), 7), sample(at(5), 8), sample(at(5), 9)])
     with Twins(apart(engine), tmp_path) as twins:
         places = [tmp_path / f"{number}" for number in range(4)] + [tmp_path / "samples.parquet"]

@@ -147,6 +147,32 @@ def test_nanoseconds_in_a_small_table_are_floored_as_everywhere(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("kind", "told"), [("decimal(2,2)", "0.28"), ("decimal(3,3)", "0.280"), ("decimal(30,30)", f"0.28{'0' * 28}")]
+)
+def test_a_price_of_a_type_that_has_no_whole_digits_is_taken(tmp_path, kind, told):
+    """So pyarrow writes Decimal("0.28") by itself."""
+    row = {
+        "resource": "backup", "currency": "CHF", "level": 1, "price": "0.28", "unit": "GB/month", "multiplier": 2783138807808000,
+        "effective_from": "2026-10-01",
+    }  # fmt: skip
+    bought = {"id": "1", "account": "a1", "location": "ZRH", "amount": 5, "start_time": "2026-10-01", "end_time": "2026-11-01"}
+    write_parquet(tmp_path / "prices.parquet", [row], price=kind)
+    write_parquet(tmp_path / "subscriptions.parquet", [bought | {"price": "0.28"}], price=kind)
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), 2**30)])
+    write_parquet(tmp_path / "accounts.parquet", [{"account": "a1", "currency": "CHF", "name": "A"}])
+    outcome, bill = bill_of(tmp_path)
+    assert outcome.rejections == []
+    assert bill.lines[0].price == told
+
+
+@pytest.mark.parametrize("value", ["0.5", "-0.5"])
+def test_a_number_without_whole_digits_is_shown_with_its_zero_where_it_is_refused(tmp_path, value):
+    write_parquet(tmp_path / "samples.parquet", [sample(at(0), value)], allocated_size="decimal(1,1)")
+    with pytest.raises(InputError, match=f"allocated_size '{value}' is no whole number of bytes"):
+        ingested(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("column", "kind"), [("price", "double"), ("price", "float"), ("multiplier", "double"), ("level", "double")]
 )
 def test_a_price_that_is_a_float_is_refused(tmp_path, column, kind):
