@@ -17,6 +17,7 @@ _NOUNS = {
     "burst_levels": ("burst level", "burst levels"),
     "account_currencies": ("currency of the account", "currencies of the account"),
     "parked_statements": ("parked statement, of which nothing was billed", "parked statements, of which nothing was billed"),
+    "polls_before_the_period": ("poll before the period", "polls before the period"),
     "polls_after_the_period": ("poll after the period", "polls after the period"),
 }
 # The table of facts, other than samples, that a kind of cause came into.

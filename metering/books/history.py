@@ -113,13 +113,14 @@ class History:
         return parked + (causes or self._far_polls(account, reflected, computation) if not parked else causes)
 
     def _far_polls(self, account: str, since_seq: int, computation: Computation) -> list[Cause]:
-        """Name polls outside the period that changed in which collection a snapshot is counted."""
+        """Name polls outside the period that changed in which collection a snapshot is counted, where none inside it came."""
         parameters = {
             "account": account, "since_seq": since_seq, "known_seq": computation.known_seq, "reach_s": reach_s(self.closing),
         }  # fmt: skip
-        row = self._engine.rows("books/far_polls", parameters)[0]
-        if not row["poll_count"]:
-            return []
-        first = instant_text(row["first_poll_s"])
-        seqs = row["first_ingest_seq"], row["last_ingest_seq"]
-        return [Cause("polls_after_the_period", account, "", None, row["poll_count"], first, *seqs)]
+        return [
+            Cause(
+                "polls_after_the_period" if row["is_after"] else "polls_before_the_period", account, "", None, row["poll_count"],
+                instant_text(row["first_poll_s"]), row["first_ingest_seq"], row["last_ingest_seq"],
+            )
+            for row in self._engine.rows("books/far_polls", parameters)
+        ]  # fmt: skip

@@ -265,6 +265,27 @@ def test_polls_after_a_closed_day_that_change_where_a_snapshot_counts_restate_it
     assert meter.verify().differences == []
 
 
+def test_polls_before_a_closed_day_that_change_where_a_snapshot_counts_restate_it_and_are_named(tmp_path):
+    """ZRH is polled all along and lists nothing, but once, ten days before: what came late is older than the poll carried in."""
+    listed = polls("2026-10-01", "2026-10-03", {"s": GIB}, endpoint="FRA", location="ZRH")
+    meter, closed = closed_day(tmp_path, samples=listed + polls("2026-09-30", "2026-10-03", {}))
+    assert [(line.location, line.amount) for line in closed.lines] == [("ZRH", exact("0.01"))]
+    earlier = polls("2026-09-20T12:00:00Z", "2026-09-20T12:15:00Z", {"s": GIB})
+    more_facts(meter, tmp_path, "earlier", samples=earlier + polls("2026-10-02T12:00:30Z", "2026-10-02T12:05:00Z", {}))
+    bill = meter.bill("2026-10-02")
+    assert amounts(bill) == [("2026-10-01", "0.30", exact("-0.01"))]
+    (finding,) = [finding for finding in bill.findings if finding.check == "restated"]
+    assert finding.message.endswith(
+        "3 polls before the period (the first 2026-09-20T12:00:00Z; ingest 2); "
+        "1 poll after the period (2026-10-02T12:00:30Z; ingest 2)"
+    )
+    assert [(cause["cause"], cause["count"], cause["first"]) for cause in finding.causes] == [
+        ("polls_before_the_period", 3, "2026-09-20T12:00:00Z"), ("polls_after_the_period", 1, "2026-10-02T12:00:30Z"),
+    ]  # fmt: skip
+    assert meter.bill("2026-10-01") == closed
+    assert meter.verify().differences == []
+
+
 def test_a_cause_that_was_billed_already_is_not_told_again(tmp_path):
     meter, _ = closed_day(tmp_path)
     for day, said, ingest in (("2026-10-02", "0.60", 2), ("2026-10-03", "0.11", 3)):
