@@ -234,12 +234,10 @@ def writer(place: Path) -> "Iterator[Engine]":
 
 
 def _meant(places: Sequence[Path]) -> list[str]:
-    """Give places as they really are, and where the links lead that somebody put into a folder among them."""
-    real = [place.resolve() for place in places]
-    links = (link for place in real if place.is_dir() for link in place.rglob("*") if link.is_symlink())
-    meant = {*real, *(link.resolve() for link in links)}
+    """Give places as they really are: what a link in them stands for is a place of its own."""
+    real = {place.resolve() for place in places}
     # A name that is a pattern is written escaped where it is read, and asked for as it is written.
-    return sorted({*map(str, meant), *map(glob_escaped, meant)})
+    return sorted({*map(str, real), *map(glob_escaped, real)})
 
 
 # What the machine lacks, by the words in which DuckDB and the system say so.

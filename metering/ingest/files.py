@@ -75,26 +75,52 @@ class FactFile:
             raise InputError(f"{self.shown} changed while it was read: nothing was taken; ingest it again once it is complete")
 
 
-def find_files(engine: Engine, paths: list[Path], limits: ReadingLimits) -> tuple[list[FactFile], list[str]]:
-    """Find the fact files that `paths` name, sorted by name, each once, and notes about what was passed over.
+@dataclass(frozen=True, slots=True)
+class NamedFiles:
+    """What the paths of a command name: of each path its fact files, with their table where a name tells it, and notes."""
+
+    by_root: dict[Path, list[tuple[Path, Table | None]]]
+    notes: list[str]
+
+    @property
+    def places(self) -> list[Path]:
+        """The only places that are read: the paths themselves, and the files elsewhere that links in them lead to."""
+        real = [(root.resolve(), path.resolve()) for root, named in self.by_root.items() for path, _ in named]
+        return [*self.by_root, *(path for root, path in real if not path.is_relative_to(root))]
+
+
+def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
+    """Look up which files `paths` name, and note what was passed over; no file is read.
 
     Raises:
-        InputError: a path is not there, a file is empty or lacks a required column, nothing to read was found, or a directory is
-            not what its manifest says.
+        InputError: a path is not there, or what would be a fact file cannot be read.
     """
-    found: dict[Path, FactFile] = {}
+    by_root: dict[Path, list[tuple[Path, Table | None]]] = {}
     notes: list[str] = []
     for root in paths:
         if not root.exists():
             raise InputError(f"{root} is not there: {FACTS_HINT}")
-        named = _walk(root, notes, limits) if root.is_dir() else [(root, table_by_name(root))]
-        for path, table in named:
+        by_root[root] = [*_walk(root, notes, limits)] if root.is_dir() else [(root, table_by_name(root))]
+    return NamedFiles(by_root, notes)
+
+
+def find_files(engine: Engine, named: NamedFiles, limits: ReadingLimits) -> tuple[list[FactFile], list[str]]:
+    """Open the files that were named, sorted by name, each once, and tell about what was passed over.
+
+    Raises:
+        InputError: a file is empty or lacks a required column, nothing to read was found, or a directory is not what its manifest
+            says.
+    """
+    found: dict[Path, FactFile] = {}
+    notes = list(named.notes)
+    for root, files in named.by_root.items():
+        for path, table in files:
             found.setdefault(path.resolve(), _opened(engine, path, table, notes, limits))
             assert_few(len(found), limits)
         if root.is_dir():
-            assert_as_exported(root, [path for path, _ in named], limits.listing_bytes)
+            assert_as_exported(root, [path for path, _ in files], limits.listing_bytes)
     if not found:
-        raise InputError(f"no facts in {', '.join(map(str, paths))}: {FACTS_HINT}")
+        raise InputError(f"no facts in {', '.join(map(str, named.by_root))}: {FACTS_HINT}")
     return sorted(found.values(), key=lambda file: file.shown), sorted(set(notes))
 
 
@@ -111,13 +137,52 @@ def assert_few(count: int, limits: ReadingLimits) -> None:
 def _walk(root: Path, notes: list[str], limits: ReadingLimits) -> list[tuple[Path, Table]]:
     """List the fact files of a directory: its own files by name, and all files of folders that are named like a table."""
     paths: list[Path] = []
-    for path in root.rglob("*"):
+    for path in _all_below(root, notes):
         assert_utf8(str(path))
         paths.append(path)
         assert_few(len(paths), limits)
-    paths = [path for path in sorted(paths) if path.is_file()]
-    found = [(path, table_of(root.name, path.relative_to(root), str(path), notes)) for path in paths]
-    return [(path, table) for path, table in found if table is not None]
+    found = [(path, table_of(root.name, path.relative_to(root), str(path), notes)) for path in sorted(paths) if not path.is_dir()]
+    named = [(path, table) for path, table in found if table is not None]
+    for path, _ in named:
+        _assert_file(path)
+    return named
+
+
+def _all_below(root: Path, notes: list[str]) -> Iterator[Path]:
+    """Give what lies below a directory, also below the links to folders that are named like a table; each folder once."""
+    folders, links, seen = [root], list[Path](), set[Path]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop()
+        is_of_table = folder == root or _is_of_table(root, folder)
+        if folder != root and folder.is_symlink() and not is_of_table:
+            notes.append(f"{folder} is passed over: it is a link to a folder, and no table of facts has its name")
+            continue
+        try:
+            paths = [] if (real := folder.resolve()) in seen else list(folder.iterdir())
+        except OSError as error:
+            if is_of_table:
+                raise InputError(f"{folder} cannot be read ({error.strerror}): let it be read, or take it away") from None
+            notes.append(f"{folder} is passed over: it cannot be read ({error.strerror})")
+            continue
+        seen.add(real)
+        yield from paths
+        for path in paths:
+            if path.is_dir():
+                (links if path.is_symlink() else folders).append(path)
+
+
+def _is_of_table(root: Path, folder: Path) -> bool:
+    """Tell whether a folder below `root` holds facts of a table, whatever its files are called."""
+    first, *_ = folder.relative_to(root).parts
+    return not first.startswith((".", "_")) and bool(_table_of_stem(first) or _table_of_stem(root.name))
+
+
+def _assert_file(path: Path) -> None:
+    """Fail where what is called like a fact file is none: to pass over it would lose what it was meant to hold."""
+    if not path.exists():
+        raise InputError(f"{path} is a link to what is not there: bring that back, or remove the link")
+    if not path.is_file():
+        raise InputError(f"{path} is no file, but a pipe or a device: name a file in its place, or remove it")
 
 
 def table_of(root: str, relative: PurePath, shown: str, notes: list[str]) -> Table | None:

@@ -11,7 +11,7 @@ from metering.engine.interface import QueryEngine
 from metering.ingest.answers import Reading, readings_of
 from metering.ingest.fact_models import ALL_MODELS
 from metering.ingest.facts import FactOutcome, read_facts, write_facts
-from metering.ingest.files import FactFile, assert_readable, find_files
+from metering.ingest.files import FactFile, assert_readable, find_files, name_files
 from metering.ingest.readings import compare_readings
 from metering.ingest.recoveries import with_recoveries
 from metering.ingest.samples import (
@@ -110,8 +110,9 @@ def ingest(
     """
     now_s = int(time.time()) if now_s is None else now_s
     asked = _Asked(strict, supersede, allow_useless, store.clock, now_s, progress)
-    with ScratchFolder() as spool, store.writing(places=[*paths, Path(spool)]) as engine:
-        files, notes = find_files(engine, paths, store.limits)
+    named = name_files(paths, store.limits)
+    with ScratchFolder() as spool, store.writing(places=[*named.places, Path(spool)]) as engine:
+        files, notes = find_files(engine, named, store.limits)
         try:
             with transaction(engine):
                 outcome = _ingest(engine, files, Path(spool), asked)

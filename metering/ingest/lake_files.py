@@ -20,6 +20,7 @@ from metering.ingest.files import (
     assert_few,
     check_columns,
     find_files,
+    name_files,
     table_by_name,
     table_of,
     table_of_columns,
@@ -69,9 +70,10 @@ def find_lake_files(engine: SparkEngine, places: list[str], limits: ReadingLimit
     notes: list[str] = []
     files: list[FactFile] = []
     if local := [Path(place) for place in places if place not in urls]:
-        connection = connect(":memory:", read_only=False, spill_folder=None, threads=1, places=local)
+        named = name_files(local, limits)
+        connection = connect(":memory:", read_only=False, spill_folder=None, threads=1, places=named.places)
         try:
-            files, notes = find_files(DuckDB(connection), local, limits)
+            files, notes = find_files(DuckDB(connection), named, limits)
         finally:
             connection.close()
         _assert_parquet([file.shown for file in files if file.format != "parquet"])
