@@ -34,6 +34,9 @@ _LOCKED = "Could not set lock"
 # And where another thread has it: each has a folder of its own to spill into, and a file is open with one setting of it.
 _OPEN_HERE = "with a different configuration than existing connections"
 _ANOTHER_THREAD = "another thread of this program"
+# By place, whose turn it is among the threads of this program. The kernel's lock is the program's, and is lost where any of its
+# threads closes the file: so while one has the store open, no other may even look into it.
+_TURNS: dict[str, threading.Lock] = {}
 _NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
 
 
@@ -133,7 +136,7 @@ class Store:
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool, places: Sequence[Path]) -> Iterator[Engine]:
         if self.is_memory:
-            with self._in_turn():
+            with self._in_turn(self._turn):
                 if self._kept is None:
                     self._spill = ScratchFolder()
                     # It serves operations to come, whose files nobody knows yet.
@@ -142,8 +145,9 @@ class Store:
                 with self._trouble_told():
                     yield Engine(self._kept)
             return
-        with ScratchFolder() as spill:
-            connection = self._wait_for_connection(read_only=read_only, spill_folder=Path(spill), places=places)
+        deadline = time.monotonic() + self._wait_seconds
+        with self._in_turn(_turn_at(self.path)), ScratchFolder() as spill:
+            connection = self._wait_for_connection(deadline, read_only=read_only, spill_folder=Path(spill), places=places)
             try:
                 with self._trouble_told():
                     engine = Engine(connection)
@@ -153,14 +157,14 @@ class Store:
                 connection.close()
 
     @contextlib.contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        """Let one thread after the other have a store in memory, whose connection is one."""
-        if not self._turn.acquire(timeout=self._wait_seconds):
+    def _in_turn(self, turn: "threading.Lock | threading.RLock") -> Iterator[None]:
+        """Let one thread after the other have a store."""
+        if not turn.acquire(timeout=self._wait_seconds):
             raise self._held(_ANOTHER_THREAD)
         try:
             yield
         finally:
-            self._turn.release()
+            turn.release()
 
     def _held(self, holder: str) -> StoreHeldError:
         return StoreHeldError(
@@ -190,8 +194,9 @@ class Store:
             path, read_only=read_only, spill_folder=spill_folder, memory=self._memory, threads=self._threads, places=places
         )
 
-    def _wait_for_connection(self, *, read_only: bool, spill_folder: Path, places: Sequence[Path]) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + self._wait_seconds
+    def _wait_for_connection(
+        self, deadline: float, *, read_only: bool, spill_folder: Path, places: Sequence[Path]
+    ) -> duckdb.DuckDBPyConnection:
         if self.path.is_dir():
             raise StoreError(f"{self.shown} is a directory, not a store: name a file such as {self.shown}/metering.duckdb")
         # DuckDB takes an empty file for a new database; to us it is what a crash or a full disk left of a store.
@@ -232,6 +237,11 @@ class Store:
         if len(rows) != 1 or not rows[0][0].isdigit():
             raise StoreError(f"{self.shown} does not tell its version, so it was changed by hand; restore it from a backup")
         return int(rows[0][0])
+
+
+def _turn_at(path: Path) -> threading.Lock:
+    """Give the turn that threads take at a file, by whatever names they know it."""
+    return _TURNS.setdefault(os.path.realpath(path), threading.Lock())
 
 
 def _make_schema(engine: Engine) -> None:

@@ -18,6 +18,7 @@ from metering.api import Meter
 from metering.config import Settings
 from metering.model.errors import MisuseError, NoDataError, StoreError, StoreHeldError
 from metering.schema import SCHEMA_VERSION
+from metering.store import Store
 
 HOLD = """
 import sys
@@ -227,6 +228,23 @@ def test_threads_of_one_program_wait_for_each_other(store, facts, in_memory):
         ingests = [pool.submit(meter.ingest, facts) for _ in range(2)]
         assert [bill.result().document() for bill in bills] == [expected] * 6
         assert [outcome.result().ingest_seq for outcome in ingests] == [None, None]
+
+
+@pytest.mark.parametrize("how", ["reading", "writing"])
+def test_a_thread_that_asks_lets_no_other_program_in(filled, tmp_path, how):
+    """The kernel's lock is a program's, and goes where any of its threads closes the file: both would write, and one be lost."""
+    linked = tmp_path / "linked.duckdb"
+    linked.symlink_to(filled)
+    with Store(filled).writing(), ThreadPoolExecutor(1) as pool:
+        for name in (filled, linked):
+            with pytest.raises(StoreHeldError, match="is held by another thread of this program"):
+                pool.submit(getattr(Store(name, wait_seconds=0), how)().__enter__).result()
+        other = subprocess.run(
+            [sys.executable, "-m", "metering", "bill", HOUR, "--store", str(filled)],
+            capture_output=True, text=True, check=False, env=os.environ | {"METERING_STORE_WAIT": "0"},
+        )  # fmt: skip
+    assert (other.returncode, other.stdout) == (1, "")
+    assert f"is held by process {os.getpid()}" in other.stderr
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
