@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import tempfile
 import threading
 import time
@@ -54,6 +55,7 @@ class Store:
         limits: ReadingLimits = DEFAULT_LIMITS,
     ) -> None:
         self.shown = str(path)
+        self._ingesting = f"metering ingest FACTS --store {shlex.quote(self.shown)}"
         self.is_memory = self.shown == MEMORY
         # Of a link, what it stands for: there DuckDB has its log, and there the head file and what a restore replaces belong.
         self.path = Path(path).resolve() if Path(path).is_symlink() else Path(path)
@@ -77,7 +79,7 @@ class Store:
             StoreError: there is no store, it is of a newer version, damaged, or held by a writer for longer than the bound.
         """
         if not self.is_memory and not self.path.exists():
-            raise StoreError(f"there is no store at {self.shown}: `metering ingest FACTS --store {self.shown}` makes one")
+            raise StoreError(f"there is no store at {self.shown}: `{self._ingesting}` makes one")
         with self._opened(read_only=True, places=places) as engine:
             yield engine
 
@@ -222,7 +224,7 @@ class Store:
             if tables:
                 raise StoreError(f"{self.shown} is a DuckDB file, but no store of metering: name another file")
             if read_only:
-                raise StoreError(f"{self.shown} is empty: `metering ingest FACTS --store {self.shown}` fills it")
+                raise StoreError(f"{self.shown} is empty: `{self._ingesting}` fills it")
             _make_schema(engine)
             return
         version = self._version(engine)

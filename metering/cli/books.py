@@ -121,8 +121,11 @@ def _show_verification(common: Common, found: "Verification") -> None:
     if common.format is Format.JSON:
         print_json({"closings": closings.documents(), "differences": differences.documents(), "notes": found.notes})
         return
-    # Two tables in one CSV would be none.
-    if rows and not (differing and common.format is Format.CSV):
+    if common.format is Format.CSV:
+        # Two tables in one CSV would be none, and none at all has no header to count on.
+        print_table(common, differences if differing else closings)
+        return
+    if rows:
         print_table(common, closings)
     if differing:
         print_table(common, differences)

@@ -4,6 +4,7 @@ A server to collect from, or a facts directory from a seeded world.
 """
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -160,7 +161,7 @@ def facts(
     provider/, for `metering reconcile`: ledger.ndjson, usage.ndjson and dailyburst.ndjson.
     """
     with _one_line_errors():
-        from metering.model.period import parse_period  # noqa: PLC0415 -- `--help` must not wait for them
+        from metering.model.period import instant_text, parse_period  # noqa: PLC0415 -- `--help` must not wait for them
         from metering.sandbox.server_lists import write_lists  # noqa: PLC0415
         from metering.sandbox.world_facts import write_facts  # noqa: PLC0415
         from metering.sandbox.world_life import seeded_world  # noqa: PLC0415
@@ -176,9 +177,8 @@ def facts(
             message(common, f"{output / name}.csv: {counted(count, 'row')}")
         for name, count in write_lists(world, output / "provider", lived.start_s, lived.end_s).items():
             message(common, f"{output / 'provider' / name}: {counted(count, 'row')}, as the provider has them")
-        message(
-            common, f"{output / 'expected' / 'bill.json'}: the bill; metering run {output} --period {lived.text} gives the same"
-        )
+        command = f"metering run {shlex.quote(str(output))} --period {lived.text} --as-of {instant_text(lived.end_s)}"
+        message(common, f"{output / 'expected' / 'bill.json'}: the bill; `{command}` gives the same")
 
 
 def _days(period: "Period") -> int:

@@ -6,6 +6,7 @@ little, without a word. A poll, and no number of an ingest, because who takes th
 """
 
 import contextlib
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -59,8 +60,8 @@ def assert_store_kept(store: Store, spool: Spool) -> None:
                 return
     raise StoreError(
         f"{store.shown} was removed or replaced: it lacks what was brought into it from this spool, such as the poll of "
-        f"{last.endpoint} at {instant_text(last.poll_s)}; `metering ingest {spool.done}` brings that back, or put the right store "
-        f"there; to begin anew without it, remove {spool.document(_NAME)}"
+        f"{last.endpoint} at {instant_text(last.poll_s)}; `metering ingest {shlex.quote(str(spool.done))}` brings that back, or "
+        f"put the right store there; to begin anew without it, remove {spool.document(_NAME)}"
     )
 
 

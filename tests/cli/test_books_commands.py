@@ -65,6 +65,12 @@ DEFECTS = {
 }  # fmt: skip
 
 
+def test_verify_as_csv_has_its_header_where_nothing_is_closed_too(store):
+    code, out, said = books("verify", "--format", "csv", store=store)
+    header = "closing,period,known_at_ingest,closed_at,closed_by,reason,statements,differences,hash\n"
+    assert (code, out, said) == (0, header, "nothing is closed yet; every fact is as it came\n")
+
+
 @pytest.mark.parametrize("name", DEFECTS)
 def test_verify_names_each_kind_of_defect_and_ends_with_1(store, name):
     sql, what, message = DEFECTS[name]

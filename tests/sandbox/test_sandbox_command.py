@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import stat
 import subprocess
@@ -90,6 +91,16 @@ def test_facts_are_billed_to_what_stands_beside_them(tmp_path):
         del line["charge_id"]
     assert {name: bill[name] for name in expected} == expected
     assert expected["usage"]
+
+
+def test_the_command_that_is_told_for_facts_bills_them_as_they_are_to_be_billed_whenever_that_is(tmp_path):
+    folder = tmp_path / "my facts"
+    code, _, err = run("sandbox", "facts", "-o", folder, "--period", "2099-10-03", "--accounts", "1", "--drives", "1")
+    assert code == 0, err
+    (told,) = re.findall(r"the bill; `metering (.*)` gives the same", err)
+    code, out, err = run(*shlex.split(told), "--format", "json", "--store", ":memory:")
+    assert code == 0, err
+    assert json.loads(out)["usage"] == json.loads((folder / "expected" / "bill.json").read_text())["usage"] != []
 
 
 @pytest.mark.parametrize(

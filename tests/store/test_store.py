@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -143,6 +145,16 @@ def test_bits_that_flipped_are_found_before_anything_is_billed(filled):
 
 def test_a_directory_is_no_store(tmp_path):
     refusal(tmp_path, "is a directory, not a store: name a file such as")
+
+
+def test_the_command_that_makes_a_store_can_be_pasted_whatever_it_is_called(tmp_path, monkeypatch, facts):
+    monkeypatch.chdir(tmp_path)
+    with metering.open("my store's.duckdb") as meter, pytest.raises(StoreError) as refused:
+        meter.bill(HOUR)
+    (told,) = re.findall(r"there is no store at my store's\.duckdb: `metering (.*)` makes one", str(refused.value))
+    words = [str(facts) if word == "FACTS" else word for word in shlex.split(told)]
+    subprocess.run([sys.executable, "-m", "metering", *words], check=True, capture_output=True)
+    assert (tmp_path / "my store's.duckdb").exists()
 
 
 def test_a_store_that_is_not_there_is_made_by_ingesting_and_by_nothing_else(store, facts):
