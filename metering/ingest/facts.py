@@ -22,6 +22,7 @@ from metering.ingest.strict_json import decimal_text
 from metering.ingest.text import LINE_PROBLEMS, Record
 from metering.model.errors import InputError
 from metering.model.limits import ReadingLimits, raised_by
+from metering.model.period import instant_text
 
 # What becomes of a row that contradicts another one of its key.
 FIRST_STAYS = "another row of the same key something else: the first stays; --supersede replaces it"
@@ -31,6 +32,8 @@ DECIDES_NOTHING = (
     "another row of the same key something else: that decides nothing, and the row counts; what the other says stays, until this "
     "one is ingested without it and with --supersede"
 )
+# What files call the instants that are stored as seconds.
+_IN_FILES = {"declared_start_s": "start_time", "declared_end_s": "end_time", "effective_from_s": "effective_from"}
 
 
 @dataclass(slots=True)
@@ -212,9 +215,14 @@ def validated(
 def conflict(table: str, place: str, line: int, fact: dict[str, Any], reason: str, names: Sequence[str] | None = None) -> Rejection:
     """Say that a fact of this key is known, or meant, to be something else; in the columns `names`, all unless given."""
     model = ALL_MODELS[table]
-    shown = " ".join(f"{name}={fact[name]}" for name in model.key if fact[name] != "")
-    said = " ".join(f"{name}={fact[name]}" for name in names or model.content if fact[name] not in (None, ""))
+    shown = " ".join(_told(name, fact[name]) for name in model.key if fact[name] != "")
+    said = " ".join(_told(name, fact[name]) for name in names or model.content if fact[name] not in (None, ""))
     return Rejection(table, place, line, "conflict", shown, f"says {said}, {reason}")
+
+
+def _told(name: str, value: Any) -> str:
+    """Tell a stored value as files have it: an instant is no number of seconds there."""
+    return f"{_IN_FILES.get(name, name)}={instant_text(value) if name.endswith('_s') else value}"
 
 
 def _rows(engine: Engine, file: FactFile) -> Iterator[Record]:

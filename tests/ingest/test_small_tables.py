@@ -113,6 +113,25 @@ def test_a_price_that_was_a_float_on_its_way_is_refused(tmp_path, field):
     assert (counts(outcome, "prices"), outcome.rejections[0].field) == ((1, 0, 0, 1, 0), field)
 
 
+def test_a_conflict_is_told_in_the_words_and_instants_of_the_file(tmp_path):
+    bought = {"id": "1", "account": "a1", "location": "ZRH", "amount": 5, "start_time": "2026-10-01", "end_time": "2026-11-01"}
+    with metering.open(":memory:") as meter:
+        meter.ingest(write_facts(tmp_path / "first", {"prices": [price()], "subscriptions": [bought]}))
+        other = {"prices": [price(amount="0.56")], "subscriptions": [bought | {"end_time": "2026-12-01T12:00:00+01:00"}]}
+        told = {each.table: (each.value, each.reason) for each in meter.ingest(write_facts(tmp_path / "other", other)).rejections}
+    stays = "another row of the same key something else: the first stays; --supersede replaces it"
+    assert told == {
+        "prices": (
+            "resource=backup currency=CHF level=1 effective_from=2026-01-01T00:00:00Z",
+            f"says price=0.56 unit=GB/month multiplier=2783138807808000, {stays}",
+        ),
+        "subscriptions": (
+            "location=ZRH id=1",
+            f"says account=a1 amount=5 start_time=2026-10-01T00:00:00Z end_time=2026-12-01T11:00:00Z, {stays}",
+        ),
+    }
+
+
 def test_the_same_again_adds_nothing_and_something_else_is_a_conflict_until_superseded(tmp_path):
     folder = write_facts(tmp_path / "facts", {"prices": [price()], "samples": [sample(at(0), 2**30)], "accounts": [ACCOUNT]})
     other = write_facts(tmp_path / "other", {"prices": [price(amount="0.56")]})
