@@ -19,6 +19,7 @@ from metering.cli.common import (
     progress,
     with_common_options,
 )
+from metering.model.units import counted
 
 if TYPE_CHECKING:
     from metering.model.reconciliation import Reconciliation
@@ -83,7 +84,7 @@ def reconcile(
             from metering.reporting.pages import reconciliation_page  # noqa: PLC0415
 
             write_text(reconciliation_page(made), output)
-            message(common, f"{output}: {len(made.findings)} findings")
+            message(common, f"{output}: {counted(len(made.findings), 'finding')}")
     if output is None:
         _print(common, made)
     if check and not made.is_clean:

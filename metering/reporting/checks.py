@@ -55,7 +55,12 @@ BILL_CHECKS = (
     Check("held_time", "info", "a poll came late, and the one before was held", "nothing, unless there is much of it"),
     Check("unpriced_burst", "error", "burst has no price, and its statement is parked", "ingest the price, or the account"),
     Check("unknown_location", "warning", "a location is none that is known", "correct it, or add it to the locations"),
-    Check("rejected_rows", "error", "rows could not be taken, and their polls with them", "correct the file and ingest it again"),
+    Check(
+        "rejected_rows",
+        "error",
+        "rows could not be taken, and their polls with them",
+        "correct the file and ingest it again, under the name that it had",
+    ),
     Check("conflicting_facts", "error", "a fact came again with other content", "keep the first, or --supersede"),
     Check("conflicting_polls", "error", "a poll came again with other content", "keep the first, or --supersede"),
     Check("owner_not_polled", "warning", "snapshots were seen whose owner nobody polls or bills", "poll the owner"),

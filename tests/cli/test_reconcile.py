@@ -57,6 +57,10 @@ def test_check_makes_it_a_gate(store, tmp_path):
         meter.export("ledger", sound, period="2026-10", account=ALPENROSE)
     done = run(store, "--ledger", str(sound), "--account", ALPENROSE, "--check", "--format", "table")
     assert (done.exit_code, "It agrees" in done.stdout) == (0, True)
+    lines = sound.read_text().splitlines(keepends=True)
+    sound.write_text("".join(lines[:100] + lines[101:]))
+    done = run(store, "--ledger", str(sound), "--account", ALPENROSE, "--check", "-o", str(tmp_path / "page.html"))
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (3, f"{tmp_path}/page.html: 1 finding")
 
 
 @pytest.mark.parametrize("width", ["80", "120"])
