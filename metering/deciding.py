@@ -10,7 +10,7 @@ from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
 from metering.engine.duckdb import Engine
 from metering.model.errors import MisuseError, NoDataError
-from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, day_start, month_start, parse_period
+from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, day_start, instant_text, month_start, parse_period
 from metering.model.progress import Progress, silent
 from metering.model.terms import Term, parse_term
 from metering.planning.quote_request import bytes_asked
@@ -96,8 +96,9 @@ class Deciding(Publishing):
         from metering.planning.advise import Ask, advise  # noqa: PLC0415 -- a bill must not wait for it
 
         terms, in_steps = _lengths(lengths, parse_period(period)), bytes_asked(step, "--step", "is no step")
-        with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
-            kept = {} if ignore_bought else self._kept(engine, computation, self.terms(engine, period, as_of, known_at).discounts)
+        asked_at: dict[str, Any] = {"as_of": self._asked_at(as_of), "known_at": known_at}
+        with self.computed(period, account=account, progress=progress, **asked_at) as (engine, computation):
+            kept = {} if ignore_bought else self._kept(engine, computation, self.terms(engine, period, **asked_at).discounts)
             # What is bought now comes after all that is closed.
             discounts = DiscountBook.read(engine, Settled(self.settings.discount_table), computation.known_seq)
             ask = Ask(terms, in_steps, kept, discounts)
@@ -140,7 +141,8 @@ class Deciding(Publishing):
 
         if not (1 <= days <= _MOST_DAYS and 1 <= history_days <= _MOST_DAYS):
             raise MisuseError(f"--days and --history are from 1 to {_MOST_DAYS}")
-        clock_s = self._clock() if as_of is None else read_instant(as_of, "--as-of")
+        clock = self._asked_at(as_of)
+        clock_s = read_instant(clock, "--as-of")
         first_s, last_s = self._polled(known_at)
         # A poll reaches as far as it holds, and time no further than the clock.
         end_s = day_start(min(last_s + self.settings.max_hold, clock_s))
@@ -151,9 +153,16 @@ class Deciding(Publishing):
         start_s = max(day_start(first_s), min(learnt_s, month_start(end_s)))
         if start_s >= end_s:
             raise NoDataError("there is no whole day to learn from before that")
-        asked_at: dict[str, Any] = {"as_of": as_of, "known_at": known_at}
+        asked_at: dict[str, Any] = {"as_of": clock, "known_at": known_at}
         with self.computed(Period(start_s, end_s).text, account=account, progress=progress, **asked_at) as (engine, computation):
             return look_ahead(engine, computation, days, account, learnt_s)
+
+    def _asked_at(self, as_of: str | None) -> str:
+        """Give the clock of a question about what comes, now unless one is given.
+
+        By a clock a closed history is seen with what came since, or what was bought would be advised again.
+        """
+        return instant_text(self._clock()) if as_of is None else as_of
 
     def _polled(self, known_at: str | int | None) -> tuple[int, int]:
         """Give the instants of the first and the last poll that are known."""

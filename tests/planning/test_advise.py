@@ -11,7 +11,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 import tools
-from small_world import GIB, meter_of, polls, price, subscription
+from small_world import GIB, meter_of, polls, price, subscription, write
 
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_seconds
@@ -90,6 +90,20 @@ def test_what_takes_over_when_the_history_ends_is_bought_already(tmp_path):
     # 10 GiB at 0.10 a month, less 10 %
     assert row.month_cost == row.month_cost_now == Decimal("0.90")
     assert best(meter, lengths=["1 month"], as_of="2026-09-30T00:00:00Z").bought_already_bytes == 10 * GIB
+
+
+def test_what_came_to_be_known_after_the_history_was_closed_is_bought_already(tmp_path):
+    """September was closed before the list of subscriptions came; who asks what to buy then has 10 GiB, and needs no more."""
+    meter = month_of(tmp_path, [(10 * GIB, 30)])
+    meter.close(MONTH)
+    bought = [subscription("1", 10 * GIB, "2026-09-15T12:00:00Z", "2027-09-15T12:00:00Z")]
+    meter.ingest(write(tmp_path / "late", subscriptions=bought))
+    row = best(meter, lengths=["1 month"])
+    assert (row.bought_already_bytes, row.amount_bytes) == (10 * GIB, 0)
+    # 10 GiB at 0.10 a month, less 25 %
+    assert row.month_cost == row.month_cost_now == Decimal("0.75")
+    before = best(meter, lengths=["1 month"], known_at=1)
+    assert (before.bought_already_bytes, before.amount_bytes) == (0, 10 * GIB)
 
 
 def test_one_that_ends_with_the_history_is_not_taken_to_be_renewed(tmp_path):

@@ -43,6 +43,21 @@ def test_a_size_that_never_changes_stays_and_its_burst_is_known_to_the_cent(tmp_
     assert [(row.id, row.auto_renew) for row in found.runs_out] == [("1", "true")]
 
 
+def test_what_came_to_be_known_after_the_history_was_closed_is_entitled_ahead(tmp_path):
+    """All of October was closed; then 4 GiB, and a price twice as high, came to be known."""
+    meter = month_of(tmp_path, [10 * GIB] * 31)
+    meter.close("2026-10")
+    assert meter.forecast().outlooks[0].burst_cost_month == Decimal(3)
+    bought = [subscription("1", 4 * GIB, "2026-10-20T12:00:00Z", "2027-10-20T12:00:00Z")]
+    late = write(tmp_path / "late", subscriptions=bought, prices=[price("0.60", since="2026-10-31")])
+    meter.ingest(late)
+    found = meter.forecast()
+    assert {day.entitled_bytes for day in found.days} == {4 * GIB}
+    # 6 GiB for a month of 30 days
+    assert found.outlooks[0].burst_cost_month == Decimal("3.6")
+    assert meter.forecast(known_at=1).outlooks[0].burst_cost_month == Decimal(3)
+
+
 def test_what_burst_in_the_month_so_far_counts(tmp_path):
     found = month_of(tmp_path, [10 * GIB] * 20).forecast(as_of="2026-10-28T00:00:00Z")
     (outlook,) = found.outlooks
