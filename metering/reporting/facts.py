@@ -53,7 +53,7 @@ def export_facts(
 ) -> dict[str, int]:
     """Write the facts in force into a folder, with a manifest, and give the number of rows of each table.
 
-    Each table is a file; in Parquet, samples are a folder of files, one a UTC day, sorted by snapshot.
+    Each table is a file, in NDJSON if it has a row; in Parquet, samples are a folder of files, one a UTC day, sorted by snapshot.
 
     With a period, samples are those that its bill rests on: of the polls of the period, of those next to it on both sides, and
     of those that tell what feeds which location. Of an account alone, polls, subscriptions and its currency are its own; prices
@@ -87,7 +87,7 @@ def export_facts(
     for table, (queries, select) in _SELECTS.items():
         counts[f"{table}.{form}"] = _export(engine, queries, select, folder / f"{table}.{form}", form, parameters)
     engine.drop("exported_polls")
-    write_text(manifest_of(folder, counts), folder / MANIFEST)
+    write_text(manifest_of(folder, {path: count for path, count in counts.items() if _has_file(form, count)}), folder / MANIFEST)
     tables = ("samples", *_SELECTS)
     return {table: sum(count for path, count in counts.items() if path.startswith((f"{table}.", f"{table}/"))) for table in tables}
 
@@ -113,8 +113,14 @@ def _export(engine: Engine, queries: Sequence[str], select: str, path: Path, for
     names = [load_query(query).name for query in queries]
     for query in queries:
         engine.create(query, parameters)
-    with replaced(path) as place:
-        engine.sql(f"copy (with facts as (from {names[-1]}) {select}) to {quoted(os.fspath(place))} ({_ENDS[form]})")
     count = int(engine.scalar(f"select count(*) from {names[-1]}"))
+    if _has_file(form, count):
+        with replaced(path) as place:
+            engine.sql(f"copy (with facts as (from {names[-1]}) {select}) to {quoted(os.fspath(place))} ({_ENDS[form]})")
     engine.drop(*names)
     return count
+
+
+def _has_file(form: str, count: int) -> bool:
+    """Tell whether a table of so many rows has a file: NDJSON without a row is empty, and is refused as one that lost its rows."""
+    return count > 0 or form != "ndjson"

@@ -201,6 +201,21 @@ def test_exported_samples_are_duplicates_of_what_they_were_exported_from(tmp_pat
     assert counts(outcome) == (0, rows[str(tmp_path / "out" / "samples")], 0, 0, 0)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_facts_without_burst_levels_come_back_too(tmp_path, form):
+    facts = an_hour()
+    del facts["burst_levels"]
+    place = write_facts(tmp_path / "facts", facts)
+    with metering.open(":memory:") as meter:
+        meter.ingest(place)
+        rows = meter.export("facts", tmp_path / "out", facts_format=form)
+        expected = meter.bill(HOUR).document()
+    assert rows[str(tmp_path / "out" / "burst_levels")] == 0
+    with metering.open(":memory:") as meter:
+        meter.ingest(tmp_path / "out")
+        assert meter.bill(HOUR).document() == expected
+
+
 def test_exported_facts_are_those_that_were_known_then(tmp_path):
     with metering.open(":memory:") as meter:
         for size in (5, 6):
