@@ -18,7 +18,7 @@ from metering.model.period import parse_period
 from metering.model.progress import Progress, silent
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table
-from metering.reporting.facts import export_facts
+from metering.reporting.facts import export_facts, left_out
 from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
@@ -329,7 +329,7 @@ class Meter(Deciding):
         """Write `statement`, `usage`, `focus` of a period to a file, or statements or the `facts` in force to a new folder.
 
         `tell` is called with what speaks against sending a statement, a line each. `focus` writes its second dataset beside, and
-        `tell`s what it had to leave out too.
+        `tell`s what it had to leave out too, as `facts` do.
         `ledger`, `dailyburst` and `currentusage` are written as the provider answers them, `xlsx` is the bill and
         every report as one workbook. Gives the number of rows by place.
         """
@@ -342,6 +342,8 @@ class Meter(Deciding):
                 known_seq = ingest_known_at(engine, known_at)
                 bounds: tuple[int | None, int | None] = (parsed.start_s, parsed.end_s) if parsed else (None, None)
                 counts = export_facts(engine, place, facts_format, known_seq, *bounds, account)
+                for text in left_out(engine, known_seq):
+                    tell(text)
             return {str(place / table): count for table, count in counts.items()}
         if name == "focus" and period is not None:
             return self.export_focus(place, period, as_of=as_of, known_at=known_at, account=account, progress=progress, tell=tell)

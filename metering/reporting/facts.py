@@ -11,6 +11,7 @@ from metering.engine.queries import load_query
 from metering.ingest.manifest import MANIFEST, manifest_of, unfinished_manifest
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, date_text
+from metering.model.units import counted
 from metering.reporting.files import write_text
 
 _ENDS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
@@ -90,6 +91,17 @@ def export_facts(
     write_text(manifest_of(folder, {path: count for path, count in counts.items() if _has_file(form, count)}), folder / MANIFEST)
     tables = ("samples", *_SELECTS)
     return {table: sum(count for path, count in counts.items() if path.startswith((f"{table}.", f"{table}/"))) for table in tables}
+
+
+def left_out(engine: Engine, known_seq: int) -> list[str]:
+    """Tell what of the store a facts directory has no file for, and what to do about it, a line each."""
+    (kept,) = engine.rows("reports/facts_left_out", {"known_seq": known_seq})
+    closed, told = kept["closing_count"], []
+    if closed:
+        told.append(f"left out: {counted(closed, 'closed period')}: a `metering backup` has {'it' if closed == 1 else 'them'}")
+    if kept["discount_count"]:
+        told.append("left out: the discounts that the collector read: name them under `discounts` where these facts are taken in")
+    return told
 
 
 def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[str, Any]) -> dict[str, int]:

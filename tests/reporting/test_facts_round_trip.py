@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import polars as pl
 import pytest
+from discount_answers import said
 from hour_facts import GIB, HOUR, an_hour, at, bill_json, counts, heartbeat, price, sample, write_facts
 
 import metering
@@ -224,6 +225,21 @@ def test_exported_facts_are_those_that_were_known_then(tmp_path):
             meter.export("facts", tmp_path / f"known-{seq}", known_at=seq, facts_format="ndjson")
     sizes = [json.loads((tmp_path / f"known-{seq}" / "samples.ndjson").read_text())["allocated_size"] for seq in (1, 2)]
     assert sizes == [5, 6]
+
+
+def test_what_has_no_file_of_facts_is_told(tmp_path):
+    told = []
+    with Meter(Settings(store=str(tmp_path / "s.duckdb")), clock=lambda: instant_seconds("2026-11-05T00:00:00Z")) as meter:
+        meter.ingest(write_facts(tmp_path / "facts", an_hour()))
+        meter.export("facts", tmp_path / "nothing", tell=told.append)
+        assert told == []
+        meter.close("2026-10-05", by="ann", reason="a test")
+        meter.ingest(said(tmp_path, "1", "2026-10-05T00:00:00Z", "ZRH", **{"1_year": "0.5"}))
+        meter.export("facts", tmp_path / "both", tell=told.append)
+        assert told == [
+            "left out: 1 closed period: a `metering backup` has it",
+            "left out: the discounts that the collector read: name them under `discounts` where these facts are taken in",
+        ]
 
 
 def test_facts_are_exported_into_a_new_folder_only(tmp_path, store):
