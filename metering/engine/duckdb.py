@@ -29,8 +29,9 @@ class Engine:
     """One DuckDB connection; tables that queries make are temporary and end with it."""
 
     Error = duckdb.Error
-    # What DuckDB raises where data are not what it was told they are; a full disk or memory is none of these.
-    UnreadableError = (duckdb.DataError, duckdb.ProgrammingError)
+    # What DuckDB raises where data are not what it was told they are; a full disk or memory is none of these. Where its own words
+    # repeat the data, cut within a character, Python fails to read these words.
+    UnreadableError = (duckdb.DataError, duckdb.ProgrammingError, UnicodeDecodeError)
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection

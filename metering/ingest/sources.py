@@ -241,8 +241,9 @@ def _line_by_line(text: _Text, spool: Path) -> str:
             for record in records(file):
                 writer.writerow((-record.line, *_cells(record)))
     columns = ("row_number", *TEXT_COLUMNS, "problem", "problem_value")
+    # Said, where our lines end: guessed, a carriage return in a cell would be it.
     options = (
-        f"{_CSV}, delim=',', columns={_typed(columns, 'VARCHAR')}, "
+        f"{_CSV}, new_line='\\n', delim=',', columns={_typed(columns, 'VARCHAR')}, "
         f"max_line_size={8 * file.limits.line_bytes:d}, buffer_size={32 * file.limits.line_bytes:d}"
     )
     values = {name: name for name in columns} | of_file(number)

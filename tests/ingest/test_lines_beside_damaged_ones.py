@@ -1,0 +1,43 @@
+"""A damaged row changes nothing of what its neighbours say, whatever characters these hold."""
+
+import json
+
+import pytest
+from hour_facts import ingested
+
+ODD = "a\rb"
+HEADER = "poll_time,location,account,snapshot,allocated_size,name\n"
+SOUND = f'2026-10-05T00:00:00Z,ZRH,a1,s1,5,"{ODD}"\n'
+DAMAGED = "2026-10-05T00:05:00Z,ZRH,a1,s1\n"
+
+
+def test_a_carriage_return_in_a_cell_stands_beside_a_damaged_line(tmp_path):
+    (tmp_path / "samples.csv").write_bytes((HEADER + SOUND + DAMAGED).encode())
+    outcome = ingested(tmp_path)
+    assert (outcome.polls.accepted, outcome.polls.rejected) == (1, 1)
+    assert [(rejection.line, rejection.field) for rejection in outcome.rejections] == [(3, "line")]
+
+
+def test_and_in_a_value_of_json(tmp_path):
+    row = {"poll_time": "2026-10-05T00:00:00Z", "location": "ZRH", "account": "a1", "snapshot": "s1", "allocated_size": 5}
+    lines = [json.dumps(row | {"name": ODD}), '{"poll_time": "2026-10-05T00:05:00Z", oops', ""]
+    (tmp_path / "samples.ndjson").write_text("\n".join(lines))
+    outcome = ingested(tmp_path)
+    assert (outcome.polls.accepted, [rejection.line for rejection in outcome.rejections]) == (1, [2])
+
+
+# DuckDB tells of such a line by its beginning, cut after so many bytes, which may be in the middle of a character.
+@pytest.mark.parametrize("shift", ["", "n"])
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{{"poll_time": "2026-10-05T00:05:00Z", "name": "{name}", "account": "a1", "account": "a2"}}', "has a key twice"),
+        ('["{name}"]', "is no JSON object"),
+        ('"{name}"', "is no JSON object"),
+    ],
+)
+def test_a_damaged_line_of_another_alphabet_is_rejected_alone(tmp_path, line, reason, shift):
+    row = {"poll_time": "2026-10-05T00:00:00Z", "location": "ZRH", "account": "a1", "snapshot": "s1", "allocated_size": 5}
+    (tmp_path / "samples.ndjson").write_text(f"{json.dumps(row)}\n{line.format(name=shift + 'ü' * 200)}\n", encoding="utf-8")
+    outcome = ingested(tmp_path)
+    assert (outcome.polls.accepted, [(each.line, each.reason) for each in outcome.rejections]) == (1, [(2, reason)])
