@@ -256,11 +256,12 @@ def progress(common: Common, title: str) -> Iterator[Callable[[str, int, int], N
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None, step="reading")
 
         def show(step: str, done: int, steps: int) -> None:
-            bar.update(task, total=steps, completed=done, step=step)
+            # A step may be a file's name, which is from outside.
+            bar.update(task, total=steps, completed=done, step=one_line(step))
 
         yield show

@@ -1,12 +1,13 @@
 """Tables for the eye: a figure is never broken, the exact one is there where there is room, and text can do no harm."""
 
 import io
+import sys
 from decimal import Decimal
 
 import pytest
 
 from metering.cli import render
-from metering.cli.common import Common, Format
+from metering.cli.common import Common, Format, progress
 from metering.model.tables import Table, columns_of
 from metering.reporting.audit import checks_table
 from metering.reporting.files import csv_text
@@ -189,3 +190,14 @@ def test_keys_that_leave_no_room_give_way_to_the_one_that_tells_rows_apart(shown
     printed = shown(Table("snapshots", columns, rows), 40)
     assert printed.count("the-same-drive-for-all") == 3
     assert [line for line in printed.splitlines() if line.endswith("1,002")] == ["snapshot-2  available  1,002"]
+
+
+def test_a_step_that_is_a_files_name_is_shown_as_it_is_and_drives_no_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    with progress(Common(), "Ingesting") as show:
+        show("facts[/b]/[red]\x1b]0;x\x07\u202e.csv", 1, 2)
+    assert "facts[/b]/[red] ]0;x  .csv" in terminal.getvalue()
