@@ -24,8 +24,9 @@ def replaced(path: Path) -> Iterator[Path]:
     Only its owner may read it: it holds what customers store and pay.
 
     Raises:
-        InputError: the directory is not there, may not be written, or the disk is full.
+        InputError: the directory is not there, may not be written, or the disk is full; or `path` is a device or a pipe.
     """
+    assert_replaceable(path)
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
@@ -41,6 +42,16 @@ def replaced(path: Path) -> Iterator[Path]:
         raise InputError(f"{path} cannot be written ({error.strerror}): it stays as it was") from None
     finally:
         place.unlink(missing_ok=True)
+
+
+def assert_replaceable(path: Path) -> None:
+    """Fail where a file would take the place of what is none: whoever reads the pipe, or uses the device, would lose it.
+
+    Raises:
+        InputError: `path` is a device, a pipe or a socket.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is no file, but a device or a pipe, and would be replaced: name a file")
 
 
 def sync_file(path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, write_to_textfile
 
+from metering.durable import assert_replaceable
 from metering.ingest.cycle import CycleReport
 from metering.model.errors import InputError
 
@@ -32,7 +33,7 @@ class Metrics:
         """Count a cycle and write the file anew.
 
         Raises:
-            InputError: the file cannot be written.
+            InputError: the file cannot be written, or is none.
         """
         for endpoint, count in report.polled.items():
             self._polls.labels(endpoint).inc(count)
@@ -47,6 +48,7 @@ class Metrics:
         self._seconds.set(report.elapsed_ms / 1_000)
         self._started.set(report.started_us // 1_000_000)
         self._waiting.set(report.waiting_files)
+        assert_replaceable(self._path)
         try:
             write_to_textfile(str(self._path), self._registry)
             # Counts of requests, for an exporter that runs as somebody else: the one file that is not its owner's only.

@@ -22,7 +22,7 @@ def write_bill_tables(bill: Bill, folder: Path) -> dict[str, int]:
         ("statements", Statement, bill.statements),
     ]  # fmt: skip
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): name another place") from None
     for name, model, rows in parts:

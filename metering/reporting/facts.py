@@ -14,7 +14,9 @@ from metering.model.period import SECONDS_PER_DAY, date_text
 from metering.model.units import counted
 from metering.reporting.files import write_text
 
-_ENDS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
+_FORMS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
+# Without a file of its own beside it, DuckDB writes into the one that it is given, which is its owner's only.
+_ENDS = {form: f"{options}, use_tmp_file false" for form, options in _FORMS.items()}
 _ALL_TIME = (-(2**40), 2**40)
 
 
@@ -71,7 +73,7 @@ def export_facts(
     if account is not None and not engine.rows("reports/accounts_with_facts", parameters):
         raise NoDataError(f"account {account!r} has no facts: `metering export facts` without --account writes everybody's")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise InputError(f"{folder} is not empty: name a new folder, so that no facts mix")
     except OSError as error:
@@ -111,7 +113,7 @@ def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[st
     if form != "parquet" or not days:
         every = parameters | {"start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
         return {f"samples.{form}": _export(engine, queries, select, folder / f"samples.{form}", form, every)}
-    (folder / "samples").mkdir()
+    (folder / "samples").mkdir(mode=0o700)
     counts = {}
     for day_s in days:
         name = f"samples/{date_text(day_s)}.{form}"
