@@ -26,7 +26,7 @@ from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError, StoreHeldError, StoreMemoryError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
 from metering.model.period import instant_seconds, instant_text
-from metering.schema import SCHEMA, SCHEMA_VERSION
+from metering.schema import SCHEMA, SCHEMA_VERSION, fact_tables
 
 MEMORY = ":memory:"
 DEFAULT_WAIT_SECONDS = 30
@@ -219,7 +219,8 @@ class Store:
             time.sleep(0.05)
 
     def _check_schema(self, engine: Engine, *, read_only: bool) -> None:
-        tables = {row[0] for row in engine.sql("select table_name from duckdb_tables() where not internal and not temporary")}
+        columns = set(engine.sql("select table_name, column_name from duckdb_columns() where not internal and database_name <> 'temp'"))
+        tables = {table for table, _ in columns}
         if "store_info" not in tables:
             if tables:
                 raise StoreError(f"{self.shown} is a DuckDB file, but no store of metering: name another file")
@@ -233,6 +234,10 @@ class Store:
                 f"{self.shown} is a store of version {version}, and this program knows versions up to {SCHEMA_VERSION}: "
                 "update metering"
             )
+        for table, column in ((table, column) for table, names in fact_tables().items() for column in names):
+            if (table, column) not in columns:
+                what = f"the column {column} of {table}" if table in tables else f"the table {table}"
+                raise StoreError(f"{self.shown} lacks {what}, so it was changed by hand; restore it from a backup")
 
     def _version(self, engine: Engine) -> int:
         rows = engine.sql("select value from store_info where key = 'schema_version'")

@@ -109,6 +109,22 @@ def test_another_duckdb_file_is_refused_and_left_alone(store):
     refusal(store, "is a DuckDB file, but no store of metering: name another file")
 
 
+@pytest.mark.parametrize(
+    ("change", "lack"),
+    [
+        ("drop table prices", "the table prices"),
+        ("drop table closed_statements", "the table closed_statements"),
+        ("alter table accounts drop column name", "the column name of accounts"),
+        ("alter table closings rename column hash to digest", "the column hash of closings"),
+    ],
+)
+def test_a_store_that_lacks_something_is_refused_and_left_alone(filled, change, lack):
+    connection = duckdb.connect(str(filled))
+    connection.execute(change)
+    connection.close()
+    refusal(filled, f"lacks {lack}, so it was changed by hand; restore it from a backup$")
+
+
 @pytest.mark.parametrize("content", [b"just some text\n" * 1000, b"PK\x03\x04", b"\x00" * 100_000, b"SQLite format 3\x00" * 300])
 def test_a_file_that_is_no_database_is_refused_and_left_alone(store, content):
     store.write_bytes(content)
