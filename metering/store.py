@@ -219,7 +219,8 @@ class Store:
             time.sleep(0.05)
 
     def _check_schema(self, engine: Engine, *, read_only: bool) -> None:
-        columns = set(engine.sql("select table_name, column_name from duckdb_columns() where not internal and database_name <> 'temp'"))
+        told = "select table_name, column_name from duckdb_columns() where not internal and database_name <> 'temp'"
+        columns = set(engine.sql(told))
         tables = {table for table, _ in columns}
         if "store_info" not in tables:
             if tables:

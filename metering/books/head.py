@@ -39,7 +39,7 @@ def read_head(store: Path) -> Head | None:
         return Head(int(said["closing"]), str(said["hash"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise StoreError(f"{path} does not tell a closing: restore it, or remove it if the store is trusted") from None
 
 

@@ -255,7 +255,7 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str], l
     elif table not in RAW_TABLES:
         if form == "csv":
             skipped, header = first_line(path, limits)
-            delimiter, columns = _csv_columns(path, header)
+            delimiter, columns = csv_columns(path, header)
         else:
             columns = _json_columns(path, limits)
     if len(columns) > limits.columns:
@@ -344,7 +344,12 @@ def _written_columns(engine: Engine, path: Path, columns: tuple[str, ...]) -> tu
     return tuple(written)
 
 
-def _csv_columns(path: Path, header: str) -> tuple[str, tuple[str, ...]]:
+def csv_columns(path: Path, header: str) -> tuple[str, tuple[str, ...]]:
+    """Take a header apart: give what stands between its columns, and their names.
+
+    Raises:
+        InputError: it cannot be.
+    """
     delimiter = max(",;\t|", key=header.count)
     try:
         columns = next(csv.reader([header], delimiter=delimiter))

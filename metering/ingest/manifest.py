@@ -63,7 +63,7 @@ def read_manifest(text: str, place: str) -> Manifest | None:
         if isinstance(found, dict) and found[_MARK] == _UNFINISHED:
             raise InputError(f"{place} tells that the export did not end: export the facts again, into a new folder")
         return Manifest.model_validate(found)
-    except (ValueError, ValidationError):
+    except (ValueError, ValidationError, RecursionError):
         raise InputError(f"{place} cannot be read as a manifest of facts: {_OTHERWISE}") from None
 
 

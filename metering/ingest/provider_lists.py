@@ -4,12 +4,12 @@ An object is given as its file has it, with the words that name its place. A fil
 our figures must not be half of it.
 """
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from metering.ingest.files import csv_columns
 from metering.ingest.strict_json import loads_document, loads_object
 from metering.ingest.text import byte_lines, csv_records, first_line, is_compressed
 from metering.model.errors import InputError, MisuseError
@@ -102,8 +102,7 @@ def _document(place: str, text: bytes, limits: ReadingLimits, *, whole: bool) ->
 
 def _csv(path: Path, limits: ReadingLimits) -> Iterator[Listed]:
     number, header = first_line(path, limits)
-    delimiter = max(",;\t", key=header.count)
-    columns = next(csv.reader([header], delimiter=delimiter))
+    delimiter, columns = csv_columns(path, header)
     if len(set(columns)) < len(columns):
         raise InputError(f"{path} names a column twice in its header")
     for record in csv_records(path, columns, delimiter, number, limits):

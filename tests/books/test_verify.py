@@ -333,7 +333,10 @@ def test_another_store_in_its_place_is_found(tmp_path):
     assert "tell different hashes of closing 1" in difference.message
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"closing": "x", "hash": 1}', "\x00"])
+NO_HEADS = ["", "{}", "[1]", '{"closing": "x", "hash": 1}', "\x00", '{"closing": 1e400, "hash": ""}', "[" * 200_000]
+
+
+@pytest.mark.parametrize("text", NO_HEADS, ids=range(len(NO_HEADS)))
 def test_a_head_file_that_is_none_is_found(tmp_path, text):
     meter = day_meter(tmp_path)
     meter.close("2026-10-01")

@@ -73,6 +73,7 @@ BROKEN = {
     "item.json": ("[7]", "item.json object 1 is no JSON object"),
     "line.ndjson": (json.dumps(LINE) + "\n{]", "line.ndjson line 2 is no strict JSON"),
     "empty.csv": ("", "is empty"),
+    "mac.csv": ("id,reason\r1,2\r", "lines that end as on an old Mac: save it as CSV UTF-8"),
     "twice.csv": ("id,id\n1,2\n", "names a column twice"),
     "ragged.csv": ("id,reason\n1,2,3\n", "ragged.csv line 2 cannot be taken apart"),
 }

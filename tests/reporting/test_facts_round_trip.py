@@ -335,8 +335,9 @@ def overwrite(folder):
         (lambda out: (out / "accounts.csv").write_text("account,currency\nz,CHF\n"), r"out/accounts\.csv is not in the manifest"),
         (lambda out: (out / "manifest.json").write_text("{"), r"manifest\.json cannot be read as a manifest of facts"),
         (lambda out: (out / "manifest.json").write_text('{"metering_facts": 2, "files": []}'), "cannot be read as a manifest"),
+        (lambda out: (out / "manifest.json").write_text("[" * 200_000), "cannot be read as a manifest"),
     ],
-    ids=["a changed file", "a lost file", "a file too many", "no JSON", "a later version"],
+    ids=["a changed file", "a lost file", "a file too many", "no JSON", "a later version", "nested without end"],
 )
 def test_a_directory_that_is_not_what_its_manifest_says_is_refused(tmp_path, store, change, told):
     with metering.open(str(store)) as meter:
