@@ -199,6 +199,8 @@ def table_of(root: str, relative: PurePath, shown: str, notes: list[str]) -> Tab
     table = _table_of_stem(relative.parts[0]) or inherited
     if table is None and len(relative.parts) == 1:
         notes.append(f"{shown} is passed over: no table of facts has its name")
+    elif table is None and _table_of_stem(relative.name):
+        notes.append(f"{shown} is passed over: it lies in a folder of which no table of facts has the name; name that folder too")
     return table
 
 

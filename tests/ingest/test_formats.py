@@ -146,9 +146,12 @@ def test_other_files_in_a_facts_directory_are_passed_over_with_a_note(tmp_path, 
     (folder / "invoices.csv").write_text("a,b\n")
     (folder / "samples" / "part-000.csv.tmp").write_text("half a file")
     (folder / "samples" / ".part-9.csv").write_text("hidden")
+    (folder / "2026-11").mkdir()
+    (folder / "2026-11" / "bill.csv").write_text("a,b\n")
+    (folder / "2026-11" / "samples.csv").write_text("another month")
     with metering.open(":memory:") as meter:
         notes = meter.ingest(folder).notes
-    assert [note.split("/")[-1].split(" ")[0] for note in notes] == ["invoices.csv", "part-000.csv.tmp"]
+    assert [note.split("/")[-1].split(" ")[0] for note in notes] == ["samples.csv", "invoices.csv", "part-000.csv.tmp"]
     assert bill_json(folder) == expected
 
 
