@@ -68,6 +68,12 @@ class Store:
         self._spill: ScratchFolder | None = None
         self._turn = threading.RLock()
 
+    def at(self, path: Path) -> "Store":
+        """Give the store at another place, used as this one is."""
+        return Store(
+            path, memory=self._memory, threads=self._threads, wait_seconds=self._wait_seconds, clock=self.clock, limits=self.limits
+        )
+
     @contextlib.contextmanager
     def reading(self, *, places: Sequence[Path] = ()) -> Iterator[Engine]:
         """Open the store to read; nothing is written to it.

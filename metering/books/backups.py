@@ -65,7 +65,7 @@ def back_up(store: Store, target: Path, *, overwrite: bool, progress: Progress) 
         made = _described(engine, Books.read(engine), target)
         made.sha256 = _copy(store.path, place, progress)
         made.size_bytes = place.stat().st_size
-        _assert_store(place)
+        _assert_store(store.at(place))
         # The old digest goes before the new file comes: a crash in between leaves a backup without one, never with a wrong one.
         sums_path(target).unlink(missing_ok=True)
     with replaced(sums_path(target)) as place:
@@ -102,7 +102,7 @@ def restore(store: Store, source: Path, *, force: bool, progress: Progress) -> B
             digest = _copy(source, place, progress)
             if expected not in (None, digest):
                 raise StoreError(f"{source} is damaged: its SHA-256 is not the one in {sums_path(source)}; take another backup")
-            made = _examined(place, source, digest, store.path, force=force)
+            made = _examined(store.at(place), source, digest, store.path, force=force)
         if expected is None:
             made.notes.append(f"there is no {sums_path(source).name} beside it, so that only its contents could be checked")
         made.kept_aside = _exchange(store, staged)
@@ -111,16 +111,15 @@ def restore(store: Store, source: Path, *, force: bool, progress: Progress) -> B
         staged.unlink(missing_ok=True)
 
 
-def _examined(place: Path, source: Path, digest: str, store: Path, *, force: bool) -> Backup:
+def _examined(examined: Store, source: Path, digest: str, store: Path, *, force: bool) -> Backup:
     """Hold a copy against its own seals and chain, and against the head of the store whose place it is to take."""
-    examined = Store(place)
     # What is wrong with a copy is wrong with the backup, which is what its owner knows by name.
     examined.shown = str(source)
     with examined.reading() as engine:
         differences = differences_of_facts_and_chain(engine)
         books = Books.read(engine)
         made = _described(engine, books, source)
-    made.sha256, made.size_bytes = digest, place.stat().st_size
+    made.sha256, made.size_bytes = digest, examined.path.stat().st_size
     if differences and not force:
         raise StoreError(
             f"{source} does not hold: {differences[0].message}; take another backup, or give --force to restore it all the same"
@@ -178,8 +177,8 @@ def _log_of(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
-def _assert_store(path: Path) -> None:
-    with Store(path).reading() as engine:
+def _assert_store(store: Store) -> None:
+    with store.reading() as engine:
         last_ingest(engine)
 
 

@@ -13,7 +13,7 @@ from metering.books.closing import computed
 from metering.books.closings import NO_HASH, Books, Closing, inputs_digest, sha256
 from metering.books.differences import differing_fields
 from metering.books.head import head_problem, read_head
-from metering.engine.duckdb import Engine, reason_of
+from metering.engine.duckdb import Engine, is_interruption, reason_of, trouble_of_machine
 from metering.levels import levels_that_differ
 from metering.model.errors import MeteringError
 from metering.model.period import Period
@@ -66,7 +66,7 @@ def verify(store: Store, period: Period | None, expected_head: str | None, progr
         progress: called with each step, how many are done and how many there are.
 
     Raises:
-        MeteringError: the period is not closed, or the store cannot be opened.
+        MeteringError: the period is not closed, the store cannot be opened, or the machine lacks what verifying takes.
     """
     with store.reading() as engine:
         books = Books.read(engine)
@@ -126,6 +126,8 @@ def _facts(engine: Engine) -> Iterator[Difference]:
         for table, count in levels_that_differ(engine):
             yield Difference("facts", f"{table}: {count} rows are not what the polls and samples give", table_name=table)
     except engine.Error as error:
+        if trouble_of_machine(error):
+            raise
         yield Difference("facts", f"the facts cannot be read any more: {reason_of(error)}")
         return
     for key in sorted(kept.keys() | actual.keys()):
@@ -220,7 +222,10 @@ def _statements(engine: Engine, books: Books, closing: Closing, stored: dict[str
     number, name = closing.closing_seq, name_of(closing)
     try:
         again, documents = computed(engine, books.before(closing), closing, closing.as_of_s, silent)
-    except Exception as error:  # noqa: BLE001 -- whatever a changed fact breaks is a difference, and named
+    except Exception as error:
+        # Whatever a changed fact breaks is a difference, and named; what the machine lacks, or who interrupts it, is none.
+        if trouble_of_machine(error) or is_interruption(error):
+            raise
         text = " ".join(str(error).split())[:200]
         yield Difference("statement", f"{name} cannot be recomputed ({type(error).__name__}: {text})", number)
         return

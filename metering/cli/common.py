@@ -194,7 +194,7 @@ def _settings(common: Common) -> "Settings":
 @contextlib.contextmanager
 def _errors_told() -> Iterator[None]:
     """Make one line on stderr and an exit code of every error."""
-    from metering.engine.duckdb import Engine, trouble_of_machine  # noqa: PLC0415
+    from metering.engine.duckdb import Engine, is_interruption, trouble_of_machine  # noqa: PLC0415
     from metering.model.errors import MeteringError, MisuseError  # noqa: PLC0415
 
     try:
@@ -212,8 +212,7 @@ def _errors_told() -> Iterator[None]:
         print_error(f"{trouble_of_machine(error) or one_line(error)}: nothing was written; mend that and run again")
         raise typer.Exit(EXIT_FAILED) from None
     except (KeyboardInterrupt, RuntimeError) as error:
-        # DuckDB tells of Ctrl-C in the middle of a query in its own way.
-        if not isinstance(error, KeyboardInterrupt) and str(error) != "Query interrupted":
+        if not isinstance(error, KeyboardInterrupt) and not is_interruption(error):
             raise
         print_error("interrupted; the store is as it was before")
         raise typer.Exit(EXIT_INTERRUPTED) from None

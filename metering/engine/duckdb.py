@@ -272,6 +272,11 @@ def reason_of(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Tell whether an error is what DuckDB makes of Ctrl-C in the middle of a query."""
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+
+
 def quoted(text: str | Path) -> str:
     """Quote text as an SQL literal, for the few places (table functions) where DuckDB cannot bind."""
     return "'" + str(text).replace("'", "''") + "'"

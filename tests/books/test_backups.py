@@ -14,7 +14,7 @@ from closed_world import day_meter, more_facts
 from small_world import GIB, polls
 
 from metering import Meter
-from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError
+from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError, StoreMemoryError
 
 HOLD = """
 import sys
@@ -216,6 +216,18 @@ def test_what_is_no_backup_is_refused_and_the_store_stays(meter, tmp_path, name,
     with pytest.raises((InputError, StoreError, MisuseError), match=rf"^{tmp_path / name}.*{refusal}"):
         meter.restore(tmp_path / name)
     assert bytes_of(tmp_path) == before
+
+
+def test_a_backup_that_takes_more_memory_than_there_may_be_is_no_bad_one(meter, tmp_path):
+    """Its copy is examined with the memory that is set, and what that lacks is told, not that the backup does not hold."""
+    made = meter.backup(tmp_path / "backup.duckdb")
+    small = Meter(meter.settings.model_copy(update={"memory": "2MB"}))
+    before = bytes_of(tmp_path)
+    lacks = r"backup\.duckdb cannot be used: it needs more memory than it may use: raise the setting `memory`"
+    with pytest.raises(StoreMemoryError, match=lacks):
+        small.restore(made.file)
+    assert bytes_of(tmp_path) == before
+    assert meter.restore(made.file).notes == []
 
 
 def test_a_store_in_memory_has_no_backup(tmp_path):

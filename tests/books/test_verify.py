@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,7 @@ from metering import Meter, seals
 from metering.books import verification
 from metering.books.closings import read_closings, sha256
 from metering.config import Settings
-from metering.model.errors import MeteringError
+from metering.model.errors import MeteringError, StoreMemoryError
 from metering.model.period import instant_seconds
 from metering.store import transaction
 
@@ -290,6 +291,52 @@ def test_only_the_statements_of_the_period_that_is_named_are_recomputed(tmp_path
     assert [row.closing.period.text for row in meter.verify("2026-10-02").closings] == ["2026-10-02"]
     with pytest.raises(MeteringError, match="2026-10-03 is not closed: `metering verify` verifies all that are"):
         meter.verify("2026-10-03")
+
+
+def test_where_memory_does_not_suffice_nothing_is_said_of_the_books(tmp_path):
+    meter = day_meter(tmp_path)
+    meter.close("2026-10-01")
+    refusals = []
+    for megabytes in (1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64):
+        try:
+            found = Meter(meter.settings.model_copy(update={"memory": f"{megabytes}MB"})).verify()
+        except StoreMemoryError as error:
+            refusals.append(str(error))
+        else:
+            assert found.differences == []
+    assert refusals
+    assert {"it needs more memory than it may use: raise the setting `memory`" in refusal for refusal in refusals} == {True}
+
+
+def test_where_somebody_interrupts_it_nothing_is_said_of_the_books(tmp_path):
+    meter = day_meter(tmp_path)
+    meter.close("2026-10-01")
+
+    def interrupt(_number, _frame):
+        raise KeyboardInterrupt
+
+    def verified_until(delay_s):
+        """Verify, and interrupt it so long after it begins to recompute; say what came of it."""
+
+        def after_the_facts(step, _done, _steps):
+            signal.setitimer(signal.ITIMER_REAL, delay_s if step == "facts" else 0)
+
+        try:
+            found = meter.verify(progress=after_the_facts)
+            return [difference.message for difference in found.differences]
+        except (KeyboardInterrupt, RuntimeError) as error:
+            return str(error)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        outcomes = [verified_until(milliseconds / 1_000) for milliseconds in range(5, 65, 5)]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    # In a query, between two, or behind the last.
+    assert "Query interrupted" in outcomes
+    assert set(map(str, outcomes)) <= {"Query interrupted", "", "[]"}
 
 
 def change(meter: Meter, sql: str) -> None:
