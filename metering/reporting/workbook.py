@@ -5,6 +5,7 @@ summed and charted, and beside it the exact figure as text. Text from outside is
 a link, and a cell that begins like a formula is marked so that it stays text when somebody edits it.
 """
 
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -108,11 +109,18 @@ def write_workbook(sheets: Sequence[Sheet], path: Path) -> None:
             )
     with replaced(path) as place:
         options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "constant_memory": True}
-        book = library.Workbook(str(place), options)
+        # Packed in memory: on a full disk, what packs into a file tries again at its end, and tells of it in its own way.
+        packed = io.BytesIO()
+        book = library.Workbook(packed, options)
         book.set_properties({"title": "metering", "created": datetime(2000, 1, 1, tzinfo=UTC).replace(tzinfo=None)})
         for sheet in sheets:
             _Writer(book, sheet, utility).write()
-        book.close()
+        try:
+            book.close()
+        except library.exceptions.FileCreateError as error:
+            # What failed is in it: sheets are made in temporary files.
+            raise error.args[0] from None
+        place.write_bytes(packed.getvalue())
 
 
 def installed() -> tuple[ModuleType, ModuleType]:

@@ -138,3 +138,21 @@ def test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_we
         assert state(folder) in (before, after), told
         metering(*words_of(command.words, folder))
         assert state(folder) == after, told
+
+
+def test_a_workbook_that_does_not_fit_on_its_disk_is_told_in_one_line(disk, tmp_path):
+    write(tmp_path / "facts", samples=polls(DAY, "2026-10-02", {"s": GIB}), prices=[price("0.30")], accounts=ACCOUNTS)
+    store, folder = str(tmp_path / "store.duckdb"), tmp_path / "folder"
+    metering("ingest", str(tmp_path / "facts"), "--store", store)
+    folder.mkdir()
+    words = ["report", "usage", "--period", DAY, "--store", store, "-o", str(folder / "usage.xlsx")]
+    done, changes = on_a_faulty_disk(disk, folder, words)
+    assert (done.returncode, changes >= 3) == (0, True), done.stderr
+    (folder / "usage.xlsx").unlink()
+    # It is made, written and synced; then it is put in its place.
+    for at in (1, 2, 3):
+        done, _ = on_a_faulty_disk(disk, folder, words, at, "enospc")
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert "defect of ours" not in done.stderr
+        assert "No space left on device" in done.stderr or "the disk is full" in done.stderr
+        assert not (folder / "usage.xlsx").exists()
