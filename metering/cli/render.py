@@ -21,6 +21,7 @@ from metering.reporting.files import csv_text
 
 # A pipe has no edge: nothing is folded there, unless COLUMNS says where its edge is.
 _WIDTH_OF_A_PIPE = 1_000
+_WIDTH_UNKNOWN = 80
 _FIGURES: tuple[Kind, ...] = ("count", "seconds", "bytes", "byte_seconds", "money")
 _UNITS: dict[Kind, tuple[str, str]] = {
     "byte_seconds": ("_byte_seconds", "GiB-months"),
@@ -82,7 +83,10 @@ def print_steps(title: str, steps: list[tuple[str, str]]) -> None:
 def console() -> Console:
     """Give the terminal that stdout is, or a pipe as a terminal without an edge."""
     found = Console(highlight=False)
-    return found if found.is_terminal or os.environ.get("COLUMNS") else Console(highlight=False, width=_WIDTH_OF_A_PIPE)
+    # COLUMNS is 0 where nobody knows the width; a table of no width has nothing in it.
+    if found.width and (found.is_terminal or os.environ.get("COLUMNS")):
+        return found
+    return Console(highlight=False, width=_WIDTH_UNKNOWN if found.is_terminal else _WIDTH_OF_A_PIPE)
 
 
 def draw_fitting(terminal: Console, common: Common, sheet: Callable[[bool], Sheet]) -> bool:

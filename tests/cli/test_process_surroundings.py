@@ -66,6 +66,15 @@ def test_no_locale_changes_a_byte(filled, form, environment):
     assert ran(filled, f"{BILL} --format {form}", **environment)[0] == plain
 
 
+def test_a_width_of_0_is_none(filled):
+    """So it is where a shell or a container does not know; a bill of no width was empty, with exit code 0."""
+    plain, _ = ran(filled, f"unset COLUMNS; {BILL} --format table")
+    assert b"Due in all" in plain
+    assert ran(filled, f"{BILL} --format table", COLUMNS="0")[0] == plain
+    terminal, _ = ran(filled, f"{BILL} --format table", COLUMNS="0", TTY_COMPATIBLE="1")
+    assert b"Due in all" in terminal
+
+
 def test_a_name_that_is_no_text_is_told_in_one_line(filled, tmp_path):
     raw = os.fsencode(tmp_path) + b"/facts-\xff"
     os.makedirs(raw)  # noqa: PTH103 -- a name that no Path of text has
