@@ -337,32 +337,38 @@ class Meter(Deciding):
         if name == "facts":
             if as_of is not None:
                 raise MisuseError("facts are of no clock: --known-at says which of them count, --period which samples")
-            parsed = None if period is None else parse_period(period)
-            with self._store.reading(places=[place]) as engine:
-                known_seq = ingest_known_at(engine, known_at)
-                bounds: tuple[int | None, int | None] = (parsed.start_s, parsed.end_s) if parsed else (None, None)
-                counts = export_facts(engine, place, facts_format, known_seq, *bounds, account)
-                for text in left_out(engine, known_seq):
-                    tell(text)
-            return {str(place / table): count for table, count in counts.items()}
-        if name == "focus" and period is not None:
-            return self.export_focus(place, period, as_of=as_of, known_at=known_at, account=account, progress=progress, tell=tell)
-        if name in _PROVIDER_SHAPED and period is not None:
-            provider_format(place)
-            with self.computed(period, as_of=as_of, known_at=known_at, account=account, progress=progress) as (engine, computation):
-                return {str(place): write_objects(name, _PROVIDER_SHAPED[name](engine, computation, account), place)}
-        if name == "xlsx" and period is not None:
-            return self.workbook(place, period=period, as_of=as_of, known_at=known_at, account=account, progress=progress)
-        if name == "statement" and period is not None:
+            return self._export_facts(place, facts_format, period, known_at, account, tell)
+        kinds = ("statement", "usage", "focus", *_PROVIDER_SHAPED, "xlsx")
+        if period is None or name not in kinds:
+            raise MisuseError(f"export takes {', '.join(kinds)} with a period, or facts, not {name!r}")
+        asked: dict[str, Any] = {"as_of": as_of, "known_at": known_at, "account": account, "progress": progress}
+        if name == "focus":
+            return self.export_focus(place, period, tell=tell, **asked)
+        if name == "xlsx":
+            return self.workbook(place, period=period, **asked)
+        if name == "statement":
             self.assert_statements_fit(place)
-            bill = self.bill(period, as_of=as_of, known_at=known_at, account=account, progress=progress)
+            bill = self.bill(period, **asked)
             for text in against_sending(bill):
                 tell(text)
             return self.write_statements(place, bill)
-        if name != "usage" or period is None:
-            kinds = ", ".join(("statement", "usage", "focus", *_PROVIDER_SHAPED, "xlsx"))
-            raise MisuseError(f"export takes {kinds} with a period, or facts, not {name!r}")
-        format_of(place)
-        table = self.report_table(name, period, as_of=as_of, known_at=known_at, account=account, progress=progress)
-        write_table(table, place)
-        return {str(place): len(table.rows)}
+        if name == "usage":
+            format_of(place)
+            table = self.report_table(name, period, **asked)
+            write_table(table, place)
+            return {str(place): len(table.rows)}
+        provider_format(place)
+        with self.computed(period, **asked) as (engine, computation):
+            return {str(place): write_objects(name, _PROVIDER_SHAPED[name](engine, computation, account), place)}
+
+    def _export_facts(
+        self, place: Path, form: str, period: str | None, known_at: str | int | None, account: str | None, tell: Callable[[str], None]
+    ) -> dict[str, int]:
+        parsed = None if period is None else parse_period(period)
+        with self._store.reading(places=[place]) as engine:
+            known_seq = ingest_known_at(engine, known_at)
+            bounds: tuple[int | None, int | None] = (parsed.start_s, parsed.end_s) if parsed else (None, None)
+            counts = export_facts(engine, place, form, known_seq, *bounds, account)
+            for text in left_out(engine, known_seq):
+                tell(text)
+        return {str(place / table): count for table, count in counts.items()}
