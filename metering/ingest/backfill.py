@@ -21,7 +21,6 @@ from metering.engine.duckdb import Engine
 from metering.ingest.account_gaps import gaps_between, gaps_of
 from metering.ingest.captures import Source, answer_line, capture_line, snapshot_key
 from metering.ingest.client import EndpointClient, endpoint_clients
-from metering.ingest.credentials import find_login
 from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.fact_models import BILLED_RESOURCE
 from metering.ingest.failure import RequestFailure
@@ -225,11 +224,8 @@ def _keep(batch: Batch, filling: _Filling, polls: Iterable[UsagePoll]) -> None:
 
 
 def _failure(collection: Collection, error: BaseException) -> Failure:
-    source = collection.source
     if isinstance(error, RequestFailure):
-        return Failure(source.endpoint, source.account, "usage", error.cause, error.detail, source.account_name)
-    if isinstance(error, InputError):
-        return Failure(source.endpoint, source.account, "usage", "credential", str(error), source.account_name)
+        return collection.failed("usage", error)
     raise error
 
 
@@ -242,7 +238,7 @@ async def _usage(
         "poll_time_gt": instant_text(start_s - 2 * cycle_s - 1),
         "poll_time_lt": instant_text(end_s + 2 * cycle_s + 1),
     }
-    login = find_login(collection.name, collection.account)
+    login = collection.login()
     listing = await complete_listing(
         lambda page: client.get("usage/", login, {**bounds, **page}, check=assert_list), _usage_key,
         limits=targets.limits,

@@ -4,12 +4,10 @@ import asyncio
 from dataclasses import dataclass
 
 from metering.ingest.client import Answer, EndpointClient, endpoint_clients
-from metering.ingest.credentials import find_login
 from metering.ingest.cycle import Collection, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list
 from metering.ingest.targets import Targets
-from metering.model.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ async def _row(client: EndpointClient, collection: Collection, targets: Targets)
     source = collection.source
     snapshots = skew_s = None
     try:
-        login = find_login(collection.name, collection.account)
+        login = collection.login()
         answer = await client.get("remotesnapshots/detail/", login, {"limit": 1}, check=assert_list)
         snapshots = int(answer.document["meta"]["total_count"])
         skew_s = None if answer.date_s is None else answer.date_s - answer.answered_us // 1_000_000
@@ -53,8 +51,6 @@ async def _row(client: EndpointClient, collection: Collection, targets: Targets)
         tolerance_s = targets.collect.clock_tolerance if targets.collect.clock == "ours" else None
         doubt = _doubt(collection, await client.get("profile/", login), skew_s, tolerance_s)
         result, detail = ("doubtful", doubt) if doubt else ("works", "")
-    except InputError as error:
-        result, detail = "credential", str(error)
     except RequestFailure as failure:
         result, detail = failure.cause, failure.detail
     return CheckRow(source.endpoint, source.account, source.account_name or collection.name, result, snapshots, skew_s, detail)

@@ -27,14 +27,12 @@ from metering.ingest.captures import (
     snapshot_key,
 )
 from metering.ingest.client import EndpointClient, endpoint_clients, now_us
-from metering.ingest.credentials import Login, find_login
 from metering.ingest.cycle import Collection, CycleReport, Failure, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.keeper import Keeper
 from metering.ingest.listing import Listing, assert_list, complete_listing
 from metering.ingest.spool import Spool
 from metering.ingest.targets import Targets
-from metering.model.errors import InputError
 from metering.model.period import instant_text
 
 # With how many logins an endpoint is asked for what is the same for all accounts, where the first may not.
@@ -166,7 +164,7 @@ class Collector:
         check = partial(assert_rows, source, resource)
         if resource == "balance":
             async with self._in_time(until):
-                answer = await self._client(collection).get(f"{resource}/", self._login(collection), until=until, check=check)
+                answer = await self._client(collection).get(f"{resource}/", collection.login(), until=until, check=check)
             text, read_us, received = answer.text, answer.answered_us, answer.received_bytes
         else:
             listing = await self._list(collection, f"{resource}/", _identity, until, params=params, check=check)
@@ -179,7 +177,7 @@ class Collector:
         self, collection: Collection, path: str, key: Callable[[dict[str, Any]], Hashable], until: float, *,
         params: dict[str, str] | None = None, check: Callable[[dict[str, Any]], object] = lambda _: None,
     ) -> Listing:  # fmt: skip
-        client, login = self._client(collection), self._login(collection)
+        client, login = self._client(collection), collection.login()
 
         def checked(document: dict[str, Any]) -> None:
             assert_list(document)
@@ -212,9 +210,7 @@ class Collector:
     async def _record(self, collection: Collection, failure: RequestFailure, resource: str, report: CycleReport) -> None:
         """Count a failure, and keep a note of it."""
         source = collection.source
-        report.failures.append(
-            Failure(source.endpoint, source.account, resource, failure.cause, failure.detail, source.account_name)
-        )  # fmt: skip
+        report.failures.append(collection.failed(resource, failure))
         with contextlib.suppress(RequestFailure):
             note = note_line(source, resource, self._noted_us(source.endpoint), "failed", failure.cause, failure.detail)
             await self._keeper.keep("answer", note)
@@ -233,9 +229,6 @@ class Collector:
     def _client(self, collection: Collection) -> EndpointClient:
         return self._clients[collection.source.endpoint]
 
-    def _login(self, collection: Collection) -> Login:
-        return find_login(collection.name, collection.account)
-
     def _is_due(self, source: Source, resource: str, every_s: int | None = None) -> bool:
         last_s = self._asked_s.get(_asked(source, resource))
         wanted_s = self._settings.money_every if every_s is None else every_s
@@ -246,8 +239,6 @@ async def _failure_of(asking: Coroutine[Any, Any, None]) -> RequestFailure | Non
     """Wait for an answer to be durable; give why there is none, None where there is one."""
     try:
         await asking
-    except InputError as error:
-        return RequestFailure("credential", str(error))
     except RequestFailure as failure:
         return failure
     return None

@@ -6,20 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metering.ingest.captures import SNAPSHOTS, Source
+from metering.ingest.credentials import Login, find_login
+from metering.ingest.failure import RequestFailure
 from metering.ingest.targets import AccountSettings, Targets
-from metering.model.errors import MisuseError
+from metering.model.errors import InputError, MisuseError
 from metering.model.period import instant_text
 
 _NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """One account at one endpoint: what is polled."""
-
-    source: Source
-    name: str
-    account: AccountSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +30,31 @@ class Failure:
     def text(self) -> str:
         """The failure as one line."""
         return _told((self.endpoint,), (self.account_name or self.account,), self.resource, self.cause, self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One account at one endpoint: what is polled."""
+
+    source: Source
+    name: str
+    account: AccountSettings
+
+    def login(self) -> Login:
+        """Give what it is asked with.
+
+        Raises:
+            RequestFailure: there is no password, or it may be read by others.
+        """
+        try:
+            return find_login(self.name, self.account)
+        except InputError as error:
+            raise RequestFailure("credential", str(error)) from None
+
+    def failed(self, resource: str, failure: RequestFailure) -> Failure:
+        """Say of which account and endpoint a request failed, and for what."""
+        source = self.source
+        return Failure(source.endpoint, source.account, resource, failure.cause, failure.detail, source.account_name)
 
 
 def told_together(failures: Sequence[Failure]) -> list[tuple[str, int]]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from metering.ingest.client import EndpointClient, Params, endpoint_clients
-from metering.ingest.credentials import find_login
 from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list, complete_listing
 from metering.ingest.provider_lists import Listed
 from metering.ingest.targets import Targets
-from metering.model.errors import InputError, MisuseError
+from metering.model.errors import MisuseError
 from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text
 
 _MARGIN_S = 3_600
@@ -62,7 +61,7 @@ async def _one(targets: Targets, client: EndpointClient, collection: Collection,
     source = collection.source
     found: dict[Hashable, dict[str, Any]] = {}
     try:
-        login = find_login(collection.name, collection.account)
+        login = collection.login()
         for start_s in range(period.start_s, period.end_s, _WINDOWS_S[kind]):
             bounds = _bounds(kind, start_s, min(start_s + _WINDOWS_S[kind], period.end_s))
             listing = await complete_listing(
@@ -71,14 +70,8 @@ async def _one(targets: Targets, client: EndpointClient, collection: Collection,
             )  # fmt: skip
             for row in listing.objects:
                 found.setdefault(_key(kind, row), row)
-    except RequestFailure as error:
-        return LiveList(
-            source.account, source.location, [], Failure(source.endpoint, source.account, kind, error.cause, error.detail)
-        )
-    except InputError as error:
-        return LiveList(
-            source.account, source.location, [], Failure(source.endpoint, source.account, kind, "credential", str(error))
-        )
+    except RequestFailure as failure:
+        return LiveList(source.account, source.location, [], collection.failed(kind, failure))
     named = {"account": source.account, "location": source.location}
     place = f"{source.endpoint} {kind} of {source.account}"
     return LiveList(
