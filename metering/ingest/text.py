@@ -115,8 +115,10 @@ def _stream(path: Path) -> IO[bytes]:
             return path.open("rb")
 
 
-def byte_lines(path: Path, limits: ReadingLimits, max_bytes: int) -> Iterator[bytes | None]:
+def byte_lines(path: Path, limits: ReadingLimits, max_bytes: int, *, with_returns: bool = False) -> Iterator[bytes | None]:
     """Give a file's lines without their ends; None stands for a line that is longer than `max_bytes`.
+
+    Where they may end within a cell, a carriage return is kept (`with_returns`): it may belong to the cell.
 
     Raises:
         InputError: the file is cut off or damaged, or unfolds without end.
@@ -128,7 +130,8 @@ def byte_lines(path: Path, limits: ReadingLimits, max_bytes: int) -> Iterator[by
             if is_packed:
                 _assert_bounded(path, size, limits)
             is_whole = line.endswith(b"\n")
-            line = line.rstrip(b"\n").removesuffix(b"\r")
+            line = line.rstrip(b"\n")
+            line = line if with_returns else line.removesuffix(b"\r")
             if is_first:
                 line, is_first = line.removeprefix(b"\xef\xbb\xbf"), False
             if len(line) <= max_bytes:
@@ -170,7 +173,7 @@ class _RecordLines:
     """The lines of one record after the other; those of a record that cannot be read are given back, but for its first."""
 
     def __init__(self, path: Path, skipped: int, limits: ReadingLimits) -> None:
-        self._lines = islice(enumerate(byte_lines(path, limits, limits.line_bytes), start=1), skipped, None)
+        self._lines = islice(enumerate(byte_lines(path, limits, limits.line_bytes, with_returns=True), start=1), skipped, None)
         self._given_back: deque[tuple[int, bytes | None]] = deque()
         self.taken: list[tuple[int, bytes | None]] = []
 
@@ -223,7 +226,7 @@ def _next_cells(lines: _RecordLines, delimiter: str, count: int) -> tuple[list[s
 
 
 def _damaged_csv(line: int, text: bytes | None, problem: str, columns: Sequence[str], delimiter: str) -> Record:
-    shown = "" if text is None else text.decode(errors="replace")
+    shown = "" if text is None else text.decode(errors="replace").removesuffix("\r")
     try:
         cells = next(csv.reader([shown.replace("\0", "")], delimiter=delimiter), [])
     except csv.Error:

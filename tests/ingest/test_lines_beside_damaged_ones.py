@@ -5,6 +5,8 @@ import json
 import pytest
 from hour_facts import ingested
 
+import metering
+
 ODD = "a\rb"
 HEADER = "poll_time,location,account,snapshot,allocated_size,name\n"
 SOUND = f'2026-10-05T00:00:00Z,ZRH,a1,s1,5,"{ODD}"\n'
@@ -41,3 +43,15 @@ def test_a_damaged_line_of_another_alphabet_is_rejected_alone(tmp_path, line, re
     (tmp_path / "samples.ndjson").write_text(f"{json.dumps(row)}\n{line.format(name=shift + 'ü' * 200)}\n", encoding="utf-8")
     outcome = ingested(tmp_path)
     assert (outcome.polls.accepted, [(each.line, each.reason) for each in outcome.rejections]) == (1, [(2, reason)])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_cell_of_two_lines_says_the_same_with_and_without_a_damaged_line(tmp_path, end):
+    lines = [HEADER.strip(), '2026-10-05T00:00:00Z,ZRH,a1,s1,5,"a\r\nb"']
+    (tmp_path / "samples.csv").write_bytes("".join(line + end for line in lines).encode())
+    with metering.open(str(tmp_path / "store.duckdb")) as meter:
+        assert meter.ingest(tmp_path / "samples.csv").polls.accepted == 1
+        (tmp_path / "samples.csv").write_bytes("".join(line + end for line in [*lines, "", DAMAGED.strip()]).encode())
+        outcome = meter.ingest(tmp_path / "samples.csv", supersede=True)
+        assert (outcome.polls.duplicate, outcome.polls.accepted, outcome.polls.rejected) == (1, 0, 1)
+        assert [(each.line, each.value) for each in outcome.rejections] == [(5, DAMAGED.strip())]
