@@ -272,6 +272,21 @@ def reason_of(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
+@contextlib.contextmanager
+def telling_of(path: Path, place: Path) -> "Iterator[None]":
+    """Name the file for which DuckDB writes to a place, not the store that it reads, where it is the place that lacks something.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        if place.name in str(error) and (said := trouble_of_machine(error)):
+            raise InputError(f"{path} cannot be written ({said}): it stays as it was") from None
+        raise
+
+
 def is_interruption(error: BaseException) -> bool:
     """Tell whether an error is what DuckDB makes of Ctrl-C in the middle of a query."""
     return isinstance(error, RuntimeError) and str(error) == "Query interrupted"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from metering.durable import replaced
-from metering.engine.duckdb import Engine, quoted
+from metering.engine.duckdb import Engine, quoted, telling_of
 from metering.engine.queries import load_query
 from metering.ingest.manifest import MANIFEST, manifest_of, unfinished_manifest
 from metering.model.errors import InputError, MisuseError, NoDataError
@@ -129,7 +129,7 @@ def _export(engine: Engine, queries: Sequence[str], select: str, path: Path, for
         engine.create(query, parameters)
     count = int(engine.scalar(f"select count(*) from {names[-1]}"))
     if _has_file(form, count):
-        with replaced(path) as place:
+        with replaced(path) as place, telling_of(path, place):
             engine.sql(f"copy (with facts as (from {names[-1]}) {select}) to {quoted(os.fspath(place))} ({_ENDS[form]})")
     engine.drop(*names)
     return count

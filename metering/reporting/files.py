@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from metering.durable import replaced
-from metering.engine.duckdb import quoted, writer
+from metering.engine.duckdb import quoted, telling_of, writer
 from metering.model.errors import MisuseError
 from metering.model.tables import Kind, Table, plain_text
 from metering.model.units import shown_gib, shown_gib_months
@@ -111,7 +111,7 @@ def write_table(table: Table, path: Path) -> None:
         # A statement has its totals in it, findings have none, and advice is of lengths of which one is bought.
         write_workbook([Sheet(table, has_totals=table.name not in ("statement", "findings", "advice"))], path)
         return
-    with replaced(path) as place:
+    with replaced(path) as place, telling_of(path, place):
         if form == "parquet":
             _write_parquet(table, place)
         else:

@@ -103,6 +103,20 @@ def test_a_bound_of_the_system_is_survived_or_told_in_one_line(filled, bound):
     assert bills[0] == bills[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("export facts -o grown --facts-format csv", "grown/samples.csv"),
+        (f"report usage --period {HOUR} -o grown.parquet", "grown.parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_and_not_the_store_that_is_read(filled, words, file):
+    _, said = ran(filled, f"ulimit -f 1; metering {words} --store s.duckdb", code=1)
+    cause = "a file may not grow that large (see ulimit -f)"
+    assert said.decode() == f"metering: {file} cannot be written ({cause}): it stays as it was\n"
+    assert not (filled / file).exists()
+
+
 @pytest.mark.parametrize("variable", ["HOME", "TMPDIR", "USER", "PATH", "TERM", "COLUMNS"])
 def test_nothing_of_the_environment_is_needed(filled, variable):
     plain, _ = ran(filled, f"{BILL} --format json")
