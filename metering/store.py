@@ -97,8 +97,11 @@ class Store:
             places: the only files and folders beside it that SQL may read or write meanwhile.
 
         Raises:
-            StoreError: it is of a newer version, damaged, cannot be made, or is held by others for longer than the bound.
+            StoreError: it is of a newer version, damaged, cannot be made or written, or is held by others beyond the bound.
         """
+        if "?" in str(self.path):
+            # Names are URLs to DuckDB: it takes what follows for no part of the file's.
+            raise StoreError(f"{self.shown} has a ? in its name, where DuckDB would put its log elsewhere: name another place")
         if not self.is_memory and not os.path.lexists(self.path):
             self._make()
         with self._opened(read_only=False, places=places) as engine:

@@ -202,6 +202,16 @@ def test_a_store_in_a_directory_that_may_not_be_written_is_refused(tmp_path, fac
         meter.ingest(facts)
 
 
+@pytest.mark.parametrize("name", ["what?.duckdb", "fol?der/metering.duckdb"])
+def test_a_name_with_a_question_mark_is_refused_before_anything_is_made(tmp_path, facts, name):
+    place = tmp_path / name
+    place.parent.mkdir(exist_ok=True)
+    said = r"has a \? in its name, where DuckDB would put its log elsewhere: name another place"
+    with metering.open(str(place)) as meter, pytest.raises(StoreError, match=said):
+        meter.ingest(facts)
+    assert list(place.parent.glob("*.duckdb*")) == []
+
+
 def test_a_store_in_memory_keeps_nothing_and_serves_its_meter(tmp_path, facts, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with metering.open(":memory:") as meter:
