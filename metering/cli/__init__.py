@@ -3,7 +3,9 @@
 import gc
 import io
 import os
+import signal
 import sys
+from types import FrameType
 
 
 def main() -> None:
@@ -13,6 +15,7 @@ def main() -> None:
     _open_streams()
     # A bill is a hundred thousand rows that all stay: to look for cycles among them, over and over, took a tenth of its time.
     gc.set_threshold(100_000, 50, 100)
+    ended_by = _heed_signals()
     try:
         from metering.cli.app import app  # noqa: PLC0415 -- so that `import metering.cli` stays cheap
 
@@ -46,6 +49,27 @@ def main() -> None:
         sys.exit(1)
     finally:
         _settle_stderr()
+        for number in ended_by:
+            signal.raise_signal(number)
+
+
+def _heed_signals() -> list[int]:
+    """Let SIGTERM and a terminal that is closed end a command as Ctrl-C does, so that it removes its unfinished files.
+
+    Gives the signal that came, once one came: whoever sent it waits for a program that dies of it. A second one ends it at once.
+    """
+    came: list[int] = []
+
+    def told(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        came.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Who started it with `nohup` wants it to outlive the terminal.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, told)
+    return came
 
 
 def _open_streams() -> None:

@@ -22,6 +22,15 @@ os.fsync = lambda _descriptor: os.kill(os.getpid(), signal.SIGKILL)
 metering.open(sys.argv[1]).export("usage", sys.argv[2], period=sys.argv[3])
 """
 
+# Runs a command, and is told to end when it syncs what it wrote.
+ENDED = """
+import os, signal, sys
+from metering.cli import main
+number = int(sys.argv.pop(1))
+os.fsync = lambda _descriptor: os.kill(os.getpid(), number)
+main()
+"""
+
 
 def started(facts, store):
     return subprocess.Popen(
@@ -84,3 +93,18 @@ def test_an_export_that_is_killed_leaves_the_file_that_was_there(tmp_path, facts
     with metering.open(str(store)) as meter:
         meter.export("usage", place, period=HOUR)
     assert place.read_text().startswith("account,location,")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("words", ["backup {}/backup.duckdb", "export usage --period {HOUR} -o {}/usage.csv", "ingest {}/../facts"])
+def test_a_command_that_is_told_to_end_leaves_no_unfinished_file(tmp_path, facts, number, words):
+    """As `timeout` does, or a terminal that is closed: what it leaves would hold a copy of all facts, each time another."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    store = folder / "new.duckdb" if words.startswith("ingest") else tmp_path / "store.duckdb"
+    ingested(facts, store=tmp_path / "store.duckdb")
+    command = [sys.executable, "-c", ENDED, str(int(number)), *words.format(folder, HOUR=HOUR).split(), "--store", str(store)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout) == (-number, "")
+    assert done.stderr in ("metering: interrupted; the store is as it was before\n", "")
+    assert list(folder.iterdir()) == []
