@@ -1,5 +1,7 @@
 """An audit of a period as the books have it: its computation, the bill that is given of it, and what is closed."""
 
+from collections.abc import Iterable
+
 from metering.billing.bill import make_bill
 from metering.billing.findings import finding_order
 from metering.billing.usage import Computation
@@ -36,10 +38,16 @@ def audit(engine: Engine, store: Store, terms: Terms, computation: Computation, 
     found = audit_findings(engine, computation, own, limits)
     bill = _given(engine, terms, computation, own)
     is_frozen = terms.closing is not None and bill is not own
-    more = [f for f in bill.findings if f not in own.findings and (f.check == "restated" or not is_frozen)]
+    more = [f for f in _beside(bill.findings, own.findings) if f.check == "restated" or not is_frozen]
     more += sums_that_differ(bill)
     more += [*doubts_of(engine, store, terms), *_books(engine, store, terms)]
-    return sorted([*found, *(finding for finding in more if finding not in found)], key=finding_order)
+    return sorted([*found, *_beside(more, found)], key=finding_order)
+
+
+def _beside(findings: Iterable[Finding], told: Iterable[Finding]) -> list[Finding]:
+    """Give the findings that are not told yet; each is known by all that it says, for there may be several of each account."""
+    said = {finding.model_dump_json() for finding in told}
+    return [finding for finding in findings if finding.model_dump_json() not in said]
 
 
 def _given(engine: Engine, terms: Terms, computation: Computation, own: Bill) -> Bill:

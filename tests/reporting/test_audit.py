@@ -272,6 +272,43 @@ def test_subscriptions_of_one_amount_that_overlap(tmp_path):
     assert found(world(tmp_path, subscriptions=bought)) == [("overlapping_subscriptions", "info", "A", "ZRH", None, 86_400)]
 
 
+def test_each_of_several_subscriptions_that_overlap_is_told_once_beside_the_one_that_runs_the_longest(tmp_path):
+    bought = [
+        subscription("old", 2 * GIB, "2026-09-01T12:00:00Z", "2026-10-02T12:00:00Z"),
+        subscription("new", 2 * GIB, "2026-10-01T12:00:00Z", "2027-10-01T12:00:00Z"),
+        subscription("short", 2 * GIB, "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z"),
+        subscription("twin", 2 * GIB, "2026-10-02T00:00:00Z", "2027-10-01T12:00:00Z"),
+        subscription("last", 2 * GIB, "2026-10-03T00:00:00Z", "2026-10-03T01:00:00Z"),
+        subscription("then", 2 * GIB, "2026-10-04T00:00:00Z", "2026-10-05T01:00:00Z"),
+    ]
+    told = [(f.message.partition(", each of")[0], f.seconds) for f in world(tmp_path, subscriptions=bought).audit(PERIOD)]
+    assert [each for each in told if "overlap" in each[0] or each[0].startswith("subscriptions ")] == [
+        ("subscriptions new and last", 3_600),
+        ("subscriptions new and short", 86_400),
+        ("subscriptions new and twin", 364 * 86_400 + 43_200),
+        ("subscriptions old and new", 86_400),
+    ]
+
+
+def test_what_a_bill_with_adjustments_finds_of_each_location_is_told_once(tmp_path):
+    samples = [
+        *polls("2026-10-01T00:00:00Z", "2026-10-02T06:00:00Z", {"s": 3 * GIB}),
+        *polls("2026-10-01T00:00:00Z", "2026-10-02T12:00:00Z", {"t": GIB}, endpoint="GVA"),
+    ]
+    meter = meter_of(tmp_path, samples=samples)
+    meter.close("2026-10-01", by="ann")
+    late = polls("2026-10-01T06:00:00Z", "2026-10-01T07:00:00Z", {"s": 5 * GIB})
+    meter.ingest(write(tmp_path / "late", samples=late), supersede=True)
+    # the last polls are of 05:55 and 11:55, and hold for 900 s, of which 300 are measured
+    assert found(meter, "2026-10-02") == [
+        ("held_time", "info", "A", "GVA", None, 600),
+        ("held_time", "info", "A", "ZRH", None, 600),
+        ("missing_time", "warning", "A", "GVA", None, 42_600),
+        ("missing_time", "warning", "A", "ZRH", None, 64_200),
+        ("restated", "info", "A", None, 1, None),
+    ]
+
+
 def test_a_subscription_that_ends_soon(tmp_path):
     for no in ("", "false", "No", "0"):
         bought = [subscription("soon", 2 * GIB, "2026-09-10T12:00:00Z", "2026-10-10T12:00:00Z", auto_renew=no)]
