@@ -20,7 +20,7 @@ from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY, date_text, day_start, instant_text, moment
 from metering.model.units import GIB_BYTES, shown_quotient
-from metering.reporting.unit_steps import Step, Unit, UnitSteps, unit_steps, units_of
+from metering.reporting.unit_steps import Step, Unit, UnitSteps, steps_at, steps_of, units_of
 
 RESOURCE = "backup"
 
@@ -33,8 +33,8 @@ def ledger_objects(engine: Engine, computation: Computation, account: str | None
     A line's id is the id of its charge and the second of the day at which it begins. `initial` and `end` count from 0 at the
     period's begin, for what was paid in is the provider's to know. An unpriced line has no amount, which is not zero.
     """
-    for unit in _wanted(engine, account):
-        yield from _unit_ledger(unit_steps(engine, computation, unit), computation.clock.cycle_s)
+    for own in steps_of(engine, computation, _wanted(engine, account)):
+        yield from _unit_ledger(own, computation.clock.cycle_s)
 
 
 def _unit_ledger(own: UnitSteps, cycle_s: int) -> Iterator[Document]:
@@ -112,8 +112,9 @@ def current_objects(engine: Engine, computation: Computation, account: str | Non
 
     What nobody observed at that second is null, and so are balance and credit limit, which are the provider's to know.
     """
+    last_steps = steps_at(engine, computation.stop_s - 1)
     for unit in _wanted(engine, account):
-        step = unit_steps(engine, computation, unit).at(computation.stop_s - 1)
+        step = last_steps.get((unit.account, unit.location))
         seen = step if step and step.is_observed else None
         usage = {
             "burst": seen.burst_bytes if seen else None,

@@ -5,10 +5,12 @@ All intervals are half open, all instants whole seconds; an amount is an exact r
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
+from typing import Any
 
 from metering.billing.money import Price
 from metering.billing.rates import Rate, RateBook
@@ -62,7 +64,8 @@ class Unit:
 class UnitSteps:
     """The steps of one unit over a computed period, in order; between them, and around them, time is unknown."""
 
-    def __init__(self, unit: Unit, steps: list[Step], book: RateBook) -> None:
+    def __init__(self, unit: Unit, steps: list[Step], book: RateBook, rate_changes: Mapping[int, int]) -> None:
+        """Keep the steps, the rates of the period, and from when on which of them is in force for the unit."""
         self.unit = unit
         self.steps = steps
         self._starts = [step.start_s for step in steps]
@@ -73,11 +76,7 @@ class UnitSteps:
             for before, after in pairwise(steps)
             if before.end_s == after.start_s and before.is_observed and before.occupied_bytes != after.occupied_bytes
         ]
-        dated: defaultdict[int, int] = defaultdict(int)
-        for change in book.steps:
-            if (change.currency, change.location) == (unit.currency, unit.location):
-                dated[change.starts_at_s] = change.rate_key
-        self._rate_changes = sorted(dated.items())
+        self._rate_changes = sorted(rate_changes.items())
 
     def at(self, instant_s: int) -> Step | None:
         """Give the step that holds an instant."""
@@ -144,20 +143,47 @@ def units_of(engine: Engine) -> list[Unit]:
     return [Unit(*row) for row in engine.sql("select account, location, currency from units order by account, location")]
 
 
-def unit_steps(engine: Engine, computation: Computation, unit: Unit) -> UnitSteps:
-    """Read the steps of one unit; adjoining ones that agree in all but their time are one."""
-    steps: list[Step] = []
-    for row in engine.rows("reports/unit_steps", {"account": unit.account, "location": unit.location}):
-        step = Step(
-            row["starts_at_s"], row["ends_at_s"], int(row["occupied_bytes"]), int(row["entitled_bytes"]), row["state"],
-            row["rate_key"],
-        )  # fmt: skip
-        last = steps[-1] if steps else None
+def steps_of(engine: Engine, computation: Computation, units: Sequence[Unit]) -> Iterator[UnitSteps]:
+    """Read the steps of units, which stand as `units_of` gives them, one after the other.
+
+    Nothing else may run on this engine before the last one was given.
+    """
+    dated: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for change in computation.rates.steps:
+        dated[change.currency, change.location][change.starts_at_s] = change.rate_key
+    keys = {(account, location): key for account, location, key in engine.sql("select account, location, unit_key from units")}
+    engine.load("told_units", {"unit_key": "bigint"}, ([keys[unit.account, unit.location]] for unit in units))
+    groups = groupby(engine.stream("reports/unit_steps"), itemgetter(0))
+    key, rows = next(groups, (None, iter(())))
+    for unit in units:
+        steps: list[Step] = []
+        if key == keys[unit.account, unit.location]:
+            steps = _joined(_step(*row[1:]) for row in rows)
+            key, rows = next(groups, (None, iter(())))
+        yield UnitSteps(unit, steps, computation.rates, dated[unit.currency, unit.location])
+    engine.drop("told_units")
+
+
+def steps_at(engine: Engine, instant_s: int) -> dict[tuple[str, str], Step]:
+    """Give the step that holds an instant, of each account and location of which something is known then."""
+    rows = engine.rows("reports/steps_at", {"instant_s": instant_s})
+    return {(row.pop("account"), row.pop("location")): _step(*row.values()) for row in rows}
+
+
+def _step(starts_at_s: int, ends_at_s: int, occupied_bytes: Any, entitled_bytes: Any, state: str, rate_key: int) -> Step:
+    return Step(starts_at_s, ends_at_s, int(occupied_bytes), int(entitled_bytes), state, rate_key)
+
+
+def _joined(steps: Iterable[Step]) -> list[Step]:
+    """Make adjoining steps that agree in all but their time one."""
+    found: list[Step] = []
+    for step in steps:
+        last = found[-1] if found else None
         if last and last.end_s == step.start_s and _says(last) == _says(step):
-            steps[-1] = replace(last, end_s=step.end_s)
+            found[-1] = replace(last, end_s=step.end_s)
         else:
-            steps.append(step)
-    return UnitSteps(unit, steps, computation.rates)
+            found.append(step)
+    return found
 
 
 def _says(step: Step) -> tuple[int, int, str, int]:

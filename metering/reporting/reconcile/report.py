@@ -24,7 +24,7 @@ from metering.reporting.reconcile.places import Beat
 from metering.reporting.reconcile.samples import compare_samples
 from metering.reporting.reconcile.strayed import Stranger, strayed
 from metering.reporting.reconcile.tally import Tally
-from metering.reporting.unit_steps import Unit, unit_steps, units_of
+from metering.reporting.unit_steps import Unit, steps_of, units_of
 
 if TYPE_CHECKING:
     from metering.ingest.cycle import Failure
@@ -78,9 +78,10 @@ def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[Prov
     own_lines: defaultdict[tuple[str, str], list[ChargeLine]] = defaultdict(list)
     for line in lines:
         own_lines[line.account, line.location].append(line)
-    for unit in units:
+    for own in steps_of(engine, computation, units):
+        unit = own.unit
         tally.know(unit)
-        own, theirs = unit_steps(engine, computation, unit), own_rows.by_unit[unit.account, unit.location]
+        theirs = own_rows.by_unit[unit.account, unit.location]
         if asked.against == "ledger":
             compare_ledger(Ledger(own, beat, prices[unit.currency]), theirs, tally, start_s, stop_s)
         elif asked.against == "usage":
