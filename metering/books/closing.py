@@ -6,6 +6,7 @@ Source: ACCOUNTING.md §8.
 """
 
 import getpass
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -190,7 +191,7 @@ def _assert_can_be_closed(books: Books, draft: Closing, now_s: int) -> None:
         )
 
 
-def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last_polls: dict[tuple[str, str], int]) -> None:
+def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last_polls: dict[str, dict[str, int]]) -> None:
     """Refuse statements that lack a price, and accounts of which too much time is missing."""
     tolerance = Fraction(settings.missing_tolerance)
     found = [finding for finding in bill.findings if finding.check == "unpriced_burst"]
@@ -214,24 +215,26 @@ def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last
         )
 
 
-def _what_to_do(row: UsageRow, known_s: int, period: Period, last_polls: dict[tuple[str, str], int]) -> str:
+def _what_to_do(row: UsageRow, known_s: int, period: Period, last_polls: dict[str, dict[str, int]]) -> str:
     """Tell how missing time is mended: with polls, or, where nobody polls any more, by saying why."""
     bring = f"bring the polls of that time if there are any (`metering collect --backfill {period.text}`)"
     if row.missing_seconds < known_s:
         return bring
-    own = [last_s for (account, endpoint), last_s in last_polls.items() if (account, endpoint) == (row.account, row.location)]
-    others = [last_s for (account, _), last_s in last_polls.items() if account == row.account]
-    last = f", the last time at {instant_text(max(own or others))}" if others else ""
+    own = last_polls.get(row.account, {})
+    last = f", the last time at {instant_text(own.get(row.location, max(own.values())))}" if own else ""
     return f"nobody polls it any more{last}: poll it again and {bring}; if the account has left, say so with --reason"
 
 
-def _last_polls(engine: Engine) -> dict[tuple[str, str], int]:
+def _last_polls(engine: Engine) -> dict[str, dict[str, int]]:
     """Tell when each account was last polled at each endpoint."""
     rows = engine.sql(
         "select c.account, c.endpoint, t.last_poll_s from collection_tails as t inner join collections as c "
         "on t.collection_key = c.collection_key"
     )
-    return {(account, endpoint): last_s for account, endpoint, last_s in rows}
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for account, endpoint, last_s in rows:
+        found[account][endpoint] = last_s
+    return found
 
 
 def _last_ingested_at(engine: Engine) -> int:

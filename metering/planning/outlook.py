@@ -104,6 +104,10 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
     start_s, parameters = computation.period.end_s, computation.parameters
     found = Forecast(end=start_s + ahead_days * SECONDS_PER_DAY)
     subscriptions = [row for row in engine.rows("billing/known_subscriptions", parameters) if account in (None, row["account"])]
+    entitling: defaultdict[Place, list[dict[str, Any]]] = defaultdict(list)
+    for row in subscriptions:
+        entitling[row["account"], row["location"]].append(row)
+    prices = _Prices(engine, computation)
     accounts = known_accounts(engine, computation.known_seq)
     so_far = _so_far(engine, computation)
     month_days = (next_month_start(start_s) - start_s) // SECONDS_PER_DAY
@@ -116,7 +120,7 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
             continue
         ahead = forecast(sizes, max(ahead_days, month_days))
         currency = accounts[place[0]]["currency"] if place[0] in accounts else None
-        held = _Held(_changes(subscriptions, place), _price(engine, computation, currency, place[1]))
+        held = _Held(_changes(entitling[place]), prices.of(currency, place[1]))
         found.days += _days(place, ahead[:ahead_days], held, start_s)
         found.outlooks.append(
             _outlook(place, sizes, ahead, held, start_s, ahead_days, month_days, currency, so_far.get(place, Fraction(0)))
@@ -132,20 +136,28 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
     return found
 
 
-def _changes(subscriptions: Sequence[dict[str, Any]], place: Place) -> list[tuple[int, int]]:
-    own = [row for row in subscriptions if (row["account"], row["location"]) == place]
+def _changes(own: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
     changes = [(row["start_s"], int(row["amount"])) for row in own] + [(row["end_s"], -int(row["amount"])) for row in own]
     return sorted(changes)
 
 
-def _price(engine: Engine, computation: Computation, currency: str | None, location: str) -> Price | None:
-    """Give the price of burst when the history ends."""
-    if currency is None:
-        return None
-    last_s = computation.stop_s - 1
-    prices = engine.rows("billing/known_prices", computation.parameters)
-    levels = engine.rows("billing/known_burst_levels", computation.parameters)
-    return rate_book([(currency, location)], prices, levels, last_s, last_s + 1).rates[0].price
+class _Prices:
+    """The prices of burst when the history ends."""
+
+    def __init__(self, engine: Engine, computation: Computation) -> None:
+        self._last_s = computation.stop_s - 1
+        self._prices = engine.rows("billing/known_prices", computation.parameters)
+        self._levels = engine.rows("billing/known_burst_levels", computation.parameters)
+        self._found: dict[tuple[str, str], Price | None] = {}
+
+    def of(self, currency: str | None, location: str) -> Price | None:
+        """Give the one in a currency and location; there is none without a currency."""
+        if currency is None:
+            return None
+        if (currency, location) not in self._found:
+            book = rate_book([(currency, location)], self._prices, self._levels, self._last_s, self._last_s + 1)
+            self._found[currency, location] = book.rates[0].price
+        return self._found[currency, location]
 
 
 def _so_far(engine: Engine, computation: Computation) -> dict[Place, Fraction | None]:

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def statement_parts(bill: Bill) -> list[StatementParts]:
     table = statement(bill)
     at = {column.name: i for i, column in enumerate(table.columns)}
     lines = {(line.charge_id, line.adjusts): line for line in bill.lines}
+    usage: defaultdict[str, list[UsageRow]] = defaultdict(list)
+    episodes: defaultdict[tuple[str, str | None], list[Episode]] = defaultdict(list)
+    for used in bill.usage:
+        usage[used.account].append(used)
+    for episode in bill.episodes:
+        episodes[episode.account, episode.currency].append(episode)
     found: list[StatementParts] = []
     rows: list[tuple[Any, ...]] = []
     for row in table.rows:
@@ -76,8 +83,8 @@ def statement_parts(bill: Bill) -> list[StatementParts]:
                     due=due,
                     table=Table(table.name, table.columns, rows),
                     lines=[lines[own[at["charge_id"]], own[at["adjusts"]]] for own in rows[:-1]],
-                    usage=[each for each in bill.usage if is_first and each.account == due.account],
-                    episodes=[each for each in bill.episodes if each.account == due.account and each.currency == due.currency],
+                    usage=usage[due.account] if is_first else [],
+                    episodes=episodes[due.account, due.currency],
                 )
             )
             rows = []
