@@ -4,7 +4,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from metering.billing.usage import Computation
 from metering.books.closings import Closing
 from metering.engine.duckdb import Engine
 from metering.model.period import instant_text
@@ -78,29 +77,50 @@ def reach_s(closing: Closing) -> int:
     return closing.end_s + (3 * closing.said_settings.clock.cycle_s) // 2 + 1
 
 
-def late_facts(
-    engine: Engine, closing: Closing, since_seq: int, computation: Computation, accounts: frozenset[str] | None
-) -> list[Cause]:
-    """Give the facts that came after an ingest, by the one a computation knows, and that can touch a closed period.
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came after an ingest, by another, wherever it reaches; an instant is None where there is nothing of the kind."""
+
+    since_seq: int
+    known_seq: int
+    first_poll_s: int | None
+    first_start_s: int | None
+    last_end_s: int | None
+    first_effective_s: int | None
+    accounts: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def read(cls, engine: Engine, since_seq: int, known_seq: int) -> "Came":
+        """Look at all that came."""
+        parameters = {"since_seq": since_seq, "known_seq": known_seq}
+        (found,) = engine.rows("books/came_since", parameters)
+        return cls(since_seq, known_seq, **found, accounts=tuple(engine.rows("books/late_accounts", parameters)))
+
+
+def late_facts(engine: Engine, closing: Closing, came: Came) -> list[Cause]:
+    """Give the facts that can touch a closed period, of those that came after what is reflected in what was billed for it.
 
     Args:
         engine: the store.
         closing: the closed period.
-        since_seq: the last ingest that is reflected in what was billed for the period.
-        computation: the one that restates it; tells what is known.
-        accounts: those that were billed for the period; only theirs are subscriptions and currencies that matter to its burst.
-            None for every account: what a subscription costs is billed whether or not anything else was.
+        came: what came since, by what the computation knows that restates it.
     """
     parameters = {
-        "since_seq": since_seq, "known_seq": computation.known_seq, "start_s": closing.start_s, "end_s": closing.end_s,
+        "since_seq": came.since_seq, "known_seq": came.known_seq, "start_s": closing.start_s, "end_s": closing.end_s,
         "reach_s": reach_s(closing),
     }  # fmt: skip
-    return [
-        *_polls(engine, parameters),
-        *_subscriptions(engine, parameters, accounts),
-        *_prices(engine, parameters),
-        *_accounts(engine, parameters, accounts),
-    ]
+    found: list[Cause] = []
+    if _is_before(came.first_poll_s, reach_s(closing)):
+        found += _polls(engine, parameters)
+    if _is_before(came.first_start_s, closing.end_s) and _is_before(closing.start_s, came.last_end_s):
+        found += _subscriptions(engine, parameters)
+    if _is_before(came.first_effective_s, closing.end_s):
+        found += _prices(engine, parameters)
+    return found + _accounts(came)
+
+
+def _is_before(instant_s: int | None, other_s: int | None) -> bool:
+    return instant_s is not None and other_s is not None and instant_s < other_s
 
 
 def _polls(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
@@ -113,11 +133,10 @@ def _polls(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
     ]  # fmt: skip
 
 
-def _subscriptions(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str] | None) -> list[Cause]:
+def _subscriptions(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
     return [
         Cause("subscriptions", row["account"], row["location"], None, 1, row["id"], row["ingest_seq"], row["ingest_seq"])
         for row in engine.rows("books/late_subscriptions", parameters)
-        if accounts is None or row["account"] in accounts
     ]
 
 
@@ -133,12 +152,11 @@ def _prices(engine: Engine, parameters: dict[str, Any]) -> list[Cause]:
     ]  # fmt: skip
 
 
-def _accounts(engine: Engine, parameters: dict[str, Any], accounts: frozenset[str] | None) -> list[Cause]:
+def _accounts(came: Came) -> list[Cause]:
     return [
         Cause(
             "account_currencies", row["account"], "", None, 1, f"{row['currency_before'] or 'unknown'} to {row['currency']}",
             row["ingest_seq"], row["ingest_seq"],
         )
-        for row in engine.rows("books/late_accounts", parameters)
-        if accounts is None or row["account"] in accounts
+        for row in came.accounts
     ]  # fmt: skip

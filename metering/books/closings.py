@@ -289,4 +289,9 @@ class Books:
     def carriers(self, adjusted: Closing) -> list[Closing]:
         """Give the closings whose statements may carry adjustments of a closed period, in the order of the chain."""
         later = (c for c in self.closings if c.closing_seq > adjusted.closing_seq and c.start_s >= adjusted.end_s)
-        return [closing for closing in later if adjusted in self.before(closing).led_to(closing.period)]
+        return [closing for closing in later if adjusted in self._carried[closing]]
+
+    @cached_property
+    def _carried(self) -> dict[Closing, frozenset[Closing]]:
+        """The closed periods that led to each when it was closed."""
+        return {closing: frozenset(self.before(closing).led_to(closing.period)) for closing in self.closings}

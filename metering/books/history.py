@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache, cached_property, partial
 from typing import Any
 
 from metering.billing.money import ZERO, total
 from metering.billing.usage import Computation
-from metering.books.causes import Cause, late_facts, reach_s
+from metering.books.causes import Came, Cause, late_facts, reach_s
 from metering.books.charges import FrozenCharge, charges_of
 from metering.books.closings import Books, Closing, feeds_digest, read_documents
 from metering.engine.duckdb import Engine
-from metering.model.period import instant_text
+from metering.model.period import Period, instant_text
 from metering.model.records import ChargeLine
 
 LineKey = tuple[Any, ...]
@@ -34,42 +35,69 @@ class Billed:
     amount: Decimal = ZERO
 
 
+class _Looks:
+    """What closed periods have in common that were last billed together, as most were: looked up once for a computation."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.is_parked = cache(partial(_is_parked, engine))
+        self.feeds = cache(partial(feeds_digest, engine))
+        self.came = cache(partial(Came.read, engine))
+
+
+def _is_parked(engine: Engine, closing_seq: int) -> bool:
+    """Tell whether a closing froze a statement that was parked."""
+    text = """select count(*) from closed_statements where closing_seq = $closing and contains(document, '"state":"parked"')"""
+    return bool(engine.scalar(text, {"closing": closing_seq}))
+
+
+def histories_of(engine: Engine, books: Books, period: Period) -> list["History"]:
+    """Give the closed periods that lead to a period, the latest first."""
+    looks = _Looks(engine)
+    return [History(engine, books, closing, looks) for closing in books.led_to(period)]
+
+
 class History:
     """A closed period and the closings that carried its adjustments since."""
 
-    def __init__(self, engine: Engine, books: Books, closing: Closing) -> None:
+    def __init__(self, engine: Engine, books: Books, closing: Closing, looks: _Looks | None = None) -> None:
         self._engine = engine
+        self._looks = looks or _Looks(engine)
         self.closing = closing
         self.closings = [closing, *books.carriers(closing)]
         self.last = self.closings[-1]
-        numbers = {"closings": [c.closing_seq for c in self.closings]}
-        rows = engine.sql("select distinct account from closed_statements where list_contains($closings, closing_seq)", numbers)
-        self.accounts = frozenset(row[0] for row in rows)
-        # What was parked before the last closing came with it.
-        self._parked = engine.scalar(
-            """select count(*) from closed_statements where closing_seq = $last and contains(document, '"state":"parked"')""",
-            {"last": self.last.closing_seq},
-        )
         self._documents: dict[int, dict[str, dict[str, Any]]] = {}
         self._causes: dict[int, list[Cause]] = {}
 
     def is_stale(self, computation: Computation) -> bool:
         """Tell whether the burst of the period may be another now than what was billed: a cheap look before a computation."""
         return bool(
-            self._parked
-            or feeds_digest(self._engine, self.last.known_seq) != self.last.feeds_sha256
+            # What was parked before the last closing came with it.
+            self._looks.is_parked(self.last.closing_seq)
+            or self._looks.feeds(self.last.known_seq) != self.last.feeds_sha256
             or self._late(self.last.known_seq, computation)
         )
 
     def is_stale_of_anybody(self, computation: Computation) -> bool:
         """Tell whether the use or the price of any subscription may be another now, of an account with a statement or without."""
-        return self.is_stale(computation) or bool(
-            late_facts(self._engine, self.closing, self.last.known_seq, computation, accounts=None)
-        )
+        came = self._looks.came(self.last.known_seq, computation.known_seq)
+        return self.is_stale(computation) or bool(late_facts(self._engine, self.closing, came))
+
+    @cached_property
+    def _accounts(self) -> frozenset[str]:
+        """The accounts that had a statement, of the period or of what adjusted it."""
+        numbers = {"closings": [closing.closing_seq for closing in self.closings]}
+        text = "select distinct account from closed_statements where list_contains($closings, closing_seq)"
+        return frozenset(row[0] for row in self._engine.sql(text, numbers))
 
     def _late(self, since_seq: int, computation: Computation) -> list[Cause]:
         if since_seq not in self._causes:
-            self._causes[since_seq] = late_facts(self._engine, self.closing, since_seq, computation, self.accounts)
+            came = self._looks.came(since_seq, computation.known_seq)
+            # Only subscriptions and currencies of those that were billed matter to the burst of the period.
+            self._causes[since_seq] = [
+                cause
+                for cause in late_facts(self._engine, self.closing, came)
+                if cause.kind not in ("subscriptions", "account_currencies") or cause.account in self._accounts
+            ]
         return self._causes[since_seq]
 
     def _statements(self) -> dict[int, dict[str, dict[str, Any]]]:

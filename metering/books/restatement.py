@@ -20,7 +20,7 @@ from metering.billing.money import ZERO, less, total, total_if_known, total_know
 from metering.billing.usage import Computation, compute_usage
 from metering.books.causes import Cause
 from metering.books.closings import Books, Closing
-from metering.books.history import Billed, History, LineKey, line_key
+from metering.books.history import Billed, History, LineKey, histories_of, line_key
 from metering.engine.duckdb import Engine
 from metering.model.period import Period
 from metering.model.records import Bill, ChargeLine, Finding
@@ -70,7 +70,7 @@ def _compared(
     engine: Engine, books: Books, computation: Computation
 ) -> Iterator[tuple[History, dict[tuple[str, str | None], _Account]]]:
     """Hold each closed period that leads to this one, and may be another now, against what was billed for it."""
-    histories = [History(engine, books, closing) for closing in books.led_to(computation.period)]
+    histories = histories_of(engine, books, computation.period)
     # Which may be others now is told by the tables of this computation, so before any other is made.
     stale = [history for history in histories if history.is_stale(computation)]
     # A bill that restates nothing, as most do, need not wait for them.

@@ -10,7 +10,7 @@ from metering.billing.subscriptions import discount_rate
 from metering.billing.usage import Computation, compute_usage
 from metering.books.bills import Terms
 from metering.books.closings import Closing
-from metering.books.history import History
+from metering.books.history import History, histories_of
 from metering.engine.duckdb import Engine
 from metering.reporting.focus.commitments import NOTHING, Commitment, Committed, Figures, PartKey, committed
 
@@ -44,7 +44,7 @@ def stale_histories(engine: Engine, terms: Terms, computation: Computation) -> l
     """
     # None leads to a part of a closed period: what the whole one carried is no part's.
     books = terms.books if terms.frozen is None else terms.books_before
-    histories = [History(engine, books, closing) for closing in books.led_to(terms.period)]
+    histories = histories_of(engine, books, terms.period)
     stale = [
         history
         for history in histories
