@@ -362,7 +362,13 @@ class Meter(Deciding):
             return {str(place): write_objects(name, _PROVIDER_SHAPED[name](engine, computation, account), place)}
 
     def _export_facts(
-        self, place: Path, form: str, period: str | None, known_at: str | int | None, account: str | None, tell: Callable[[str], None]
+        self,
+        place: Path,
+        form: str,
+        period: str | None,
+        known_at: str | int | None,
+        account: str | None,
+        tell: Callable[[str], None],
     ) -> dict[str, int]:
         parsed = None if period is None else parse_period(period)
         with self._store.reading(places=[place]) as engine:
