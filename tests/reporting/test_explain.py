@@ -120,13 +120,13 @@ def test_a_charge_that_is_not_there_is_one_clear_line(eventful):
 
 
 def test_an_amount_that_billing_did_not_get_from_the_samples_is_told(eventful, monkeypatch):
-    real = explain_module.charge_lines
+    real = explain_module.computed_lines
 
     def wrong(*arguments):
         return [line.model_copy(update={"burst_byte_seconds": line.burst_byte_seconds + 1}) for line in real(*arguments)]
 
     charge = eventful.bill("2026-10-01").lines[0].charge_id
-    monkeypatch.setattr(explain_module, "charge_lines", wrong)
+    monkeypatch.setattr(explain_module, "computed_lines", wrong)
     explained = eventful.explain(charge)
     assert not explained.recomputed.agrees
     assert "DISAGREES" in verdict(explained)
