@@ -11,6 +11,7 @@ numbers count a file's rows; negative ones name a line.
 """
 
 import csv
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='n
 _SMALL_BYTES = 2**20
 _TOGETHER_BYTES = 16 * 2**20
 _FILES_TOGETHER = 200
+_NO_WHOLE_DIGITS = re.compile(r"DECIMAL\((\d+),\1\)")
 # Types whose every value is a BIGINT; what may be larger is judged as text.
 WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
@@ -183,9 +185,9 @@ def parquet_values(file: FactFile) -> dict[str, str]:
 
 
 def text_of(name: str, kind: str) -> str:
-    """Give the SQL of a Parquet value as text; DuckDB leaves a decimal that has no whole digits without its zero (`.28`)."""
+    """Give the SQL of a Parquet value as text; DuckDB leaves a decimal of a type without whole digits without its zero (`.28`)."""
     text = f"cast({name} as varchar)"
-    return f"regexp_replace({text}, '^(-?)[.]', '\\10.')" if kind.startswith("DECIMAL") else text
+    return f"regexp_replace({text}, '^(-?)[.]', '\\10.')" if _NO_WHOLE_DIGITS.fullmatch(kind) else text
 
 
 def seconds_of_nanoseconds(name: str) -> str:
