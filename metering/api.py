@@ -75,7 +75,7 @@ class Meter(Deciding):
         progress: Progress = silent,
     ) -> "IngestOutcome":
         """Take facts into the store: facts directories and files, all read together, in one transaction."""
-        from metering.ingest.ingest import ingest  # noqa: PLC0415 -- a bill does not wait for what reads facts
+        from metering.ingest.ingest import ingest
 
         places = [paths] if isinstance(paths, (str, Path)) else paths
         return ingest(
@@ -99,8 +99,8 @@ class Meter(Deciding):
             tell_cycle: called with the report of each cycle.
             tell: called with what a person should know besides, a line each.
         """
-        from metering.ingest.metrics import Metrics  # noqa: PLC0415 -- only the collector waits for httpx
-        from metering.ingest.service import collect  # noqa: PLC0415
+        from metering.ingest.metrics import Metrics
+        from metering.ingest.service import collect
 
         written = None if metrics is None else Metrics(Path(metrics))
 
@@ -117,19 +117,19 @@ class Meter(Deciding):
 
     def check_collecting(self) -> "list[CheckRow]":
         """Try every configured endpoint with every login; nothing is kept."""
-        from metering.ingest.check import check_targets  # noqa: PLC0415 -- only the collector waits for httpx
+        from metering.ingest.check import check_targets
 
         return check_targets(self.settings.targets)
 
     def backfill(self, period: str, *, tell: Callable[[str], None] = lambda _text: None) -> "Backfilled":
         """Fill the gaps between polls from the provider's own samples; polls of our own are never overridden."""
-        from metering.ingest.backfill import backfill  # noqa: PLC0415 -- only the collector waits for httpx
+        from metering.ingest.backfill import backfill
 
         service = self._service(lambda _report: None, tell)
         return backfill(self.settings.targets, service, parse_period(period), self.settings.cycle)
 
     def _service(self, tell_cycle: Callable[["CycleReport"], None], tell: Callable[[str], None]) -> "Service":
-        from metering.ingest.service import Service  # noqa: PLC0415 -- only the collector waits for httpx
+        from metering.ingest.service import Service
 
         if self._store.is_memory:
             raise MisuseError("what is collected must last: name a store in a file, not :memory:")
@@ -190,7 +190,7 @@ class Meter(Deciding):
             known_at: use only facts ingested by then, as in `bill`.
             progress: called with each stage, how many are done and how many there are.
         """
-        from metering.reporting.explaining import explain  # noqa: PLC0415 -- a bill does not wait for it
+        from metering.reporting.explaining import explain
 
         with self._store.reading() as engine:
             return explain(
@@ -210,7 +210,7 @@ class Meter(Deciding):
 
         Takes as_of, known_at and progress as `bill` does. Sorted by check, account and location.
         """
-        from metering.reporting.audit_books import audit  # noqa: PLC0415 -- a bill does not wait for it
+        from metering.reporting.audit_books import audit
 
         named = self.last_full_month()[0] if period is None else period
         with self.computed(
@@ -228,7 +228,7 @@ class Meter(Deciding):
         Takes the fields of `ReconcileRequest`: one of the files `ledger`, `usage`, `dailyburst`, or `live`, which names one of
         these lists; `account`, `location`, `tolerance`, `jitter`.
         """
-        from metering.reporting.reconcile.asking import (  # noqa: PLC0415 -- a bill does not wait for it
+        from metering.reporting.reconcile.asking import (
             ReconcileRequest,
             obtain,
             reconcile_request,
@@ -247,7 +247,7 @@ class Meter(Deciding):
         Takes the fields of `QuoteRequest`: `amount` with any of `start`, `end`, `period`, or `extend`; `location`, and `price` with
         `unit`, or `currency` or `account` for the price in the store; `times`, `now`.
         """
-        from metering.planning.quote_request import QuoteRequest, make_quotes  # noqa: PLC0415 -- a bill does not wait for it
+        from metering.planning.quote_request import QuoteRequest, make_quotes
 
         request = QuoteRequest(**asked)
         now_s = self._clock() if request.now is None else read_instant(request.now, "--now")
@@ -295,21 +295,21 @@ class Meter(Deciding):
 
         Takes the options of `report_table`. Instants are UTC timestamps, seconds and counts Int64.
         """
-        from metering.reporting.frames import frame  # noqa: PLC0415 -- pandas only where it is asked for
+        from metering.reporting.frames import frame
 
         return frame(self.report_table(name, period, **options))
 
     def advice(self, period: str, **options: Any) -> "pd.DataFrame":
         """Give what `advise` says as a DataFrame, a row an account, location and length; takes its options."""
-        from metering.reporting.advice import advice_table  # noqa: PLC0415 -- pandas only where it is asked for
-        from metering.reporting.frames import frame  # noqa: PLC0415
+        from metering.reporting.advice import advice_table
+        from metering.reporting.frames import frame
 
         return frame(advice_table(self.advise(period, **options)))
 
     def ahead(self, **options: Any) -> "pd.DataFrame":
         """Give the days that `forecast` sees ahead as a DataFrame, a row an account, location and day; takes its options."""
-        from metering.reporting.ahead import days_table  # noqa: PLC0415 -- pandas only where it is asked for
-        from metering.reporting.frames import frame  # noqa: PLC0415
+        from metering.reporting.ahead import days_table
+        from metering.reporting.frames import frame
 
         return frame(days_table(self.forecast(**options)))
 

@@ -56,7 +56,7 @@ class Deciding(Publishing):
         Raises:
             MeteringError: the rows fail a check of ours; nothing is written.
         """
-        from metering.reporting.focus.export import focus_export, focus_format, write_focus  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.focus.export import focus_export, focus_format, write_focus
 
         place = Path(path)
         focus_format(place)
@@ -93,7 +93,7 @@ class Deciding(Publishing):
             known_at: use only facts ingested by then.
             progress: called with each stage.
         """
-        from metering.planning.advise import Ask, advise  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.planning.advise import Ask, advise
 
         terms, in_steps = _lengths(lengths, parse_period(period)), bytes_asked(step, "--step", "is no step")
         asked_at: dict[str, Any] = {"as_of": self._asked_at(as_of), "known_at": known_at}
@@ -106,8 +106,8 @@ class Deciding(Publishing):
 
     def advice_page(self, path: str | Path, period: str, **options: Any) -> int:
         """Write advice as a page with pictures of cost against amount: of how many accounts and locations."""
-        from metering.reporting.advice import advice_page  # noqa: PLC0415 -- a bill must not wait for it
-        from metering.reporting.charts import draw  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.advice import advice_page
+        from metering.reporting.charts import draw
 
         draw.assert_installed()
         advised = self.advise(period, curves=MOST_POINTS, **options)
@@ -137,7 +137,7 @@ class Deciding(Publishing):
         Raises:
             MisuseError: the number of days is none, or statsmodels is not installed.
         """
-        from metering.planning.outlook import look_ahead  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.planning.outlook import look_ahead
 
         if not (1 <= days <= _MOST_DAYS and 1 <= history_days <= _MOST_DAYS):
             raise MisuseError(f"--days and --history are from 1 to {_MOST_DAYS}")
@@ -180,8 +180,8 @@ class Deciding(Publishing):
         return first_s, last_s
 
     def _kept(self, engine: Engine, computation: Computation, discounts: Settled) -> "dict[Place, Kept]":
-        from metering.planning.advise import kept_of  # noqa: PLC0415 -- a bill must not wait for it
-        from metering.reporting.costs import bought_at  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.planning.advise import kept_of
+        from metering.reporting.costs import bought_at
 
         bought = bought_at(engine, computation, discounts, computation.stop_s)
         return kept_of(bought, known_currencies(engine, computation.known_seq))

@@ -71,7 +71,7 @@ class Publishing(Bookkeeping):
 
     def write_findings(self, path: str | Path, found: list[Finding]) -> None:
         """Write findings to a file, in the format that its name tells."""
-        from metering.reporting.bill_book import findings_table  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.bill_book import findings_table
 
         self.write(path, findings_table(found))
 
@@ -82,13 +82,13 @@ class Publishing(Bookkeeping):
         Raises:
             MisuseError: statements are not written in it.
         """
-        from metering.reporting import statements  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting import statements
 
         statements.statement_format(Path(path))
 
     def write_bill(self, path: str | Path, bill: Bill) -> None:
         """Write a bill to a file, in the format that its name tells: as JSON or a workbook with everything, else its statements."""
-        from metering.reporting import statements  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting import statements
 
         place = Path(path)
         if place.suffix.lower() == ".json":
@@ -102,9 +102,9 @@ class Publishing(Bookkeeping):
         Where the name tells no format, a new folder has a page, JSON and CSV of each. Gives how many rows of a table, else how
         many statements there are.
         """
-        from metering.reporting import beancount, statements  # noqa: PLC0415 -- a bill must not wait for it
-        from metering.reporting.bill_book import bill_sheets  # noqa: PLC0415 -- a bill must not wait for it
-        from metering.reporting.workbook import write_workbook  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting import beancount, statements
+        from metering.reporting.bill_book import bill_sheets
+        from metering.reporting.workbook import write_workbook
 
         place = Path(path)
         form = statements.statement_format(place)
@@ -140,8 +140,8 @@ class Publishing(Bookkeeping):
 
         Takes account, as_of, known_at and progress as `bill` does.
         """
-        from metering.reporting.bill_book import bill_sheets  # noqa: PLC0415 -- a bill must not wait for it
-        from metering.reporting.workbook import Sheet, installed, write_workbook  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.bill_book import bill_sheets
+        from metering.reporting.workbook import Sheet, installed, write_workbook
 
         place = Path(path)
         if format_of(place) != "xlsx":
@@ -182,7 +182,7 @@ class Publishing(Bookkeeping):
             known_at: use only facts ingested by then, as in `bill`.
             progress: called with each stage, how many are done and how many there are.
         """
-        from metering.reporting.charts import draw, pictures, series  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.charts import draw, pictures, series
 
         if name not in pictures.PLOTS:
             raise MisuseError(f"there is no plot {name!r}: choose from {', '.join(pictures.PLOTS)}")
@@ -215,8 +215,8 @@ class Publishing(Bookkeeping):
 
         Takes as_of, known_at and progress as `bill` does.
         """
-        from metering.reporting.charts import draw  # noqa: PLC0415 -- a bill must not wait for it
-        from metering.reporting.month_page import Shown, month_page  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.charts import draw
+        from metering.reporting.month_page import Shown, month_page
 
         draw.assert_installed()
         with self._computed_bill(period, account, as_of=as_of, known_at=known_at, progress=progress) as billed:
@@ -228,7 +228,7 @@ class Publishing(Bookkeeping):
     def _picture(
         self, name: str, billed: ComputedBill, units: list[UsageRow], location: str | None, palette: "pictures.Palette", width: int
     ) -> "draw.Spec":
-        from metering.reporting.charts import pictures, series  # noqa: PLC0415 -- a bill must not wait for it
+        from metering.reporting.charts import pictures, series
 
         period = billed.computation.period
         if name == "usage":

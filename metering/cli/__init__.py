@@ -17,7 +17,7 @@ def main() -> None:
     gc.set_threshold(100_000, 50, 100)
     ended_by = _heed_signals()
     try:
-        from metering.cli.app import app  # noqa: PLC0415 -- so that `import metering.cli` stays cheap
+        from metering.cli.app import app
 
         try:
             app(prog_name="metering")

@@ -67,7 +67,7 @@ def advise(
                 progress=show,
             )  # fmt: skip
         if output is not None:
-            from metering.reporting.advice import advice_table  # noqa: PLC0415 -- `--help` must not wait for it
+            from metering.reporting.advice import advice_table
 
             opened.write(output, advice_table(advised))
             message(common, f"{output}: {counted(len(advised.advice), 'row')}")
@@ -78,9 +78,9 @@ def advise(
 
 def _print(common: Common, period: str, advised: "Advised", names: "Mapping[str, str]") -> None:
     # `--help` must not wait for these.
-    from metering.cli.documents import print_json  # noqa: PLC0415
-    from metering.cli.render import console, print_table, print_titled, said  # noqa: PLC0415
-    from metering.reporting.advice import advice_table, sentence, unadvised_table  # noqa: PLC0415
+    from metering.cli.documents import print_json
+    from metering.cli.render import console, print_table, print_titled, said
+    from metering.reporting.advice import advice_table, sentence, unadvised_table
 
     if common.format is Format.JSON:
         rows = [row.document() for row in advised.advice]

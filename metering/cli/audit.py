@@ -45,13 +45,13 @@ def audit(
     --notify, which posts a signed summary of what was found.
     """
     if list_checks:
-        from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for them
-        from metering.reporting.audit import checks_table  # noqa: PLC0415
+        from metering.cli.render import print_table
+        from metering.reporting.audit import checks_table
 
         print_table(common, checks_table())
         return
     with meter(common) as opened:
-        from metering.reporting.alerts import audit_alert  # noqa: PLC0415 -- `--help` must not wait for it
+        from metering.reporting.alerts import audit_alert
 
         tell = notifier(common, notify, check=check)
         named = opened.last_full_month()[0] if period is None else period
@@ -69,12 +69,12 @@ def audit(
 
 
 def _print(common: Common, found: "list[Finding]", names: dict[str, str]) -> None:
-    from metering.cli.bill_view import print_findings  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.documents import print_json  # noqa: PLC0415
-    from metering.cli.render import console, print_table  # noqa: PLC0415
-    from metering.model.records import Finding  # noqa: PLC0415
-    from metering.model.tables import table_of  # noqa: PLC0415
-    from metering.reporting.checks import CHECKS  # noqa: PLC0415
+    from metering.cli.bill_view import print_findings
+    from metering.cli.documents import print_json
+    from metering.cli.render import console, print_table
+    from metering.model.records import Finding
+    from metering.model.tables import table_of
+    from metering.reporting.checks import CHECKS
 
     if common.format is Format.JSON:
         print_json([finding.document() for finding in found])

@@ -46,7 +46,7 @@ def restore(
 
 
 def _tell(common: Common, made: "Backup", what: str) -> None:
-    from metering.cli.documents import print_json  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.cli.documents import print_json
 
     for note in made.notes:
         message(common, f"note: {note}")

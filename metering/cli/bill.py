@@ -58,7 +58,7 @@ def run(
 
     On Spark, facts are Parquet, from a directory or a URL that Spark reads, and nothing is kept.
     """
-    from metering.cli.facts import tell  # noqa: PLC0415
+    from metering.cli.facts import tell
 
     with job_meter(common, engine, master) as opened:
         with progress(common, "Ingesting") as show:
@@ -70,7 +70,7 @@ def run(
         with progress(common, "Billing") as show:
             made = opened.bill(period, as_of=as_of, account=account, progress=show)
         if tables is not None:
-            from metering.reporting.bill_tables import write_bill_tables  # noqa: PLC0415
+            from metering.reporting.bill_tables import write_bill_tables
 
             for place, count in write_bill_tables(made, tables).items():
                 message(common, f"{place}: {counted(count, 'row')}")
@@ -102,16 +102,16 @@ def bill(
 def show_bill(common: Common, made: "Bill") -> None:
     """Print a bill in the format asked for."""
     if common.format is Format.JSON:
-        from metering.cli.documents import print_json  # noqa: PLC0415 -- each is waited for where it is used
+        from metering.cli.documents import print_json
 
         print_json(made)
     elif common.format is Format.CSV:
-        from metering.cli.render import print_table  # noqa: PLC0415
-        from metering.reporting.reports import statement  # noqa: PLC0415
+        from metering.cli.render import print_table
+        from metering.reporting.reports import statement
 
         print_table(common, statement(made))
     else:
-        from metering.cli.bill_view import print_bill  # noqa: PLC0415
+        from metering.cli.bill_view import print_bill
 
         print_bill(common, made)
 

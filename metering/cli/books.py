@@ -31,7 +31,7 @@ def close(
     Refuses while burst is unpriced, or more time is missing than is tolerated, and lists which. What is closed never changes:
     facts that come later are adjustments of the next open period. Closing again changes nothing.
     """
-    from metering.books.closing import RefusedError  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.books.closing import RefusedError
 
     with meter(common) as opened:
         try:
@@ -83,9 +83,9 @@ def _tell(common: Common, closed: "Closed") -> None:
 
 
 def _show_refusal(common: Common, error: "RefusedError") -> None:
-    from metering.cli.documents import print_json  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.render import print_table  # noqa: PLC0415
-    from metering.model.tables import Table, columns_of  # noqa: PLC0415
+    from metering.cli.documents import print_json
+    from metering.cli.render import print_table
+    from metering.model.tables import Table, columns_of
 
     if common.format is Format.JSON:
         print_json([finding.model_dump(mode="json", exclude_none=True) for finding in error.findings])
@@ -96,10 +96,10 @@ def _show_refusal(common: Common, error: "RefusedError") -> None:
 
 
 def _show_verification(common: Common, found: "Verification") -> None:
-    from metering.books.verification import name_of  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.documents import print_json  # noqa: PLC0415
-    from metering.cli.render import print_table  # noqa: PLC0415
-    from metering.model.tables import Table, columns_of  # noqa: PLC0415
+    from metering.books.verification import name_of
+    from metering.cli.documents import print_json
+    from metering.cli.render import print_table
+    from metering.model.tables import Table, columns_of
 
     columns = columns_of(
         closing="count", period="text", known_at_ingest="count", closed_at="text", closed_by="text", reason="text",

@@ -139,7 +139,7 @@ def _seconds(text: str) -> int:
 
 
 def _init(common: Common) -> None:
-    from metering.config import CONFIG_FILE  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.config import CONFIG_FILE
 
     path = common.config or Path(CONFIG_FILE)
     try:
@@ -155,7 +155,7 @@ def _init(common: Common) -> None:
 
 
 def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> None:
-    import json  # noqa: PLC0415
+    import json
 
     if common.format is Format.JSON:
         typer.echo(json.dumps(_cycle_document(report), ensure_ascii=False))
@@ -176,7 +176,7 @@ def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> Non
 
 
 def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> None:
-    from metering.ingest.cycle import told_together  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.ingest.cycle import told_together
 
     found = [(failure.text, 1) for failure in failures] if common.verbose else told_together(failures)
     shown = found if common.verbose else found[:_SHOWN_FAILURES]
@@ -187,7 +187,7 @@ def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> N
 
 
 def _cycle_document(report: "CycleReport") -> dict[str, Any]:
-    from metering.model.period import instant_text  # noqa: PLC0415
+    from metering.model.period import instant_text
 
     names = ("endpoint", "account", "resource", "cause", "detail")
     return {
@@ -201,8 +201,8 @@ def _cycle_document(report: "CycleReport") -> dict[str, Any]:
 
 
 def _print_check(common: Common, rows: "list[CheckRow]") -> None:
-    from metering.cli.render import print_table  # noqa: PLC0415 -- `--help` must not wait for it
-    from metering.model.tables import Table, columns_of  # noqa: PLC0415
+    from metering.cli.render import print_table
+    from metering.model.tables import Table, columns_of
 
     columns = columns_of(
         endpoint="text", account="text", name="text", result="text", snapshots="count", clock_skew_seconds="seconds", detail="text"
@@ -214,7 +214,7 @@ def _print_check(common: Common, rows: "list[CheckRow]") -> None:
 
 
 def _print_backfill(common: Common, done: "Backfilled") -> None:
-    import json  # noqa: PLC0415
+    import json
 
     if common.format is Format.JSON:
         document = {name: getattr(done, name) for name in ("gaps", "gap_seconds", "polls", "samples")}

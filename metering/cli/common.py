@@ -157,7 +157,7 @@ def print_error(said: BaseException | str) -> None:
 @contextlib.contextmanager
 def meter(common: Common) -> Iterator["Meter"]:
     """Open the meter that the options name; every error becomes one line on stderr and an exit code."""
-    from metering.api import Meter  # noqa: PLC0415 -- `--help` must not wait for DuckDB
+    from metering.api import Meter
 
     with _errors_told(), Meter(_settings(common)) as opened:
         yield opened
@@ -166,12 +166,12 @@ def meter(common: Common) -> Iterator["Meter"]:
 @contextlib.contextmanager
 def job_meter(common: Common, engine: str | None, master: str | None) -> "Iterator[Meter | ClusterMeter]":
     """Open what does the main job: the store's meter, or one on Spark where that engine is asked for or set."""
-    from metering.api import Meter  # noqa: PLC0415 -- `--help` must not wait for DuckDB
+    from metering.api import Meter
 
     with _errors_told():
         settings = _settings(common)
         if (engine or settings.engine) == "spark":
-            from metering.cluster import open_cluster  # noqa: PLC0415
+            from metering.cluster import open_cluster
 
             if common.store is not None:
                 raise typer.BadParameter("the spark engine keeps nothing: leave --store out", param_hint="--store")
@@ -186,7 +186,7 @@ def job_meter(common: Common, engine: str | None, master: str | None) -> "Iterat
 
 
 def _settings(common: Common) -> "Settings":
-    from metering.config import load_settings  # noqa: PLC0415 -- `--help` must not wait for pydantic's settings
+    from metering.config import load_settings
 
     return load_settings(common.config, {} if common.store is None else {"store": common.store})
 
@@ -194,8 +194,8 @@ def _settings(common: Common) -> "Settings":
 @contextlib.contextmanager
 def _errors_told() -> Iterator[None]:
     """Make one line on stderr and an exit code of every error."""
-    from metering.engine.duckdb import Engine, is_interruption, trouble_of_machine  # noqa: PLC0415
-    from metering.model.errors import MeteringError, MisuseError  # noqa: PLC0415
+    from metering.engine.duckdb import Engine, is_interruption, trouble_of_machine
+    from metering.model.errors import MeteringError, MisuseError
 
     try:
         yield
@@ -228,7 +228,7 @@ def notifier(common: Common, url: str | None, *, check: bool) -> "Callable[[Call
         return lambda _made: None
     if not check:
         raise typer.BadParameter("--notify tells what --check finds: give both", param_hint="--notify")
-    from metering.reporting.delivery import mailbox  # noqa: PLC0415 -- only who posts waits for httpx
+    from metering.reporting.delivery import mailbox
 
     box = mailbox(url)
 
@@ -252,8 +252,8 @@ def progress(common: Common, title: str) -> Iterator[Callable[[str, int, int], N
     if common.quiet or not sys.stderr.isatty():
         yield silent
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -46,9 +46,9 @@ def explain(
         with progress(common, "Computing") as show:
             explained = opened.explain(charge_id, period=period, as_of=as_of, known_at=known_at, progress=show)
         if output is not None:
-            from metering.model.explanation import Explanation  # noqa: PLC0415
-            from metering.reporting.files import write_text  # noqa: PLC0415
-            from metering.reporting.pages import adjustment_page, explanation_page  # noqa: PLC0415
+            from metering.model.explanation import Explanation
+            from metering.reporting.files import write_text
+            from metering.reporting.pages import adjustment_page, explanation_page
 
             page = explanation_page(explained) if isinstance(explained, Explanation) else adjustment_page(explained)
             write_text(page, output)
@@ -61,10 +61,10 @@ def explain(
 
 def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
     # `--help` must not wait for these.
-    from metering.cli.documents import print_json  # noqa: PLC0415
-    from metering.cli.render import print_steps, print_table, print_titled  # noqa: PLC0415
-    from metering.model.explanation import Explanation  # noqa: PLC0415
-    from metering.reporting import explained, explained_adjustment  # noqa: PLC0415
+    from metering.cli.documents import print_json
+    from metering.cli.render import print_steps, print_table, print_titled
+    from metering.model.explanation import Explanation
+    from metering.reporting import explained, explained_adjustment
 
     if common.format is Format.JSON:
         print_json(shown.document())

@@ -41,11 +41,11 @@ def ingest(
         where = opened.settings.store
     tell(common, outcome)
     if common.format is Format.JSON:
-        from metering.cli.documents import print_json  # noqa: PLC0415 -- each is waited for where it is used
+        from metering.cli.documents import print_json
 
         print_json(document(outcome))
     else:
-        from metering.cli.render import print_table  # noqa: PLC0415
+        from metering.cli.render import print_table
 
         print_table(common, outcome_table(outcome))
     if outcome.ingest_seq is None:
@@ -77,7 +77,7 @@ def tell(common: Common, outcome: "IngestOutcome") -> None:
 
 def outcome_table(outcome: "IngestOutcome") -> Any:
     """Give an ingest's outcome as a table: one row a table, and one for the polls."""
-    from metering.model.tables import Table, columns_of  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.model.tables import Table, columns_of
 
     rows = [*outcome.tables.items()]
     if "samples" in outcome.tables:

@@ -44,7 +44,7 @@ def forecast(
         with progress(common, "Computing") as show:
             found = opened.forecast(days=days, history_days=history, account=account, as_of=as_of, known_at=known_at, progress=show)
         if output is not None:
-            from metering.reporting.ahead import days_table  # noqa: PLC0415 -- `--help` must not wait for it
+            from metering.reporting.ahead import days_table
 
             opened.write(output, days_table(found))
             message(common, f"{output}: {counted(len(found.days), 'row')}")
@@ -55,9 +55,9 @@ def forecast(
 
 def _print(common: Common, found: "Forecast", names: "Mapping[str, str]") -> None:
     # `--help` must not wait for these.
-    from metering.cli.documents import print_json  # noqa: PLC0415
-    from metering.cli.render import console, print_table, print_titled, said  # noqa: PLC0415
-    from metering.reporting.ahead import days_table, outlook_sentence, outlook_table, runs_out_table  # noqa: PLC0415
+    from metering.cli.documents import print_json
+    from metering.cli.render import console, print_table, print_titled, said
+    from metering.reporting.ahead import days_table, outlook_sentence, outlook_table, runs_out_table
 
     if common.format is Format.JSON:
         tables = {"outlooks": outlook_table(found), "days": days_table(found), "runs_out": runs_out_table(found)}

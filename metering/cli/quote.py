@@ -46,10 +46,10 @@ def quote(
     if location is not None and location not in known:
         listed = ", ".join(sorted(known))
         message(common, f"note: {location} is none of the locations that are known ({listed}); is it spelled right?")
-    from metering.cli.documents import print_json  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.render import print_steps, print_table  # noqa: PLC0415
-    from metering.model.tables import table_of  # noqa: PLC0415
-    from metering.planning.quote import Quote  # noqa: PLC0415
+    from metering.cli.documents import print_json
+    from metering.cli.render import print_steps, print_table
+    from metering.model.tables import table_of
+    from metering.planning.quote import Quote
 
     if common.format is Format.JSON:
         print_json([each.document() for each in quotes])
@@ -62,8 +62,8 @@ def quote(
 
 def _steps(quote: "Quote") -> tuple[str, list[tuple[str, str]]]:
     """A quote as its arithmetic, line by line."""
-    from metering.model.period import instant_text  # noqa: PLC0415
-    from metering.model.units import shown_gib  # noqa: PLC0415
+    from metering.model.period import instant_text
+    from metering.model.units import shown_gib
 
     named = f" of {quote.id}" if quote.id else ""
     where = f" in {quote.location}" if quote.location else ""

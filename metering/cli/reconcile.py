@@ -80,8 +80,8 @@ def reconcile(
                 location=location, tolerance=tolerance, jitter=jitter, as_of=as_of, known_at=known_at, progress=show,
             )  # fmt: skip
         if output is not None:
-            from metering.reporting.files import write_text  # noqa: PLC0415
-            from metering.reporting.pages import reconciliation_page  # noqa: PLC0415
+            from metering.reporting.files import write_text
+            from metering.reporting.pages import reconciliation_page
 
             write_text(reconciliation_page(made), output)
             message(common, f"{output}: {counted(len(made.findings), 'finding')}")
@@ -93,9 +93,9 @@ def reconcile(
 
 def _print(common: Common, made: "Reconciliation") -> None:
     # `--help` must not wait for these.
-    from metering.cli.documents import print_json  # noqa: PLC0415
-    from metering.cli.render import print_steps, print_table, print_titled  # noqa: PLC0415
-    from metering.reporting.reconcile.tables import finding_table, heading, tables, verdict  # noqa: PLC0415
+    from metering.cli.documents import print_json
+    from metering.cli.render import print_steps, print_table, print_titled
+    from metering.reporting.reconcile.tables import finding_table, heading, tables, verdict
 
     if common.format is Format.JSON:
         print_json(made.document())

@@ -79,7 +79,7 @@ def report(
         _page(common, period, by, as_of, known_at, account, output)
         return
     with meter(common) as opened:
-        from metering.reporting.alerts import burst_alert  # noqa: PLC0415 -- `--help` must not wait for it
+        from metering.reporting.alerts import burst_alert
 
         tell = notifier(common, notify, check=check)
         with progress(common, "Computing") as show:
@@ -99,8 +99,8 @@ def report(
 
 
 def _print(common: Common, name: Report, table: "Table") -> None:
-    from metering.cli.bill_view import print_statements  # noqa: PLC0415 -- `--help` must not wait for them
-    from metering.cli.render import print_table  # noqa: PLC0415
+    from metering.cli.bill_view import print_statements
+    from metering.cli.render import print_table
 
     if name is Report.STATEMENT and common.format is Format.TABLE and table.rows:
         print_statements(common, table)

@@ -44,7 +44,7 @@ _SHOWN = 10
 
 @contextlib.contextmanager
 def _one_line_errors() -> Iterator[None]:
-    from metering.model.errors import MeteringError, MisuseError  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.model.errors import MeteringError, MisuseError
 
     try:
         yield
@@ -88,14 +88,14 @@ def serve(
     fast as --speed says. Nothing is kept.
     """
     with _one_line_errors():
-        import asyncio  # noqa: PLC0415 -- `--help` must not wait for them
+        import asyncio
 
-        from metering.model.period import instant_text  # noqa: PLC0415
-        from metering.sandbox.server import Server, serve_until_signal  # noqa: PLC0415
-        from metering.sandbox.server_call import Sandbox  # noqa: PLC0415
-        from metering.sandbox.server_faults import Faults  # noqa: PLC0415
-        from metering.sandbox.server_settings import write_settings  # noqa: PLC0415
-        from metering.sandbox.world_life import seeded_world  # noqa: PLC0415
+        from metering.model.period import instant_text
+        from metering.sandbox.server import Server, serve_until_signal
+        from metering.sandbox.server_call import Sandbox
+        from metering.sandbox.server_faults import Faults
+        from metering.sandbox.server_settings import write_settings
+        from metering.sandbox.world_life import seeded_world
 
         now_s = int(time.time())
         world = seeded_world(
@@ -161,11 +161,11 @@ def facts(
     provider/, for `metering reconcile`: ledger.ndjson, usage.ndjson and dailyburst.ndjson.
     """
     with _one_line_errors():
-        from metering.model.period import instant_text, parse_period  # noqa: PLC0415 -- `--help` must not wait for them
-        from metering.sandbox.server_lists import write_lists  # noqa: PLC0415
-        from metering.sandbox.world_facts import write_facts  # noqa: PLC0415
-        from metering.sandbox.world_life import seeded_world  # noqa: PLC0415
-        from metering.sandbox.world_watch import every_cycle, with_misses  # noqa: PLC0415
+        from metering.model.period import instant_text, parse_period
+        from metering.sandbox.server_lists import write_lists
+        from metering.sandbox.world_facts import write_facts
+        from metering.sandbox.world_life import seeded_world
+        from metering.sandbox.world_watch import every_cycle, with_misses
 
         lived = parse_period(period)
         days = _days(lived)
@@ -182,7 +182,7 @@ def facts(
 
 
 def _days(period: "Period") -> int:
-    from metering.model.errors import MisuseError  # noqa: PLC0415 -- `--help` must not wait for it
+    from metering.model.errors import MisuseError
 
     days = -(-(period.end_s - period.start_s) // _DAY_S)
     if days > _MAX_DAYS:
