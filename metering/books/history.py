@@ -79,8 +79,7 @@ class History:
 
     def is_stale_of_anybody(self, computation: Computation) -> bool:
         """Tell whether the use or the price of any subscription may be another now, of an account with a statement or without."""
-        came = self._looks.came(self.last.known_seq, computation.known_seq)
-        return self.is_stale(computation) or bool(late_facts(self._engine, self.closing, came))
+        return self.is_stale(computation) or bool(self._late_of_anybody(self.last.known_seq, computation))
 
     @cached_property
     def _accounts(self) -> frozenset[str]:
@@ -90,14 +89,17 @@ class History:
         return frozenset(row[0] for row in self._engine.sql(text, numbers))
 
     def _late(self, since_seq: int, computation: Computation) -> list[Cause]:
+        # Only subscriptions and currencies of those that were billed matter to the burst of the period.
+        return [
+            cause
+            for cause in self._late_of_anybody(since_seq, computation)
+            if cause.kind not in ("subscriptions", "account_currencies") or cause.account in self._accounts
+        ]
+
+    def _late_of_anybody(self, since_seq: int, computation: Computation) -> list[Cause]:
         if since_seq not in self._causes:
             came = self._looks.came(since_seq, computation.known_seq)
-            # Only subscriptions and currencies of those that were billed matter to the burst of the period.
-            self._causes[since_seq] = [
-                cause
-                for cause in late_facts(self._engine, self.closing, came)
-                if cause.kind not in ("subscriptions", "account_currencies") or cause.account in self._accounts
-            ]
+            self._causes[since_seq] = late_facts(self._engine, self.closing, came)
         return self._causes[since_seq]
 
     def _statements(self) -> dict[int, dict[str, dict[str, Any]]]:

@@ -77,7 +77,6 @@ def advise(
 
 
 def _print(common: Common, period: str, advised: "Advised", names: "Mapping[str, str]") -> None:
-    # `--help` must not wait for these.
     from metering.cli.documents import print_json
     from metering.cli.render import console, print_table, print_titled, said
     from metering.reporting.advice import advice_table, sentence, unadvised_table

@@ -60,7 +60,6 @@ def explain(
 
 
 def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
-    # `--help` must not wait for these.
     from metering.cli.documents import print_json
     from metering.cli.render import print_steps, print_table, print_titled
     from metering.model.explanation import Explanation

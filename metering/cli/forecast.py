@@ -54,7 +54,6 @@ def forecast(
 
 
 def _print(common: Common, found: "Forecast", names: "Mapping[str, str]") -> None:
-    # `--help` must not wait for these.
     from metering.cli.documents import print_json
     from metering.cli.render import console, print_table, print_titled, said
     from metering.reporting.ahead import days_table, outlook_sentence, outlook_table, runs_out_table

@@ -92,7 +92,6 @@ def reconcile(
 
 
 def _print(common: Common, made: "Reconciliation") -> None:
-    # `--help` must not wait for these.
     from metering.cli.documents import print_json
     from metering.cli.render import print_steps, print_table, print_titled
     from metering.reporting.reconcile.tables import finding_table, heading, tables, verdict

@@ -85,8 +85,11 @@ class NamedFiles:
     @property
     def places(self) -> list[Path]:
         """The only places that are read: the paths themselves, and the files elsewhere that links in them lead to."""
-        real = [(root.resolve(), path.resolve()) for root, named in self.by_root.items() for path, _ in named]
-        return [*self.by_root, *(path for root, path in real if not path.is_relative_to(root))]
+        found = [*self.by_root]
+        for root, named in self.by_root.items():
+            real = root.resolve()
+            found += [path for path in (each.resolve() for each, _ in named) if not path.is_relative_to(real)]
+        return found
 
 
 def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
