@@ -85,11 +85,9 @@ class NamedFiles:
     @property
     def places(self) -> list[Path]:
         """The only places that are read: the paths themselves, and the files elsewhere that links in them lead to."""
-        found = [*self.by_root]
-        for root, named in self.by_root.items():
-            real = root.resolve()
-            found += [path for path in (each.resolve() for each, _ in named) if not path.is_relative_to(real)]
-        return found
+        roots = [(root.resolve(), named) for root, named in self.by_root.items()]
+        real = [(root, path.resolve()) for root, named in roots for path, _ in named]
+        return [*self.by_root, *(path for root, path in real if not path.is_relative_to(root))]
 
 
 def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
@@ -111,8 +109,7 @@ def find_files(engine: Engine, named: NamedFiles, limits: ReadingLimits) -> tupl
     """Open the files that were named, sorted by name, each once, and tell about what was passed over.
 
     Raises:
-        InputError: a file is empty or lacks a required column, nothing to read was found, or a directory is not what its manifest
-            says.
+        InputError: a file is empty or lacks a required column, nothing was found, or a directory is not what its manifest says.
     """
     found: dict[Path, FactFile] = {}
     notes = list(named.notes)
@@ -172,6 +169,9 @@ def _all_below(root: Path, notes: list[str]) -> Iterator[Path]:
         for path in paths:
             if path.is_dir():
                 (links if path.is_symlink() else folders).append(path)
+            elif path.is_symlink() and not path.suffix and not path.name.startswith((".", "_")) and _is_of_table(root, path):
+                # Of its name it was one to a folder, such as on a disk that is not mounted.
+                _assert_file(path)
 
 
 def _is_of_table(root: Path, folder: Path) -> bool:

@@ -85,6 +85,14 @@ def test_a_link_to_nothing_is_refused(facts, target):
     refused(facts / "samples-gone.csv", "is a link to what is not there: bring that back, or remove the link")
 
 
+@pytest.mark.parametrize("name", ["samples", "prices/2026", "samples-old/2026/10"])
+def test_a_link_to_a_folder_of_a_table_that_is_gone_is_refused(facts, name):
+    """As where the disk that it leads to is not mounted."""
+    (facts / name).parent.mkdir(parents=True, exist_ok=True)
+    (facts / name).symlink_to("/nowhere/samples")
+    refused(facts / name, "is a link to what is not there: bring that back, or remove the link")
+
+
 def test_a_pipe_among_the_facts_is_refused(facts):
     (facts / "prices").mkdir()
     os.mkfifo(facts / "prices" / "x.csv")
@@ -94,6 +102,8 @@ def test_a_pipe_among_the_facts_is_refused(facts):
 def test_what_is_called_like_no_facts_may_be_anything(tmp_path, facts):
     (facts / "samples-gone.txt").symlink_to("/nowhere")
     (facts / ".samples.csv").symlink_to("/nowhere")
+    (facts / "_samples").symlink_to("/nowhere")
+    (facts / "latest").symlink_to("/nowhere")
     os.mkfifo(facts / "pipe")
     accepted, _, notes = taken(tmp_path / "store.duckdb", facts)
     assert (accepted, notes) == (1, [])
