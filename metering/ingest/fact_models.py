@@ -1,7 +1,7 @@
 """The small facts: what a row of each table must be, which fact it is (its key) and what it says (its content)."""
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -22,6 +22,8 @@ _MAX_TEXT_LENGTH = 1_000
 # What a subscription costs is a product, told to its last digit: an odd number of bytes has some forty decimals.
 _MAX_COST_DIGITS = 100
 _MAX_LEVEL = 2**63 - 1
+# What the time of a subscription comes to, however it was said.
+_MEANT = ("start_s", "end_s", "nominal_seconds", "period")
 # The fields of a row that say when; a column of the store has the unit in its name.
 _INSTANTS = ("effective_from", "noted")
 # The categories of Unicode that queries/staging/told_keys.sql refuses in samples.
@@ -153,6 +155,8 @@ def _number(text: str | None) -> Decimal | None:
     return Decimal(text) if text else None
 
 
+# What is known of a small table, by key: the versions of each fact as they are stored, the one in force as the last.
+Known = Mapping[tuple[Any, ...], Sequence[dict[str, Any]]]
 Identifier = Annotated[str, BeforeValidator(identifier)]
 Location = Annotated[str, BeforeValidator(_location)]
 Text = Annotated[str, BeforeValidator(_text)]
@@ -192,14 +196,25 @@ class Fact(BaseModel):
         """Give what a stored row says in these columns, to be compared with another."""
         return tuple(cls.meanings[name](fact[name]) if name in cls.meanings else fact[name] for name in names)
 
+    def since(self, known: Known, now_s: int) -> int:
+        """Give what `now` is for this row: the time of ingest, unless the same is known already from an earlier one."""
+        del known
+        return now_s
+
+    @classmethod
+    def retold(cls, fact: dict[str, Any], versions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Give a stored row in the words of the version, the last first, that says the same in others; else as it is."""
+        del versions
+        return fact
+
     def stored(self, now_s: int) -> dict[str, Any]:
-        """Give the row to store, by column: what is an instant has its unit in its name. `now_s` is the time of ingest."""
+        """Give the row to store, by column: what is an instant has its unit in its name. `now_s` is what `now` is for it."""
         del now_s
         return {f"{name}_s" if name in _INSTANTS else name: value for name, value in self.model_dump().items()}
 
 
 class Subscription(Fact):
-    """A subscription by (location, id): compared by what was said of it, not by what that meant at the time of ingest."""
+    """A subscription by (location, id): compared by what was said of it, or else by what that came to mean when it was ingested."""
 
     columns = {
         "location": "varchar", "id": "varchar", "account": "varchar", "resource": "varchar", "amount": "decimal(38, 0)",
@@ -223,6 +238,25 @@ class Subscription(Fact):
     price: Annotated[str | None, BeforeValidator(_optional(_cost))] = None
     currency: Annotated[str | None, BeforeValidator(_optional(_currency))] = None
     auto_renew: Annotated[str | None, BeforeValidator(_optional(_flag))] = None
+
+    def since(self, known: Known, now_s: int) -> int:
+        """Give when it began where the same purchase is known and this row states no start: now was then."""
+        if self.start_time is not None:
+            return now_s
+        said = (self.account, self.amount, self.end_time, self.period)
+        starts = (
+            version["start_s"]
+            for version in reversed(known.get((self.location, self.id), []))
+            if said == (version["account"], version["amount"], version["declared_end_s"], version["period"])
+        )
+        return next((start_s for start_s in starts if start_s <= now_s), now_s)
+
+    @classmethod
+    def retold(cls, fact: dict[str, Any], versions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Give it with the start and end that the version of the same interval and period declared."""
+        meant = cls.meaning(fact, _MEANT)
+        same = next((version for version in reversed(versions) if cls.meaning(version, _MEANT) == meant), fact)
+        return fact | {name: same[name] for name in ("declared_start_s", "declared_end_s")}
 
     def stored(self, now_s: int) -> dict[str, Any]:
         """Give the row to store; raises ValueError where start, end and period do not make an interval."""

@@ -8,13 +8,14 @@ all the same, and told.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from metering.engine.duckdb import Engine, quoted_name, read_files, reason_of, trouble_of_machine
 from metering.engine.interface import QueryEngine
-from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, IDENTIFIER_COLUMNS, MODELS, Fact
+from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, IDENTIFIER_COLUMNS, MODELS, Fact, Known
 from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
 from metering.ingest.samples import Outcome, Rejection
 from metering.ingest.sources import seconds_of_nanoseconds, text_of
@@ -62,6 +63,7 @@ def compare_facts(
     """Validate the rows of files of one small table and compare them with what is known. Writes nothing."""
     model = MODELS[table]
     outcome = FactOutcome(Outcome(), [], [])
+    known = _known(engine, table, model)
     versions: dict[tuple[Any, ...], list[_Row]] = {}
     count = 0
     for file, records_of_file in files:
@@ -79,12 +81,13 @@ def compare_facts(
                 outcome.rows.rejected += 1
             elif table != "accounts" and raw.get("resource") not in (BILLED_RESOURCE, None, ""):
                 outcome.rows.ignored += 1
-            elif (fact := validated(table, required, (file.shown, line), raw, now_s, file.limits, outcome.rejections)) is None:
+            elif (
+                fact := validated(table, required, (file.shown, line), raw, now_s, file.limits, outcome.rejections, known)
+            ) is None:
                 outcome.rows.rejected += 1
             else:
                 versions.setdefault(tuple(fact[name] for name in model.key), []).append(_Row(file.shown, line, fact))
         file.assert_unchanged()
-    known = _known(engine, table, model)
     for key, rows in sorted(versions.items()):
         _decide(outcome, table, rows, known.get(key, []), supersede=supersede)
     outcome.rejections.sort(key=lambda rejection: (rejection.file, rejection.line))
@@ -110,7 +113,7 @@ def _decide(outcome: FactOutcome, table: str, rows: list[_Row], versions: list[d
     model, known = MODELS[table], versions[-1] if versions else None
     deciding = [name for name in model.content if name not in model.informational]
     besides = list(model.informational)
-    contents = {model.meaning(row.fact, deciding) for row in rows}
+    contents = {model.meaning(model.retold(row.fact, versions), deciding) for row in rows}
     is_known = known is not None and model.meaning(known, deciding) in contents
     # What was replaced on purpose is settled: it comes again wherever files of a directory are taken in again.
     is_settled = contents <= {model.meaning(version, deciding) for version in versions}
@@ -152,7 +155,7 @@ def write_facts(engine: Engine, table: str, rows: list[dict[str, Any]], ingest_s
 
 def _known(engine: QueryEngine, table: str, model: type[Fact]) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
     """Give what is known by key: what files declared, and what is in force, be it what the provider said, as the last."""
-    names = list(dict.fromkeys((*model.key, *model.content, *model.informational)))
+    names = list(dict.fromkeys((*model.key, *(name for name in model.columns if name != "resource"))))
     rows = engine.sql(
         f"select {', '.join(map(quoted_name, names))} from (select *, lead(ingest_seq) over "
         f"(partition by {', '.join(map(quoted_name, model.key))} order by ingest_seq) as next_seq from {quoted_name(table)}) as v "
@@ -173,6 +176,7 @@ def validated(
     now_s: int,
     limits: ReadingLimits,
     rejections: list[Rejection],
+    known: Known = MappingProxyType({}),
 ) -> dict[str, Any] | None:
     """Give a row as it is stored, or None where it cannot be; what is wrong with it, in `rejections`, the first thing only.
 
@@ -190,7 +194,8 @@ def validated(
     left_out: list[Rejection] = []
     while True:
         try:
-            fact = model.model_validate(given, context=limits).stored(now_s)
+            row = model.model_validate(given, context=limits)
+            fact = row.stored(row.since(known, now_s))
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             message = first["msg"].removeprefix("Value error, ")

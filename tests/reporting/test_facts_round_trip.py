@@ -164,6 +164,71 @@ def test_what_the_time_of_ingest_decided_of_a_subscription_is_exported_as_it_was
             assert meter.report("subscriptions", "2026-10", as_of="2026-11-01T00:00:00Z").to_dict("records") == expected
 
 
+UNDECIDED = {
+    "from now": bought("1", period="1 month"),
+    "from now until an end": bought("1", end="2026-11-01T00:00:00Z"),
+    "in the future": bought("1", start="2026-10-20T18:00:00Z", period="1 month"),
+}
+
+
+def meter_at(place, now):
+    return Meter(Settings(store=str(place)), clock=lambda: instant_seconds(now))
+
+
+@pytest.mark.parametrize("again", ["2026-10-05T10:00:01Z", "2026-10-25T00:00:00Z", "2027-01-01T00:00:00Z"])
+@pytest.mark.parametrize("said", UNDECIDED.values(), ids=UNDECIDED)
+def test_what_the_time_of_ingest_decided_is_the_same_subscription_again_whenever_it_comes(tmp_path, said, again):
+    facts = write_facts(tmp_path / "facts", purchases([said]))
+    with meter_at(tmp_path / "s.duckdb", "2026-10-05T10:00:00Z") as meter:
+        meter.ingest(facts)
+        meter.export("facts", tmp_path / "out", facts_format="csv")
+    with meter_at(tmp_path / "s.duckdb", again) as meter:
+        for folder in (facts, tmp_path / "out"):
+            outcome = meter.ingest(folder)
+            assert (counts(outcome, "subscriptions"), outcome.rejections, outcome.ingest_seq) == ((0, 1, 0, 0, 0), [], None)
+        both = meter.ingest([facts, tmp_path / "out"])
+        assert (counts(both, "subscriptions"), both.rejections, both.ingest_seq) == ((0, 2, 0, 0, 0), [], None)
+
+
+@pytest.mark.parametrize("again", ["2026-10-05T10:00:01Z", "2027-01-01T00:00:00Z"])
+@pytest.mark.parametrize("name", ["from now", "from now until an end"])
+@pytest.mark.parametrize("supersede", [False, True])
+def test_a_row_without_a_start_does_not_contradict_the_start_that_is_known(tmp_path, name, again, supersede):
+    """As in a store that was made from exported facts, where the files that they came from are taken in again."""
+    facts = write_facts(tmp_path / "facts", purchases([UNDECIDED[name]]))
+    with meter_at(":memory:", "2026-10-05T10:00:00Z") as meter:
+        meter.ingest(facts)
+        meter.export("facts", tmp_path / "out", facts_format="csv")
+    with meter_at(tmp_path / "s.duckdb", again) as meter:
+        meter.ingest(tmp_path / "out")
+        assert counts(meter.ingest(facts, supersede=supersede), "subscriptions") == (0, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        bought("1", period="2 months"),
+        bought("1", period="1 month") | {"amount": 31 * GIB},
+        bought("1", start="2026-10-05T10:00:01Z", period="1 month"),
+        bought("1", start="2026-10-05T10:00:00Z", end="2026-11-05T12:00:00Z"),
+    ],
+    ids=["another period", "another amount", "another start", "no period"],
+)
+def test_what_says_otherwise_than_a_purchase_from_now_is_still_a_conflict(tmp_path, other):
+    with meter_at(tmp_path / "s.duckdb", "2026-10-05T10:00:00Z") as meter:
+        meter.ingest(write_facts(tmp_path / "facts", purchases([UNDECIDED["from now"]])))
+    with meter_at(tmp_path / "s.duckdb", "2026-10-05T11:00:00Z") as meter:
+        outcome = meter.ingest(write_facts(tmp_path / "other", purchases([other])))
+    assert counts(outcome, "subscriptions") == (0, 0, 1, 0, 0)
+
+
+def test_a_purchase_that_begins_later_is_none_from_now(tmp_path):
+    with meter_at(tmp_path / "s.duckdb", "2026-10-05T10:00:00Z") as meter:
+        meter.ingest(write_facts(tmp_path / "facts", purchases([bought("1", start="2026-12-24T12:00:00Z", period="1 month")])))
+        outcome = meter.ingest(write_facts(tmp_path / "other", purchases([UNDECIDED["from now"]])))
+    assert counts(outcome, "subscriptions") == (0, 0, 1, 0, 0)
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("period", [None, HOUR])
 def test_facts_of_one_account_are_its_own_and_give_its_bill(tmp_path, store, form, period):
