@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 from hostile_world import DAY, NAMES
-from small_world import GIB, meter_of, polls, subscription
+from small_world import ACCOUNTS, GIB, meter_of, polls, price, subscription
 
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.period import parse_period
@@ -123,6 +123,18 @@ def test_the_heat_map_adds_up_to_the_burst_of_the_bill(hostile, month):
         rows = series.burst_days(parse_period(period), bill.usage, bill.lines)
         assert sum(row["byte_seconds"] for row in rows) == sum(row.burst_byte_seconds for row in bill.usage)
         assert len(rows) <= 400 * len({row.location for row in bill.usage})
+
+
+def test_a_burst_is_drawn_however_large_it_is(tmp_path):
+    """Byte-seconds of a day have more than 64 bits from 200 TiB on; then there was no page."""
+    samples = polls("2026-10-01", "2026-10-01T06:00:00Z", {"s": 1 << 60})
+    with meter_of(tmp_path, samples=samples, prices=[price("0.30")], accounts=ACCOUNTS) as meter:
+        (row,) = series.burst_days(parse_period("2026-10-01"), meter.bill("2026-10-01").usage, meter.bill("2026-10-01").lines)
+        for name in pictures.PLOTS:
+            meter.plot(name, tmp_path / f"{name}.svg", period="2026-10-01")
+        meter.page(tmp_path / "page.html", period="2026-10-01")
+    assert row["byte_seconds"] > 1 << 64
+    assert "ZRH, 1 Oct 2026: 9200000 GiB-months" in (tmp_path / "burst.svg").read_text()
 
 
 def test_what_it_cost_is_drawn_as_the_report_has_it(month):

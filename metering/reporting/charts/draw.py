@@ -72,8 +72,11 @@ def _colored(part: Any, palette: Mapping[str, str]) -> Any:
 
 
 def svg(spec: Spec) -> str:
-    """Draw a specification; nothing is fetched, whatever it names."""
-    return _trimmed(_converter().vegalite_to_svg(spec, allowed_base_urls=[]))
+    """Draw a specification; nothing is fetched, whatever it names.
+
+    The converter is given text: it takes no integer of 64 bits or more as an object, and byte-seconds of a day have such.
+    """
+    return _trimmed(_converter().vegalite_to_svg(json.dumps(spec), allowed_base_urls=[]))
 
 
 class Drawer:
@@ -85,7 +88,7 @@ class Drawer:
     def svg(self, rows: Rows) -> str:
         """Draw the rows."""
         tables = [{**table, "values": rows} if table["name"] == "table" else table for table in self._spec["data"]]
-        return _trimmed(_converter().vega_to_svg(self._spec | {"data": tables}, allowed_base_urls=[]))
+        return _trimmed(_converter().vega_to_svg(json.dumps(self._spec | {"data": tables}), allowed_base_urls=[]))
 
 
 def _trimmed(drawn: str) -> str:
