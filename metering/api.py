@@ -319,7 +319,7 @@ class Meter(Deciding):
         path: PathLike,
         *,
         period: str | None = None,
-        facts_format: str = "parquet",
+        facts_format: str | None = None,
         as_of: str | None = None,
         known_at: str | int | None = None,
         account: str | None = None,
@@ -327,6 +327,8 @@ class Meter(Deciding):
         tell: Callable[[str], None] = lambda _text: None,
     ) -> dict[str, int]:
         """Write `statement`, `usage`, `focus` of a period to a file, or statements or the `facts` in force to a new folder.
+
+        `facts_format` is of facts alone: csv, ndjson, or parquet, which it is unless given.
 
         `tell` is called with what speaks against sending a statement, a line each. `focus` writes its second dataset beside, and
         `tell`s what it had to leave out too, as `facts` do.
@@ -337,10 +339,12 @@ class Meter(Deciding):
         if name == "facts":
             if as_of is not None:
                 raise MisuseError("facts are of no clock: --known-at says which of them count, --period which samples")
-            return self._export_facts(place, facts_format, period, known_at, account, tell)
+            return self._export_facts(place, facts_format or "parquet", period, known_at, account, tell)
         kinds = ("statement", "usage", "focus", *_PROVIDER_SHAPED, "xlsx")
         if period is None or name not in kinds:
             raise MisuseError(f"export takes {', '.join(kinds)} with a period, or facts, not {name!r}")
+        if facts_format is not None:
+            raise MisuseError(f"--facts-format is of exported facts; of {name}, the name of the file tells the format")
         asked: dict[str, Any] = {"as_of": as_of, "known_at": known_at, "account": account, "progress": progress}
         if name == "focus":
             return self.export_focus(place, period, tell=tell, **asked)

@@ -45,6 +45,8 @@ def audit(
     --notify, which posts a signed summary of what was found.
     """
     if list_checks:
+        if check or any(option is not None for option in (period, as_of, known_at, output, notify)):
+            raise typer.BadParameter("it lists the checks and looks at no period: give it alone", param_hint="--list")
         from metering.cli.render import print_table
         from metering.reporting.audit import checks_table
 

@@ -85,6 +85,8 @@ def collect(
     """
     if sum(map(bool, (once, every, backfill, check, init))) > 1:
         raise typer.BadParameter("--once, --every, --backfill, --check and --init exclude each other")
+    if metrics is not None and (backfill is not None or check or init):
+        raise typer.BadParameter("--metrics are of the cycles that are polled: leave it out here", param_hint="--metrics")
     if init:
         _init(common)
         return

@@ -57,8 +57,8 @@ def export(
     ],
     period: Annotated[str | None, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")] = None,
     facts_format: Annotated[
-        FactsFormat, typer.Option("--facts-format", help="The format of exported facts.")
-    ] = FactsFormat.PARQUET,
+        FactsFormat | None, typer.Option("--facts-format", help="The format of exported facts; parquet unless given.")
+    ] = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,
@@ -75,7 +75,7 @@ def export(
         raise typer.BadParameter(f"export {name.value} needs a period, such as --period 2026-10", param_hint="--period")
     with meter(common) as opened, progress(common, "Exporting") as show:
         rows = opened.export(
-            name.value, output, period=period, facts_format=facts_format.value, as_of=as_of, known_at=known_at, account=account,
+            name.value, output, period=period, facts_format=facts_format, as_of=as_of, known_at=known_at, account=account,
             progress=show, tell=lambda text: message(common, text),
         )  # fmt: skip
     noun = "statement" if name is Export.STATEMENT and output.suffix.lower() in _BY_STATEMENT else "row"

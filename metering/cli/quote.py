@@ -21,7 +21,7 @@ def quote(
         str | None, typer.Option("--period", metavar="LENGTH", help="How long: '1 month', '2 years', '30 days'.")
     ] = None,
     price: Annotated[str | None, typer.Option("--price", metavar="DECIMAL", help="The price; the store's unless given.")] = None,
-    unit: Annotated[str, typer.Option("--unit", metavar="UNIT", help="The price's unit.")] = "GB/month",
+    unit: Annotated[str | None, typer.Option("--unit", metavar="UNIT", help="The --price's unit; GB/month unless given.")] = None,
     currency: Annotated[
         str | None, typer.Option("--currency", metavar="CUR", help="The currency; the account's unless given.")
     ] = None,

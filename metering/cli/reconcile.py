@@ -47,7 +47,7 @@ def reconcile(
     live: Annotated[
         bool, typer.Option("--live", help="Ask every endpoint and account of the settings, as metering collect does.")
     ] = False,
-    against: Annotated[Against, typer.Option("--against", help="Which list --live asks for.")] = Against.LEDGER,
+    against: Annotated[Against | None, typer.Option("--against", help="Which list --live asks for; ledger unless given.")] = None,
     account: Annotated[
         str | None, typer.Option("--account", metavar="ID", help="Whose list it is, if the file does not say; only this account.")
     ] = None,
@@ -58,8 +58,11 @@ def reconcile(
         str, typer.Option("--tolerance", metavar="AMOUNT", help="Differences of a row up to this amount are no findings.")
     ] = "0",
     jitter: Annotated[
-        int, typer.Option("--jitter", metavar="SECONDS", help="How far a line may be from the time to the next one.")
-    ] = 2,
+        int | None,
+        typer.Option(
+            "--jitter", metavar="SECONDS", help="How far a ledger's line may be from the time to the next one; 2 unless given."
+        ),
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
     output: Annotated[Path | None, output_option("FILE.html", "Write a page that needs nothing else.")] = None,
     as_of: AsOfOption = None,
@@ -73,10 +76,13 @@ def reconcile(
     """
     if output is not None and output.suffix.lower() not in (".html", ".htm"):
         raise typer.BadParameter(f"{output} is no page: end it in .html", param_hint="-o")
+    if against is not None and not live:
+        raise typer.BadParameter("--against is what --live asks for: give --live too, or leave it out", param_hint="--against")
+    asked_for = (against or Against.LEDGER).value if live else None
     with meter(common) as opened:
         with progress(common, "Reconciling") as show:
             made = opened.reconcile(
-                period, ledger=ledger, usage=usage, dailyburst=dailyburst, live=against.value if live else None, account=account,
+                period, ledger=ledger, usage=usage, dailyburst=dailyburst, live=asked_for, account=account,
                 location=location, tolerance=tolerance, jitter=jitter, as_of=as_of, known_at=known_at, progress=show,
             )  # fmt: skip
         if output is not None:

@@ -20,11 +20,17 @@ from metering.store import last_ingest
 
 MAX_TIMES = 120
 _MAX_PRICE_LENGTH = 60
+# Of a price that is named without one.
+_UNIT = "GB/month"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteRequest:
-    """What is said of a subscription that somebody may buy or extend; what is None was not said."""
+    """What is said of a subscription that somebody may buy or extend; what is None was not said.
+
+    Raises:
+        MisuseError: something is said that would mean nothing.
+    """
 
     amount: str | int | None = None
     location: str | None = None
@@ -32,12 +38,18 @@ class QuoteRequest:
     end: str | None = None
     period: str | None = None
     price: str | None = None
-    unit: str = "GB/month"
+    unit: str | None = None
     currency: str | None = None
     account: str | None = None
     extend: str | None = None
     times: int | None = None
     now: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit is not None and self.price is None:
+            raise MisuseError("--unit is of a --price: the store's price has its own; give both, or neither")
+        if self.now is not None and self.extend is not None:
+            raise MisuseError("what --extend quotes begins where the subscription ends, whatever time it is now: leave --now out")
 
     @property
     def needs_store(self) -> bool:
@@ -129,7 +141,7 @@ def _currency_of(engine: Engine | None, account: str | None, otherwise: str | No
 def _price_at(engine: Engine | None, request: QuoteRequest, currency: str | None, location: str | None) -> PriceAt:
     """Give what tells the price of an instant: the one that was named, or the subscription price in force in the store."""
     if request.price is not None:
-        named = _named_price(request.price, request.unit)
+        named = _named_price(request.price, request.unit or _UNIT)
         return lambda _instant_s: named
     if engine is None or currency is None or location is None:
         said = {"a --location": location, "a --currency or an --account": currency}

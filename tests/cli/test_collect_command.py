@@ -245,7 +245,16 @@ def test_settings_that_are_wrong_are_told_in_one_line_without_what_is_secret(tmp
 
 
 @pytest.mark.parametrize(
-    "words", [("--once", "--every", "5m"), ("--check", "--init"), ("--every", "5x"), ("--every", "0"), ("--every", "25h")]
+    "words",
+    [
+        ("--once", "--every", "5m"),
+        ("--check", "--init"),
+        ("--every", "5x"),
+        ("--every", "0"),
+        ("--every", "25h"),
+        ("--check", "--metrics", "m.prom"),
+        ("--backfill", "2026-10-01..2026-10-02", "--metrics", "m.prom"),
+    ],
 )
 def test_words_that_make_no_sense_are_misuse(words):
     assert run("collect", *words).exit_code == 2

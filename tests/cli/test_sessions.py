@@ -116,6 +116,17 @@ def test_without_a_store_there_is_nothing_to_answer_from(here, words):
         (["report", "usage"], "Missing option '--period'"),
         (["bill", HOUR, "--format", "xml"], "'xml' is not one of 'table', 'json', 'csv'"),
         (["export", "usage", "-o", "u.csv"], "export usage needs a period, such as --period 2026-10"),
+        (
+            ["export", "usage", "-o", "u.csv", "--period", HOUR, "--facts-format", "parquet"],
+            "--facts-format is of exported facts; of usage, the name of the file tells the format",
+        ),
+        (
+            ["quote", "--amount", "1GiB", "--location", "ZRH", "--currency", "CHF", "--period", "1 month", "--unit", "GB/hour"],
+            "--unit is of a --price",
+        ),
+        (["quote", "--extend", "1", "--now", "2026-10-05T00:00:00Z"], "leave --now out"),
+        (["audit", "--list", "--check"], "it lists the checks and looks at no period: give it alone"),
+        (["audit", "--list", "-o", "checks.csv"], "it lists the checks and looks at no period: give it alone"),
         (["ingest"], "Missing argument"),
     ],
 )

@@ -18,6 +18,7 @@ from metering.reporting.reconcile.report import Asked, ProviderRow, reconcile_ro
 if TYPE_CHECKING:
     from metering.ingest.cycle import Failure
 
+_JITTER_S = 2
 _MOST_JITTER_S = 60
 # A tolerance of more characters is no amount that anybody means, and could take long to read.
 _MOST_CHARACTERS = 60
@@ -35,7 +36,7 @@ class ReconcileRequest:
         account: whose list the file is; only this account is compared.
         location: where; only this location is compared.
         tolerance: differences of a row up to this amount are no findings.
-        jitter: by how many seconds lines may be longer or shorter than the time to the next one.
+        jitter: by how many seconds lines of a ledger may be longer or shorter than the time to the next one; 2 unless given.
     """
 
     ledger: str | Path | None = None
@@ -45,7 +46,7 @@ class ReconcileRequest:
     account: str | None = None
     location: str | None = None
     tolerance: str = "0"
-    jitter: int = 2
+    jitter: int | None = None
 
     @property
     def against(self) -> Against:
@@ -67,7 +68,7 @@ class ReconcileRequest:
         """Read the tolerances.
 
         Raises:
-            MisuseError: the tolerance is no amount, or the jitter no few seconds.
+            MisuseError: the tolerance is no amount, or the jitter no few seconds, or of a list without lines.
         """
         try:
             tolerance = Fraction(self.tolerance) if len(self.tolerance) <= _MOST_CHARACTERS else Fraction(-1)
@@ -75,9 +76,12 @@ class ReconcileRequest:
             tolerance = Fraction(-1)
         if tolerance < 0:
             raise MisuseError(f"tolerance {self.tolerance!r} is no amount such as 0.01")
-        if not 0 <= self.jitter <= _MOST_JITTER_S:
-            raise MisuseError(f"jitter is from 0 to {_MOST_JITTER_S} seconds, not {self.jitter}")
-        return Asked(self.against, self.account, self.location, self.jitter, tolerance)
+        if self.jitter is not None and self.against != "ledger":
+            raise MisuseError(f"jitter is of the lines of a ledger: leave it out for {self.against}")
+        jitter_s = _JITTER_S if self.jitter is None else self.jitter
+        if not 0 <= jitter_s <= _MOST_JITTER_S:
+            raise MisuseError(f"jitter is from 0 to {_MOST_JITTER_S} seconds, not {jitter_s}")
+        return Asked(self.against, self.account, self.location, jitter_s, tolerance)
 
 
 @dataclass(frozen=True, slots=True)
