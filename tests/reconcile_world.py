@@ -18,7 +18,7 @@ from metering.sandbox.world_watch import every_cycle, with_misses
 
 DAY_S = 86_400
 # What is found of rows that were not compared is in no total.
-UNCOMPARED = ("other_account", "other_location", "other_resource", "no_answer")
+UNCOMPARED = ("other_account", "other_location", "other_resource", "other_currency", "no_answer")
 
 
 def lived(seed: int, *, days: int = 1, accounts: int = 2, **options) -> World:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from metering.ingest.fact_models import MAX_IDENTIFIER_LENGTH
 from metering.ingest.provider_lists import Listed
 from metering.ingest.strict_json import Number, decimal_text
+from metering.model.currency import currency_code
 from metering.model.errors import InputError
 from metering.model.period import instant_seconds
 
@@ -29,7 +30,7 @@ Parsed = TypeVar("Parsed")
 class LedgerRow:
     """A line of `/ledger/`: burst of `burst_bytes` during `[start_s, start_s + seconds)`, and what it cost.
 
-    `resource` is None where the line is none of burst; account and location are None where the file does not name them.
+    `resource` is None where the line is none of burst; account, location and currency are None where the file does not name them.
     """
 
     place: str
@@ -40,6 +41,7 @@ class LedgerRow:
     seconds: int
     burst_bytes: int
     amount: Fraction | None
+    currency: str | None = None
 
     @property
     def end_s(self) -> int:
@@ -71,6 +73,7 @@ class DayRow:
     day_s: int
     amount: Fraction | None
     peak_bytes: int
+    currency: str | None = None
 
 
 def ledger_rows(objects: Iterable[Listed]) -> list[LedgerRow]:
@@ -106,7 +109,7 @@ def day_rows(objects: Iterable[Listed]) -> list[DayRow]:
     return [
         DayRow(
             each.place, *_owner(each), _field(each, "resource_type", _text), _field(each, "date", _date),
-            _optional(each, "amount", _decimal), _field(each, "usage", _whole),
+            _optional(each, "amount", _decimal), _field(each, "usage", _whole), _optional(each, "currency", _currency),
         )
         for each in objects
     ]  # fmt: skip
@@ -122,7 +125,7 @@ def _ledger_row(each: Listed) -> LedgerRow:
         raise InputError(f"{each.place}: interval {seconds} is no length of a line, in seconds")
     return LedgerRow(
         each.place, *_owner(each), burst[1], _field(each, "poll_time", _instant), seconds,
-        _field(each, "resource_amount", _whole), _optional(each, "amount", _decimal),
+        _field(each, "resource_amount", _whole), _optional(each, "amount", _decimal), _optional(each, "currency", _currency),
     )  # fmt: skip
 
 
@@ -152,6 +155,10 @@ def _text(value: Any) -> str:
     if len(value) > 10 * MAX_IDENTIFIER_LENGTH:
         raise ValueError("is too long")
     return str(value)
+
+
+def _currency(value: Any) -> str:
+    return currency_code(_text(value))
 
 
 def _decimal(value: Any) -> Fraction:

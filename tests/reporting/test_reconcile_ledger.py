@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reconcile_world import DAY_S, assert_sums_add, days_of, listed, lived, meter_of_world, span
 from sandbox_help import MIB, START_S, account_of, ready_drive, small_world, taken
 
+from metering.model.errors import InputError
 from metering.model.period import instant_seconds, moment
 from metering.sandbox.server_lists import ledger_of
 from metering.sandbox.world_money import Order, human_interval
@@ -119,6 +120,28 @@ def test_one_planted_error_is_exactly_that_finding_at_the_exact_amount(steady, t
     changed = sum((Decimal(each["amount"] or 0) for each in planted), Decimal(0)) - Decimal(line["amount"])
     assert made.totals[0].difference == changed
     assert abs(changed - finding.difference) <= Decimal("1E-20")
+
+
+def test_a_line_in_another_currency_than_the_accounts_is_told_with_its_own_and_in_no_sum(steady, tmp_path):
+    lines = [line | {"currency": "CHF"} for line in burst_lines(steady[0])]
+    ann = lines[0]["account"]
+    sound = reconciled(steady, tmp_path, lines, account=ann, location="ZRH")
+    assert sound.findings == []
+    strange = lines[12] | {"currency": "EUR"}
+    made = reconciled(steady, tmp_path, [*lines[:12], strange, *lines[13:]], account=ann, location="ZRH")
+    missing, other = sorted(made.findings, key=lambda finding: finding.check)
+    assert (other.check, other.severity, other.currency) == ("other_currency", "error", "EUR")
+    assert other.theirs == other.difference == Decimal(lines[12]["amount"])
+    assert other.message == "1 line in EUR, and the account is charged in CHF: what it charges is not compared"
+    assert (missing.check, missing.currency, missing.difference) == ("missing_line", "CHF", -Decimal(lines[12]["amount"]))
+    assert [total.currency for total in made.totals] == ["CHF"]
+    assert made.totals[0].theirs == sound.totals[0].theirs - Decimal(lines[12]["amount"])
+
+
+def test_what_is_no_currency_refuses_the_ledger(steady, tmp_path):
+    lines = burst_lines(steady[0])
+    with pytest.raises(InputError, match=r"currency 'chf' is no currency .* write it in capitals"):
+        reconciled(steady, tmp_path, [lines[0] | {"currency": "chf"}], account=lines[0]["account"], location="ZRH")
 
 
 @pytest.mark.parametrize(

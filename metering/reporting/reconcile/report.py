@@ -119,34 +119,25 @@ def _is_asked(unit: Unit, asked: Asked) -> bool:
 def _sort(rows: Sequence[ProviderRow], units: list[Unit], asked: Asked, tally: Tally) -> _Sorted:
     found = _Sorted()
     known = {(unit.account, unit.location) for unit in units}
-    strangers: defaultdict[tuple[str, str, str], list[ProviderRow]] = defaultdict(list)
+    currencies = {unit.account: unit.currency for unit in units}
+    strangers: defaultdict[tuple[str, str, str, str], list[ProviderRow]] = defaultdict(list)
     for row in rows:
-        owner, place = row.account or asked.account, row.location or asked.location
+        owner, place, currency = row.account or asked.account, row.location or asked.location, _currency_of(row)
         if owner is None or place is None:
             raise MisuseError(f"{row.place} names no account and location: say whose list it is, with --account and --location")
         if row.resource is None:
             tally.pass_over("lines that are none of burst (payments, purchases)")
         elif asked.account not in (None, owner) or owner not in {account for account, _ in known}:
-            strangers["other_account", owner, place].append(row)
+            strangers["other_account", owner, place, currency].append(row)
         elif (owner, place) not in known:
-            strangers["other_location", owner, place].append(row)
+            strangers["other_location", owner, place, currency].append(row)
         elif row.resource != BILLED_RESOURCE:
-            strangers[f"other_resource {row.resource}", owner, place].append(row)
+            strangers[f"other_resource {row.resource}", owner, place, currency].append(row)
+        elif currency and currencies[owner] not in ("", currency):
+            strangers["other_currency", owner, place, currency].append(row)
         else:
             found.by_unit[owner, place].append(row)
-    noun = _NOUNS[asked.against]
-    currencies = {unit.account: unit.currency for unit in units}
-    for (kind, owner, place), several in sorted(strangers.items()):
-        check, _, resource = kind.partition(" ")
-        said = {
-            "other_account": f"{counted(len(several), noun)} of an account that is not asked for, or has no usage",
-            "other_location": f"{counted(len(several), noun)} of a location in which the account has no usage",
-            "other_resource": f"{counted(len(several), noun)} of {resource}, which is not billed here",
-        }[check]
-        if check != "other_resource":
-            number = len(found.findings)
-            found.strangers += [Stranger(row, number) for row in several if isinstance(row, LedgerRow)]
-        found.findings.append(_stranger(check, owner, place, several, said, currencies.get(owner)))
+    _tell_strangers(found, strangers, _NOUNS[asked.against], currencies)
     for failure in asked.failures:
         found.findings.append(
             _finding(
@@ -154,6 +145,25 @@ def _sort(rows: Sequence[ProviderRow], units: list[Unit], asked: Asked, tally: T
             )
         )
     return found
+
+
+def _tell_strangers(
+    found: _Sorted, strangers: dict[tuple[str, str, str, str], list[ProviderRow]], noun: str, currencies: dict[str, str]
+) -> None:
+    """Tell of rows that are held against nothing of ours, by what they are, account, location and the currency that they name."""
+    for (kind, owner, place, currency), several in sorted(strangers.items()):
+        check, _, resource = kind.partition(" ")
+        said = {
+            "other_account": f"{counted(len(several), noun)} of an account that is not asked for, or has no usage",
+            "other_location": f"{counted(len(several), noun)} of a location in which the account has no usage",
+            "other_resource": f"{counted(len(several), noun)} of {resource}, which is not billed here",
+            "other_currency": f"{counted(len(several), noun)} in {currency}, and the account is charged in "
+            f"{currencies.get(owner)}: what it charges is not compared",
+        }[check]
+        if check in ("other_account", "other_location"):
+            number = len(found.findings)
+            found.strangers += [Stranger(row, number) for row in several if isinstance(row, LedgerRow)]
+        found.findings.append(_stranger(check, owner, place, several, said, currency or currencies.get(owner)))
 
 
 def _stranger(check: str, account: str, location: str, rows: list[ProviderRow], said: str, currency: str | None) -> Mismatch:
@@ -173,6 +183,11 @@ def _finding(
         check=check, severity=severity, account=account, location=location, start=span[0], end=span[1], currency=currency or None,
         ours=ZERO, theirs=theirs, difference=theirs, place=place, message=message,
     )  # fmt: skip
+
+
+def _currency_of(row: ProviderRow) -> str:
+    """Give the currency that a row names, empty where it names none."""
+    return "" if isinstance(row, SampleRow) else row.currency or ""
 
 
 def _instant(row: ProviderRow) -> int:
