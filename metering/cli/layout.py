@@ -76,11 +76,12 @@ def draw(console: Console, sheets: list[Sheet], *, headed: bool = True) -> None:
     choices = [sheet for sheet in sheets if sheet.fits(console)] or [
         sheet for sheet in sheets if (sheet.grouped or len(sheets) == 1) and sheet.has_narrow_keys(console)
     ]
-    sheet = _aligned((choices or sheets[-1:])[0])
+    sheet = (choices or sheets[-1:])[0]
+    aligned = _aligned(sheet)
     for number, columns in enumerate(_parts(sheet, console.width)):
         if number:
             console.print()
-        _draw_part(console, sheet, columns, headed=headed)
+        _draw_part(console, aligned, columns, headed=headed)
 
 
 def _aligned(sheet: Sheet) -> Sheet:
@@ -102,9 +103,18 @@ def _fraction(cell: Text) -> str:
 
 def _widths(sheet: Sheet) -> list[int]:
     return [
-        min(column.widest, max(_longest(column.words), _longest(column.unit), *(_longest(row[i].plain) for row in sheet.rows), 1))
+        min(column.widest, max(_longest(column.words), _longest(column.unit), _widest(column, [row[i] for row in sheet.rows]), 1))
         for i, column in enumerate(sheet.fields)
     ][sheet.grouped :]
+
+
+def _widest(column: Field, cells: list[Text]) -> int:
+    """Give the room that cells need, with the blanks that bring their decimal points below each other."""
+    if not column.is_point:
+        return max((_longest(cell.plain) for cell in cells), default=0)
+    fractions = [len(_fraction(cell)) for cell in cells]
+    wholes = [_longest(cell.plain) - fraction for cell, fraction in zip(cells, fractions, strict=True)]
+    return max(wholes, default=0) + max(fractions, default=0)
 
 
 def _longest(text: str) -> int:
@@ -117,13 +127,8 @@ def _total(widths: list[int]) -> int:
 
 def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
     """Give the columns of each part, with their widths: all in one where they fit, else the keys and as many as fit."""
-    widths = {sheet.grouped + i: each for i, each in enumerate(_widths(sheet))}
-    # Prose shares what the rest leaves, and the shorter leaves the longer what it does not need.
-    prose = sorted((i for i in widths if sheet.fields[i].is_prose), key=lambda i: widths[i])
-    spare = width - _total([w for i, w in widths.items() if i not in prose]) - _BETWEEN_COLUMNS * len(prose)
-    for number, i in enumerate(prose):
-        widths[i] = max(sheet.fields[i].least(widths[i]), min(widths[i], spare // (len(prose) - number)))
-        spare -= widths[i]
+    unfolded = {sheet.grouped + i: each for i, each in enumerate(_widths(sheet))}
+    widths = _folded(sheet.fields, unfolded, width)
     if _total(list(widths.values())) <= width:
         return [widths]
     keys = {i: each for i, each in widths.items() if sheet.fields[i].is_key}
@@ -139,7 +144,18 @@ def _parts(sheet: Sheet, width: int) -> list[dict[int, int]]:
             parts.append(part)
             part = dict(keys)
         part |= together
-    return [*parts, part]
+    return [_folded(sheet.fields, {i: unfolded[i] for i in each}, width) for each in [*parts, part]]
+
+
+def _folded(fields: list[Field], unfolded: dict[int, int], width: int) -> dict[int, int]:
+    """Let prose share what the other columns leave; the shorter leaves the longer what it does not need."""
+    prose = sorted((i for i in unfolded if fields[i].is_prose), key=lambda i: unfolded[i])
+    spare = width - _total([w for i, w in unfolded.items() if i not in prose]) - _BETWEEN_COLUMNS * len(prose)
+    widths = dict(unfolded)
+    for number, i in enumerate(prose):
+        widths[i] = max(fields[i].least(unfolded[i]), min(unfolded[i], spare // (len(prose) - number)))
+        spare -= widths[i]
+    return widths
 
 
 def _inseparable(fields: list[Field], columns: list[int]) -> list[list[int]]:

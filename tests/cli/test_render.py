@@ -173,6 +173,24 @@ def test_decimal_points_stand_below_each_other(shown):
     assert [line.partition(".")[0] for line in lines] == ["x     14", "x      0", "x    755", "x     -2"]
 
 
+def test_the_blanks_that_align_decimal_points_count_where_a_table_is_made_to_fit(shown):
+    columns = columns_of(account="text", due="money", currency="text", state="text")
+    amounts = (("JPY", "18737"), ("KWD", "1.999"))
+    table = Table("due", columns, [(ACCOUNT, Decimal(amount), currency, "draft") for currency, amount in amounts])
+    for width in range(40, 80):
+        printed = shown(table, width).splitlines()
+        assert "due" in next(line for line in printed if "state" in line), "one table, not one of what is due and one of the states"
+        assert max(map(len, printed)) <= width
+
+
+def test_prose_has_the_room_that_its_part_of_a_table_leaves(shown):
+    columns = columns_of(price_number="text", why_this_level="text", location="text", files="text", effective_from="text")
+    why = "a burst level of every location, effective from 2026-01-01T00:00:00Z"
+    printed = shown(Table("prices", columns, [("1", why, "every location", "f" * 50, "e" * 50)]), 70)
+    assert "2026-01-01T00:00:00Z" in printed
+    assert max(map(len, printed.splitlines())) <= 70
+
+
 def test_no_line_ends_in_blanks(shown):
     for width in (30, 60, 80, 120):
         assert not [line for line in shown(TABLE, width).splitlines() if line.endswith(" ")]
