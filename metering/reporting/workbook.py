@@ -36,6 +36,9 @@ _FORMATS = {
     "instant": "yyyy-mm-dd hh:mm:ss", "date": "yyyy-mm-dd", "exact": "@", "text": "@", "heading": "@",
 }  # fmt: skip
 _WIDTHS = {"count": 9, "seconds": 12, "bytes": 14, "byte_seconds": 16, "money": 16, "instant": 20, "date": 12, "exact": 26}
+# How many decimals the formats above show at the most, the point with them; and the room of what is bold, with its margins.
+_DECIMALS = {"bytes": 3, "byte_seconds": 5, "money": 13}
+_BOLDER = 3
 # What stands for a total of which a part is not known.
 _NOT_KNOWN = "not known"
 # Money that is in whole coins of its currency.
@@ -283,9 +286,21 @@ class _Writer:
     def _width(self, i: int, header: str) -> int:
         cells = self._cells[i] if i < len(self._cells) else None
         if cells is None or cells.form != "text":
-            return max(len(header) + 4, _WIDTHS["money" if cells is None else cells.form])
+            least = max(len(header) + 4, _WIDTHS["money" if cells is None else cells.form])
+            return least if cells is None else max(least, self._width_of_figures(cells))
         longest = max((len(str(row[cells.source] or "")) for row in self._sheet.table.rows[:500]), default=0)
         return max(len(header) + 4, min(longest + 2, 60))
+
+    def _width_of_figures(self, cells: _Cells) -> int:
+        """Give the room of the longest figure and of the totals below: one that has too little is shown as ###."""
+        if cells.form not in ("count", "seconds", *_DECIMALS):
+            return 0
+        column = self._sheet.table.columns[cells.source]
+        figures = [cells.value(column, row[cells.source]) for row in self._sheet.table.rows if row[cells.source] is not None]
+        # No total, of whatever rows, has more digits than all of them without their signs.
+        largest = sum(map(abs, figures)) if self._adds_up(cells) else max(map(abs, figures), default=0)
+        sign = any(figure < 0 for figure in figures)
+        return len(f"{int(largest):,}") + sign + _DECIMALS.get(cells.form, 0) + _BOLDER
 
 
 def _fit(text: str) -> str:

@@ -259,3 +259,22 @@ def test_an_instant_is_a_moment_that_a_sheet_can_reckon_with(october, tmp_path):
     october.write(tmp_path / "burst.xlsx", october.report_table("burst", OCTOBER))
     (first, *_) = rows(openpyxl.load_workbook(tmp_path / "burst.xlsx")["burst"])
     assert first["start"].replace(tzinfo=UTC) == datetime(2026, 10, 1, tzinfo=UTC)
+
+
+def test_no_figure_and_no_total_is_wider_than_its_column(tmp_path):
+    """A spreadsheet shows such a figure as ###, and so does paper."""
+    columns = columns_of(account="text", currency="text", amount="money", burst_byte_seconds="byte_seconds", held_seconds="seconds")
+    gib_month = 2**30 * 2_592_000
+    rows = [
+        ("a", "JPY", Decimal("-18737.18055555555555555556"), 7_654_321 * gib_month, 2_678_400),
+        ("b", "JPY", Decimal("99999999.88888888888888888889"), 999_999_999_999 * gib_month, 999_999_999_999),
+        ("c", "KWD", Decimal("1.5"), gib_month, 1),
+    ]
+    write_workbook([Sheet(Table("wide", columns, rows))], tmp_path / "wide.xlsx")
+    page = openpyxl.load_workbook(tmp_path / "wide.xlsx")["wide"]
+    widths = {cell.value: page.column_dimensions[cell.column_letter].width for cell in page[1]}
+    totals = {
+        "amount": "99,981,262.708333333333", "burst_gib_months": "1,000,007,654,321.0000", "held_seconds": "1,000,002,678,400",
+    }  # fmt: skip
+    for name, shown in totals.items():
+        assert widths[name] > len(shown) + 1, name
