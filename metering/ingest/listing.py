@@ -6,8 +6,9 @@
 
 A server may cap what it gives, its list may change between two pages, its `total_count` may be wrong. A list counts as whole
 if its distinct objects are as many as `total_count` says on every page. A count that is less than what came (it has been seen
-as 0 beside a full page) cannot speak against what came: the list is taken, and flagged. Anything else is read again from the
-beginning, a few times, and is then no list.
+as 0 beside a full page) says nothing: it speaks neither against what came nor for its being all. So the end of a list is where
+a page is short, and never where a count was reached; and a list whose count is too low is taken, and flagged. Anything else is
+read again from the beginning, a few times, and is then no list.
 """
 
 import json
@@ -85,7 +86,7 @@ async def _one_pass(ask: Ask, key: Key, limits: ReadingLimits) -> Listing:
     _assert_few(len(first.keys), limits)
     pages = [first]
     found = _merged({}, first)
-    if len(found) != first.total and _may_be_cut(first, len(found)):
+    if _may_be_cut(first, len(found)):
         await _page_on(ask, key, limits, pages, found)
     flags = []
     if len(found) < first.total:
@@ -100,8 +101,8 @@ async def _one_pass(ask: Ask, key: Key, limits: ReadingLimits) -> Listing:
 
 
 def _may_be_cut(page: _Page, count: int) -> bool:
-    """Tell whether there may be more behind a page: the count says so, or the server cut it at a limit of its own."""
-    return count < page.total or (0 < page.limit <= len(page.keys))
+    """Tell whether there may be more behind a page: the count is not that of what came, or the server cut it at its own limit."""
+    return count != page.total or (0 < page.limit <= len(page.keys))
 
 
 async def _page_on(ask: Ask, key: Key, limits: ReadingLimits, pages: list[_Page], found: dict[Hashable, dict[str, Any]]) -> None:
@@ -128,7 +129,7 @@ async def _page_on(ask: Ask, key: Key, limits: ReadingLimits, pages: list[_Page]
         pages.append(page)
         if len(found) - before != len(page.keys) - overlap:
             raise ListChangedError("an object is listed on two pages")
-        if len(page.keys) < size or (first.total and len(found) >= first.total):
+        if len(page.keys) < size:
             return
     raise RequestFailure("malformed", f"the list has more than {_MOST_PAGES} pages")
 

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-_DECODER = json.JSONDecoder()
+# Finds where a value ends. Its numbers stay text: Python refuses to make one of more than 4 300 digits.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 class Number(str):

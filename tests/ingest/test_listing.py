@@ -20,8 +20,8 @@ MOST_BYTES = 10**6
 class Server:
     """Gives a list in pages, and changes it before each page as it was told."""
 
-    def __init__(self, names, *, cap=0, changes=()):
-        self.names, self.cap, self.changes = list(names), cap, list(changes)
+    def __init__(self, names, *, cap=0, changes=(), meta=lambda meta, _shown: meta, more=""):
+        self.names, self.cap, self.changes, self.meta, self.more = list(names), cap, list(changes), meta, more
         self.passes = []
 
     async def ask(self, params):
@@ -33,8 +33,9 @@ class Server:
         self.passes[-1].append(list(self.names))
         limit = min(limit or self.cap, self.cap) if self.cap else limit
         shown = self.names[offset : offset + limit] if limit else self.names[offset:]
-        meta = {"limit": limit, "offset": offset, "total_count": len(self.names)}
+        meta = self.meta({"limit": limit, "offset": offset, "total_count": len(self.names)}, shown)
         text = json.dumps({"meta": meta, "objects": [{"uuid": name, "size": f"of {name}, {{[,]}}"} for name in shown]}, indent=1)
+        text = text.replace("{", "{" + self.more, 1)
         return Answer(text, loads_object(text, 32), 0, None, len(text))
 
     def listing(self):
@@ -88,6 +89,37 @@ def test_what_is_taken_holds_each_object_once_and_all_that_were_there_all_the_ti
     assert len(found) == len(set(found))
     states = [set(names) for names in server.passes[-1]]
     assert set.intersection(*states) <= set(found) <= set.union(*states)
+
+
+TOLD = {
+    "a count of 0": lambda meta, _shown: meta | {"total_count": 0},
+    "a count that is too low": lambda meta, _shown: meta | {"total_count": min(3, meta["total_count"])},
+    "a count that is one too low": lambda meta, _shown: meta | {"total_count": max(0, meta["total_count"] - 1)},
+    "a count of 0 and no limit": lambda meta, _shown: {"total_count": 0, "offset": meta["offset"]},
+    "a count of 0 and no limit of its own": lambda meta, _shown: meta | {"total_count": 0, "limit": 0},
+    "no limit": lambda meta, _shown: {name: meta[name] for name in ("total_count", "offset")},
+    "only the right count": lambda meta, _shown: {"total_count": meta["total_count"]},
+}
+
+
+@tried(100)
+@given(st.integers(0, 60), st.integers(0, 70), st.sampled_from(sorted(TOLD)))
+def test_what_is_told_wrongly_of_a_list_loses_nothing_of_it(count, cap, told):
+    names = [f"s{number}" for number in range(count)]
+    assert names_in(Server(names, cap=cap, meta=TOLD[told]).listing()) == names
+
+
+def test_a_page_whose_count_is_its_own_is_not_taken_for_the_list():
+    counted = Server([f"s{number}" for number in range(50)], cap=20, meta=lambda meta, shown: meta | {"total_count": len(shown)})
+    with pytest.raises(RequestFailure, match="incomplete: total_count changed from 20 to 12 between two pages"):
+        counted.listing()
+
+
+def test_a_number_of_more_digits_than_python_reads_is_joined_as_it_came():
+    digits = "9" * 6_000
+    listing = Server([f"s{number}" for number in range(30)], cap=10, more=f'"more": [{digits}, {digits}e5],').listing()
+    assert f'"more": [{digits}, {digits}e5]' in listing.text
+    assert len(listing.objects) == 30
 
 
 def test_a_list_that_never_comes_to_rest_is_incomplete():
