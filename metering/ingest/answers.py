@@ -101,8 +101,8 @@ def _subscriptions(answer: dict[str, Any], response: dict[str, Any], read_s: int
     waiting = list(reversed(response["objects"]))
     while waiting:
         bought = waiting.pop()
-        if not isinstance(bought, dict) or bought.get("id") is None:
-            continue
+        if not isinstance(bought, dict) or (bought.get("id") is None and bought.get("amount") is None):
+            continue  # it only names one that is listed by itself
         # An extension is listed below what it extends, and by itself: by its id it counts once.
         waiting += reversed(bought.get("descendants") or [])
         both = bought.get("start_time") and bought.get("end_time")

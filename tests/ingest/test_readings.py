@@ -201,6 +201,14 @@ def test_a_row_that_is_no_fact_is_rejected_alone(taken, field, value):
     assert outcome.rejections[0].field == field
 
 
+def test_a_subscription_without_an_id_is_told_and_one_that_is_only_named_below_another_is_none(taken):
+    named = ["/api/2.0/subscriptions/8/", {"resource_uri": "/api/2.0/subscriptions/9/"}]
+    nameless = {"id": None, "resource": "backup", "amount": "5"}
+    outcome = taken(bought(0, descendants=named), bought(0, id=None, descendants=[nameless]))
+    assert (outcome.tables["subscriptions"].accepted, outcome.tables["subscriptions"].rejected) == (1, 2)
+    assert {rejection.field for rejection in outcome.rejections} == {"id"}
+
+
 def test_a_price_that_is_none_takes_no_entitlement_with_it(taken):
     outcome = taken(bought(0, price="1E2000000"))
     assert (outcome.tables["subscriptions"].accepted, outcome.tables["subscriptions"].rejected) == (1, 0)
