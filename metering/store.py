@@ -9,7 +9,6 @@ DuckDB was chosen over files with a manifest, a Delta table and a server: see me
 import contextlib
 import json
 import os
-import re
 import shlex
 import tempfile
 import threading
@@ -21,24 +20,32 @@ from pathlib import Path
 import duckdb
 
 from metering.durable import ScratchFolder, sync_file, sync_folder
-from metering.engine.duckdb import DEFAULT_MEMORY, Engine, connect, quoted, reason_of, trouble_of_machine
+from metering.engine.duckdb import (
+    ANOTHER_THREAD,
+    DEFAULT_MEMORY,
+    DENIED,
+    MEMORY,
+    NO_DUCKDB,
+    Engine,
+    connect,
+    holder_of,
+    is_damage,
+    is_held,
+    quoted,
+    reason_of,
+    refusal_of,
+    trouble_of_machine,
+)
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError, StoreHeldError, StoreMemoryError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
 from metering.model.period import instant_seconds, instant_text
 from metering.schema import SCHEMA, SCHEMA_VERSION, fact_tables
 
-MEMORY = ":memory:"
 DEFAULT_WAIT_SECONDS = 30
-# What DuckDB says where another process has the file; a path may hold the word lock too.
-_LOCKED = "Could not set lock"
-# And where another thread has it: each has a folder of its own to spill into, and a file is open with one setting of it.
-_OPEN_HERE = "with a different configuration than existing connections"
-_ANOTHER_THREAD = "another thread of this program"
 # By place, whose turn it is among the threads of this program. The kernel's lock is the program's, and is lost where any of its
 # threads closes the file: so while one has the store open, no other may even look into it.
 _TURNS: dict[str, threading.Lock] = {}
-_NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
 
 
 class Store:
@@ -58,7 +65,7 @@ class Store:
         self._ingesting = f"metering ingest FACTS --store {shlex.quote(self.shown)}"
         self.is_memory = self.shown == MEMORY
         # Of a link, what it stands for: there DuckDB has its log, and there the head file and what a restore replaces belong.
-        self.path = Path(path).resolve() if Path(path).is_symlink() else Path(path)
+        self.path = Path(os.path.realpath(path)) if Path(path).is_symlink() else Path(path)
         self.clock = clock
         self.limits = limits
         self._memory = memory
@@ -84,7 +91,8 @@ class Store:
         Raises:
             StoreError: there is no store, it is of a newer version, damaged, or held by a writer for longer than the bound.
         """
-        if not self.is_memory and not self.path.exists():
+        self.assert_named_alike()
+        if not self.is_memory and not self._is_there():
             raise StoreError(f"there is no store at {self.shown}: `{self._ingesting}` makes one")
         with self._opened(read_only=True, places=places) as engine:
             yield engine
@@ -102,10 +110,20 @@ class Store:
         if "?" in str(self.path):
             # Names are URLs to DuckDB: it takes what follows for no part of the file's.
             raise StoreError(f"{self.shown} has a ? in its name, where DuckDB would put its log elsewhere: name another place")
+        self.assert_named_alike()
         if not self.is_memory and not os.path.lexists(self.path):
             self._make()
         with self._opened(read_only=False, places=places) as engine:
             yield engine
+
+    def assert_named_alike(self) -> None:
+        r"""Fail where DuckDB would open another file than is named: a \\ in a name is a / to it.
+
+        Raises:
+            StoreError: there is one in the name.
+        """
+        if "\\" in str(self.path):
+            raise StoreError(f"{self.shown} has a \\ in its name, which DuckDB takes for a /: name another place")
 
     def close(self) -> None:
         """Forget a store in memory, and remove what was spilled."""
@@ -142,7 +160,7 @@ class Store:
                 "full; name another place with --store"
             ) from None
         except duckdb.Error as error:
-            raise StoreError(f"{self.shown} cannot be made: {trouble_of_machine(error) or _reason(error)}") from None
+            raise StoreError(f"{self.shown} cannot be made: {trouble_of_machine(error) or refusal_of(error)}") from None
 
     @contextlib.contextmanager
     def _opened(self, *, read_only: bool, places: Sequence[Path]) -> Iterator[Engine]:
@@ -171,7 +189,7 @@ class Store:
     def _in_turn(self, turn: "threading.Lock | threading.RLock") -> Iterator[None]:
         """Let one thread after the other have a store."""
         if not turn.acquire(timeout=self._wait_seconds):
-            raise self._held(_ANOTHER_THREAD)
+            raise self._held(ANOTHER_THREAD)
         try:
             yield
         finally:
@@ -195,7 +213,7 @@ class Store:
             if isinstance(error, duckdb.OutOfRangeException) and "Overflow" in str(error):
                 digits = "sizes or amounts that add up to more than 38 digits"
                 raise StoreError(f"{self.shown} has {digits}: correct those that no storage has, with --supersede") from None
-            if self.is_memory or not _is_damage(error, self.path):
+            if self.is_memory or not is_damage(error, self.path):
                 raise
             raise StoreError(f"{self.shown} is damaged ({reason_of(error)}); restore it from a backup") from None
 
@@ -208,24 +226,46 @@ class Store:
     def _wait_for_connection(
         self, deadline: float, *, read_only: bool, spill_folder: Path, places: Sequence[Path]
     ) -> duckdb.DuckDBPyConnection:
-        if self.path.is_dir():
-            raise StoreError(f"{self.shown} is a directory, not a store: name a file such as {self.shown}/metering.duckdb")
-        # DuckDB takes an empty file for a new database; to us it is what a crash or a full disk left of a store.
-        if self.path.exists() and self.path.stat().st_size == 0:
-            raise StoreError(f"{self.shown} is empty, which no store is: restore it from a backup, or remove it to begin anew")
-        # Asked to open another program's database, DuckDB would look for an extension that reads it.
-        if self.path.is_file() and not _is_duckdb(self.path):
-            raise StoreError(f"{self.shown} cannot be opened as a store: {_NO_DUCKDB}")
+        self._assert_file()
         while True:
             try:
                 return self._connect(read_only=read_only, spill_folder=spill_folder, places=places)
             except (duckdb.Error, UnicodeError) as error:
-                if not _is_held(error):
-                    said = trouble_of_machine(error) or _reason(error)
+                if not is_held(error):
+                    said = trouble_of_machine(error) or refusal_of(error)
                     raise StoreError(f"{self.shown} cannot be opened as a store: {said}") from None
                 if time.monotonic() >= deadline:
-                    raise self._held(_holder(str(error))) from None
+                    raise self._held(holder_of(str(error))) from None
             time.sleep(0.05)
+
+    def _is_there(self) -> bool:
+        """Tell whether there is a file; where this user may not even look, opening it says so."""
+        try:
+            return self.path.exists()
+        except PermissionError:
+            return True
+
+    def _assert_file(self) -> None:
+        """Fail where there is a file that is no store, before DuckDB is asked.
+
+        Raises:
+            StoreError: it is none, or may not be read.
+        """
+        try:
+            if self.path.is_dir():
+                raise StoreError(f"{self.shown} is a directory, not a store: name a file such as {self.shown}/metering.duckdb")
+            if not self.path.exists():
+                return
+            if not self.path.is_file():
+                raise StoreError(f"{self.shown} is a device or a pipe, not a store: name a file")
+            # DuckDB takes an empty file for a new database; to us it is what a crash or a full disk left of a store.
+            if self.path.stat().st_size == 0:
+                raise StoreError(f"{self.shown} is empty, which no store is: restore it from a backup, or remove it to begin anew")
+            # Asked to open another program's database, DuckDB would look for an extension that reads it.
+            if not _is_duckdb(self.path):
+                raise StoreError(f"{self.shown} cannot be opened as a store: {NO_DUCKDB}")
+        except PermissionError:
+            raise StoreError(f"{self.shown} cannot be opened as a store: {DENIED}") from None
 
     def _check_schema(self, engine: Engine, *, read_only: bool) -> None:
         told = "select table_name, column_name from duckdb_columns() where not internal and database_name <> 'temp'"
@@ -349,42 +389,3 @@ def ingested_at(engine: Engine, ingest_seq: int) -> str:
 def _is_duckdb(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(12)[8:] == b"DUCK"
-
-
-def _is_held(error: Exception) -> bool:
-    """Tell whether an error says that somebody else has the store's file open, who will be done with it."""
-    text = str(error)
-    return (isinstance(error, duckdb.IOException) and _LOCKED in text) or (
-        isinstance(error, duckdb.ConnectionException) and _OPEN_HERE in text
-    )
-
-
-def _is_damage(error: duckdb.Error, path: Path) -> bool:
-    """Tell whether an error says that the store's file is not what was once written to it."""
-    text = str(error)
-    if isinstance(error, (duckdb.FatalException, duckdb.SerializationException)) or "Corrupt database file" in text:
-        return True
-    return isinstance(error, duckdb.IOException) and str(path) in text and _LOCKED not in text
-
-
-def _reason(error: Exception) -> str:
-    text = str(error)
-    if "not a valid DuckDB database" in text or isinstance(error, UnicodeError):
-        return _NO_DUCKDB
-    if "newer version" in text or "storage version" in text or "version number" in text:
-        return "it was written by a newer DuckDB; update the duckdb package"
-    if "No such file" in text or "Cannot open file" in text:
-        return "its directory is not there or may not be written; make it, or name another file"
-    return f"{reason_of(error)}; restore it from a backup"
-
-
-def _holder(text: str) -> str:
-    if _OPEN_HERE in text:
-        return _ANOTHER_THREAD
-    match = re.search(r"\(PID (\d+)\)", text)
-    if match is None:
-        return "another process"
-    with contextlib.suppress(OSError):
-        command = Path(f"/proc/{match[1]}/cmdline").read_bytes().split(b"\0")
-        return f"process {match[1]} ({os.path.basename(command[0].decode(errors='replace'))})"  # noqa: PTH119 -- an argument, no path
-    return f"process {match[1]}"

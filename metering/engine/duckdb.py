@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +16,8 @@ from metering.model.errors import EngineError, InputError
 
 # 10 million samples are ingested and billed within 2 GB: what does not fit is spilled beside the store.
 DEFAULT_MEMORY = "1200MB"
+# What stands for a database that no file keeps.
+MEMORY = ":memory:"
 
 _STREAMED_ROWS = 10_000
 
@@ -199,7 +203,7 @@ def connect(
         config["temp_directory"] = str(spill_folder)
     if threads is not None:
         config["threads"] = threads
-    connection = duckdb.connect(path, read_only=read_only, config=config)
+    connection = duckdb.connect(path if path == MEMORY else _as_a_file(path), read_only=read_only, config=config)
     # The process's own time zone must change no output byte. And DuckDB takes a program that Python was given by `-c` for a person
     # at a prompt: of what takes it seconds it would draw the progress into the results.
     connection.execute("set global TimeZone = 'UTC'; set enable_progress_bar = false")
@@ -210,6 +214,11 @@ def connect(
             "set enable_external_access = false; set lock_configuration = true"
         )
     return connection
+
+
+def _as_a_file(path: str) -> str:
+    """Write a path so that it is one to DuckDB too: it takes `~x` for a place at home, and `md:x` for an extension's."""
+    return path if path.startswith("/") else f"./{path}"
 
 
 def assert_utf8(name: str) -> None:
@@ -227,7 +236,7 @@ def assert_utf8(name: str) -> None:
 @contextlib.contextmanager
 def writer(place: Path) -> "Iterator[Engine]":
     """Give an engine without any facts, which may write one file and nothing else."""
-    connection = connect(":memory:", read_only=False, spill_folder=None, threads=1, places=[place])
+    connection = connect(MEMORY, read_only=False, spill_folder=None, threads=1, places=[place])
     try:
         yield Engine(connection)
     finally:
@@ -272,6 +281,58 @@ def reason_of(error: BaseException) -> str:
     return str(error).strip().splitlines()[0]
 
 
+# What DuckDB says where another process has the file; a path may hold the word lock too.
+_LOCKED = "Could not set lock"
+# And where another thread has it: each has a folder of its own to spill into, and a file is open with one setting of it.
+_OPEN_HERE = "with a different configuration than existing connections"
+ANOTHER_THREAD = "another thread of this program"
+DENIED = "this user may not read or write it, as the command does: run it as its owner, or name another file"
+NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
+
+
+def is_held(error: Exception) -> bool:
+    """Tell whether an error says that somebody else has the store's file open, who will be done with it."""
+    text = str(error)
+    return (isinstance(error, duckdb.IOException) and _LOCKED in text) or (
+        isinstance(error, duckdb.ConnectionException) and _OPEN_HERE in text
+    )
+
+
+def is_damage(error: duckdb.Error, path: Path) -> bool:
+    """Tell whether an error says that the store's file is not what was once written to it."""
+    text = str(error)
+    if isinstance(error, (duckdb.FatalException, duckdb.SerializationException)) or "Corrupt database file" in text:
+        return True
+    return isinstance(error, duckdb.IOException) and str(path) in text and _LOCKED not in text
+
+
+def refusal_of(error: Exception) -> str:
+    """Say why DuckDB does not open a file as a store, and what to do."""
+    text = str(error)
+    if "not a valid DuckDB database" in text or isinstance(error, UnicodeError):
+        return NO_DUCKDB
+    if "newer version" in text or "storage version" in text or "version number" in text:
+        return "it was written by a newer DuckDB; update the duckdb package"
+    if "Permission denied" in text or "Operation not permitted" in text:
+        return DENIED
+    if "No such file" in text or "Cannot open file" in text:
+        return "its directory is not there or may not be written; make it, or name another file"
+    return f"{reason_of(error)}; restore it from a backup"
+
+
+def holder_of(text: str) -> str:
+    """Name who has a store's file open, by what DuckDB says of it."""
+    if _OPEN_HERE in text:
+        return ANOTHER_THREAD
+    match = re.search(r"\(PID (\d+)\)", text)
+    if match is None:
+        return "another process"
+    with contextlib.suppress(OSError):
+        command = Path(f"/proc/{match[1]}/cmdline").read_bytes().split(b"\0")
+        return f"process {match[1]} ({os.path.basename(command[0].decode(errors='replace'))})"  # noqa: PTH119 -- an argument, no path
+    return f"process {match[1]}"
+
+
 @contextlib.contextmanager
 def telling_of(path: Path, place: Path) -> "Iterator[None]":
     """Name the file for which DuckDB writes to a place, not the store that it reads, where it is the place that lacks something.
@@ -314,4 +375,5 @@ def read_files(form: Literal["parquet", "csv", "json"], paths: Iterable[Path], *
 
 def glob_escaped(path: Path) -> str:
     """Write a path so that DuckDB opens just that file: it takes `a[1].parquet` for a pattern that fits `a1.parquet`."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in str(path))
+    named = _as_a_file(str(path)) if str(path).startswith("~") else str(path)
+    return "".join(f"[{character}]" if character in "*?[" else character for character in named)

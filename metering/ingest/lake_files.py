@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
+from metering.engine.duckdb import MEMORY, connect
 from metering.engine.duckdb import Engine as DuckDB
-from metering.engine.duckdb import connect
 from metering.engine.spark import SparkEngine, reason_of
 from metering.ingest.files import (
     FACTS_HINT,
@@ -71,7 +71,7 @@ def find_lake_files(engine: SparkEngine, places: list[str], limits: ReadingLimit
     files: list[FactFile] = []
     if local := [Path(place) for place in places if place not in urls]:
         named = name_files(local, limits)
-        connection = connect(":memory:", read_only=False, spill_folder=None, threads=1, places=named.places)
+        connection = connect(MEMORY, read_only=False, spill_folder=None, threads=1, places=named.places)
         try:
             files, notes = find_files(DuckDB(connection), named, limits)
         finally:

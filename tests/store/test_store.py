@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -393,3 +394,59 @@ def test_a_program_without_a_file_gets_no_progress_among_its_results(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", asked, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout == "True False\n", "DuckDB's own choice, and ours"
+
+
+@pytest.mark.parametrize("name", ["what\\ever.duckdb", "fol\\der/metering.duckdb"])
+def test_a_name_with_a_backslash_is_refused_before_anything_is_made_or_read(tmp_path, facts, name):
+    """DuckDB takes it for a slash, and would read the store of another folder."""
+    other = tmp_path / name.replace("\\", "/")
+    other.parent.mkdir(parents=True)
+    ingested(facts, store=other)
+    place = tmp_path / name
+    place.parent.mkdir(exist_ok=True)
+    with metering.open(str(place)) as meter:
+        for ask in (lambda: meter.ingest(facts), lambda: meter.bill(HOUR)):
+            with pytest.raises(StoreError, match=r"has a \\ in its name, which DuckDB takes for a /: name another place"):
+                ask()
+    assert list(place.parent.glob("*.duckdb*")) == []
+
+
+@pytest.mark.parametrize("name", ["~x.duckdb", "md:x", ":memory:x", "file:x.duckdb", "sqlite:x"])
+def test_a_name_that_means_something_to_duckdb_is_that_of_a_file(tmp_path, monkeypatch, facts, name):
+    """A store called `~x` had its facts beside the home of whoever ran it, and an empty file under its name."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(folder)
+    ingested(facts, store=name)
+    assert [place.name for place in folder.iterdir()] == [name]
+    assert {place.name for place in tmp_path.iterdir()} == {"facts", "here"}
+    assert bill_json(store=folder / name) == bill_json(facts)
+
+
+def test_facts_in_a_folder_that_begins_like_a_home_are_read(tmp_path, monkeypatch, facts):
+    shutil.copytree(facts, tmp_path / "~facts")
+    monkeypatch.chdir(tmp_path)
+    assert ingested(Path("~facts"), store="s.duckdb").ingest_seq == 1
+
+
+def test_a_link_that_leads_to_itself_and_a_pipe_are_refused(tmp_path, facts):
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    with metering.open(str(tmp_path / "loop")) as meter, pytest.raises(StoreError, match="there is no store at"):
+        meter.bill(HOUR)
+    refusal(tmp_path / "pipe", "is a device or a pipe, not a store: name a file")
+    with metering.open(str(tmp_path / "pipe")) as meter, pytest.raises(StoreError, match="is a device or a pipe"):
+        meter.ingest(facts)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None or os.geteuid() != 0, reason="needs root, to put its powers away")
+@pytest.mark.parametrize(("mode", "words"), [(0o444, "ingest {facts}"), (0, "bill {HOUR}")])
+def test_a_store_of_another_user_is_told_as_that(filled, facts, mode, words):
+    filled.chmod(mode)
+    os.chown(filled, 65534, 65534)
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-m", "metering"]
+    command = [*powerless, *words.format(facts=facts, HOUR=HOUR).split(), "--store", str(filled)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    said = "this user may not read or write it, as the command does: run it as its owner, or name another file"
+    assert (done.returncode, done.stderr) == (1, f"metering: {filled} cannot be opened as a store: {said}\n")
