@@ -164,7 +164,7 @@ MUTANTS = (
     _python("an end moves back to noon", "model/terms", "return instant_s + (NOON_S - instant_s) % SECONDS_PER_DAY",
             "return instant_s - (instant_s - NOON_S) % SECONDS_PER_DAY"),
     _python("a start in the future stays", "model/terms", "if start > now_s:", "if start > 2**60:"),
-    _python("an adjustment ignores those before it", "books/history", 'else "adjustment"', 'else "no kind"'),
+    _python("an adjustment ignores those before it", "books/history", 'line["kind"] == "adjustment"', 'line["kind"] == "no kind"'),
     _python("what was parked counts as billed", "books/charges", '== "closed"', '!= ""'),
     _python("lines of two prices are one", "books/history", "None if line.price is None else Fraction(line.price)", "None"),
     _python("adjustments have the wrong sign", "books/restatement", "now.burst_byte_seconds if now else 0) - billed.byte_seconds",

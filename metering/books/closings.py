@@ -7,7 +7,7 @@ statement. Closings only ever come at the end of the chain, so the books as they
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -164,21 +164,21 @@ def write_closing(engine: Engine, closing: Closing, documents: dict[str, str]) -
     engine.drop("new_statements")
 
 
-def read_documents(engine: Engine, closings: Iterable[Closing]) -> dict[int, dict[str, dict[str, Any]]]:
-    """Give the frozen documents of closings, by closing and account.
+def read_documents(engine: Engine, closing: Closing, text: str = "") -> dict[str, dict[str, Any]]:
+    """Give the frozen documents of a closing by account; only those that have a text in them, if it is given.
 
     Raises:
         StoreError: one is no JSON any more.
     """
-    found: dict[int, dict[str, dict[str, Any]]] = {closing.closing_seq: {} for closing in closings}
     rows = engine.sql(
-        "select closing_seq, account, document from closed_statements where list_contains($closings, closing_seq) "
-        "order by closing_seq, account",
-        {"closings": sorted(found)},
+        "select account, document from closed_statements where closing_seq = $closing and contains(document, $text) "
+        "order by account",
+        {"closing": closing.closing_seq, "text": text},
     )
-    for closing_seq, account, document in rows:
+    found: dict[str, dict[str, Any]] = {}
+    for account, document in rows:
         try:
-            found[closing_seq][account] = json.loads(document)
+            found[account] = json.loads(document)
         except ValueError:
             raise StoreError(f"the closed statement of {account} was changed; `metering verify` tells more") from None
     return found

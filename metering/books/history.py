@@ -1,5 +1,6 @@
 """What was billed for a closed period so far, and what came since: over the closing itself and all that adjusted it."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -36,12 +37,48 @@ class Billed:
 
 
 class _Looks:
-    """What closed periods have in common that were last billed together, as most were: looked up once for a computation."""
+    """What closed periods have in common: looked up once for a computation, not once for each of them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, books: Books) -> None:
+        self._engine, self._books = engine, books
+        # Most were last billed together.
         self.is_parked = cache(partial(_is_parked, engine))
         self.feeds = cache(partial(feeds_digest, engine))
         self.came = cache(partial(Came.read, engine))
+
+    @cached_property
+    def adjustments(self) -> dict[str, list[FrozenCharge]]:
+        """Every frozen adjustment by the period that it adjusts, in the order of the chain.
+
+        Of five years of statements few adjust anything; what is long closed reads only these of all that was closed since.
+        """
+        found: defaultdict[str, list[FrozenCharge]] = defaultdict(list)
+        for closing, _, document in self._documents('"adjusts"'):
+            lines = [line for line in document["lines"] if line["kind"] == "adjustment"]
+            for part in charges_of(closing, document | {"lines": lines}):
+                found[part.line.adjusts or ""].append(part)
+        return found
+
+    @cached_property
+    def parked(self) -> set[tuple[int, str, str | None]]:
+        """The statements that were parked: closing, account and currency."""
+        return {
+            (closing.closing_seq, account, said["currency"])
+            for closing, account, document in self._documents('"parked"')
+            for said in document["statements"]
+            if said["state"] == "parked"
+        }
+
+    def _documents(self, text: str) -> Iterator[tuple[Closing, str, dict[str, Any]]]:
+        """Give the frozen documents with a text in them, and no more in memory than those of one closing."""
+        rows = self._engine.sql(
+            "select distinct closing_seq from closed_statements where contains(document, $text)", {"text": text}
+        )
+        having = {closing_seq for (closing_seq,) in rows}
+        for closing in self._books.closings:
+            if closing.closing_seq in having:
+                for account, document in read_documents(self._engine, closing, text).items():
+                    yield closing, account, document
 
 
 def _is_parked(engine: Engine, closing_seq: int) -> bool:
@@ -52,7 +89,7 @@ def _is_parked(engine: Engine, closing_seq: int) -> bool:
 
 def histories_of(engine: Engine, books: Books, period: Period) -> list["History"]:
     """Give the closed periods that lead to a period, the latest first."""
-    looks = _Looks(engine)
+    looks = _Looks(engine, books)
     return [History(engine, books, closing, looks) for closing in books.led_to(period)]
 
 
@@ -61,11 +98,10 @@ class History:
 
     def __init__(self, engine: Engine, books: Books, closing: Closing, looks: _Looks | None = None) -> None:
         self._engine = engine
-        self._looks = looks or _Looks(engine)
+        self._looks = looks or _Looks(engine, books)
         self.closing = closing
         self.closings = [closing, *books.carriers(closing)]
         self.last = self.closings[-1]
-        self._documents: dict[int, dict[str, dict[str, Any]]] = {}
         self._causes: dict[int, list[Cause]] = {}
 
     def is_stale(self, computation: Computation) -> bool:
@@ -102,11 +138,6 @@ class History:
             self._causes[since_seq] = late_facts(self._engine, self.closing, came)
         return self._causes[since_seq]
 
-    def _statements(self) -> dict[int, dict[str, dict[str, Any]]]:
-        if not self._documents:
-            self._documents = read_documents(self._engine, self.closings)
-        return self._documents
-
     def billed(self) -> dict[LineKey, Billed]:
         """Add up what was billed for each line: the closed lines, and all adjustments of them, where they were not parked."""
         found: dict[LineKey, Billed] = {}
@@ -120,20 +151,19 @@ class History:
 
     def parts(self) -> Iterator[FrozenCharge]:
         """Give every frozen line of the period, and every adjustment of one, in the order of the chain."""
-        name = self.closing.period.text
-        for closing in self.closings:
-            kind = "burst" if closing is self.closing else "adjustment"
-            for document in self._statements()[closing.closing_seq].values():
-                lines = [line for line in document["lines"] if line["kind"] == kind and line.get("adjusts") in (None, name)]
-                yield from charges_of(closing, document | {"lines": lines})
+        for document in read_documents(self._engine, self.closing).values():
+            lines = [line for line in document["lines"] if line["kind"] == "burst"]
+            yield from charges_of(self.closing, document | {"lines": lines})
+        carriers = {closing.closing_seq for closing in self.closings[1:]}
+        adjustments = self._looks.adjustments.get(self.closing.period.text, [])
+        yield from (part for part in adjustments if part.closing.closing_seq in carriers)
 
     def causes(self, computation: Computation, account: str, lines: Sequence[ChargeLine], currency: str | None) -> list[Cause]:
         """Name the facts that came after the last closing in which the account was billed what its lines in a currency said."""
         reflected = self.closing.known_seq
         parked: list[Cause] = []
         for closing in self.closings:
-            document = self._statements()[closing.closing_seq].get(account, {"statements": []})
-            if any(said["state"] == "parked" and said["currency"] == currency for said in document["statements"]):
+            if (closing.closing_seq, account, currency) in self._looks.parked:
                 seq = closing.known_seq
                 parked = parked or [Cause("parked_statements", account, "", None, 1, closing.period.text, seq, seq)]
             else:

@@ -338,3 +338,19 @@ def test_a_statement_that_is_parked_in_another_currency_is_no_cause(tmp_path):
         "cause": "account_currencies", "count": 1, "first": "USD to CHF", "first_ingest": 3, "last_ingest": 3,
     }  # fmt: skip
     assert [(finding.adjusts, finding.causes) for finding in restated] == [("2026-10-01", [corrected]), ("2026-10-02", [corrected])]
+
+
+def test_of_what_was_closed_later_only_adjustments_are_read(tmp_path, monkeypatch):
+    meter, _ = closed_day(tmp_path)
+    meter.close("2026-10-02", by="ann")
+    more_facts(meter, tmp_path, "late", prices=[price("0.60")], supersede=True)
+    meter.close("2026-10-03", by="ann")
+    more_facts(meter, tmp_path, "later", prices=[price("0.90")], supersede=True)
+    read, loads = [], json.loads
+    monkeypatch.setattr("metering.books.closings.json.loads", lambda text: read.append(text) or loads(text))
+    bill = meter.bill("2026-10-04")
+    # Each day itself, and once what 3 October carried of the others: not each day with all that was closed behind it.
+    assert len([text for text in read if '"lines"' in text]) == 3 + 1
+    # 1 and 2 October were taken back at 0.30 already; 3 October was billed at 0.60.
+    taken_back, billed = ("0.60", exact("-0.02")), ("0.90", exact("0.03"))
+    assert amounts(bill) == [(f"2026-10-0{day}", *said) for day in (1, 2, 3) for said in (taken_back, billed)]
