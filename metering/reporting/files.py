@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from metering.durable import replaced
 from metering.engine.duckdb import quoted, telling_of, writer
-from metering.model.errors import MisuseError
-from metering.model.tables import Kind, Table, plain_text
+from metering.model.errors import InputError, MisuseError
+from metering.model.tables import Column, Kind, Table, plain_text
 from metering.model.units import shown_gib, shown_gib_months
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ _NO_START = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u
 # A spreadsheet keeps 15 digits: beside each figure that can be longer stands one in the unit people think in.
 _BESIDE = {"bytes": ("_gib", shown_gib), "byte_seconds": ("_gib_months", shown_gib_months)}
 
+# What the exact decimals of Parquet files hold: 38 digits, of money 20 of them behind the point.
+_LARGEST = {"bytes": 10**38, "byte_seconds": 10**38, "money": 10**18}
 _PARQUET_TYPES: dict[Kind, str] = {
     "text": "varchar", "count": "bigint", "seconds": "bigint", "bytes": "decimal(38, 0)", "byte_seconds": "decimal(38, 0)",
     "money": "decimal(38, 20)", "instant": "timestamptz", "date": "date",
@@ -102,7 +104,7 @@ def write_table(table: Table, path: Path) -> None:
     """Write a table to a file, in the format that its name tells; the file is there whole, or as it was before.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or holds no figure as large as one of these.
     """
     form = format_of(path)
     if form == "xlsx":
@@ -113,20 +115,27 @@ def write_table(table: Table, path: Path) -> None:
         return
     with replaced(path) as place, telling_of(path, place):
         if form == "parquet":
-            _write_parquet(table, place)
+            _write_parquet(table, place, path)
         else:
             place.write_text(csv_text(table) if form == "csv" else ndjson_text(table), encoding="utf-8", newline="")
 
 
-def _write_parquet(table: Table, place: Path) -> None:
-    rows = ([_parquet_text(c.kind, value) for c, value in zip(table.columns, row, strict=True)] for row in table.rows)
+def _write_parquet(table: Table, place: Path, path: Path) -> None:
+    rows = ([_parquet_text(column, value, path) for column, value in zip(table.columns, row, strict=True)] for row in table.rows)
     with writer(place) as engine:
         engine.load("exported", {column.name: _PARQUET_TYPES[column.kind] for column in table.columns}, rows)
         engine.sql(f"copy exported to {quoted(place)} (format parquet, compression zstd, use_tmp_file false)")
 
 
-def _parquet_text(kind: Kind, value: Any) -> str | None:
-    return None if value is None else plain_text(kind, value)
+def _parquet_text(column: Column, value: Any, path: Path) -> str | None:
+    if value is None:
+        return None
+    text = plain_text(column.kind, value)
+    if column.kind in _LARGEST and abs(value) >= _LARGEST[column.kind]:
+        raise InputError(
+            f"{path} cannot be written: {column.name} {text} is larger than exact decimals of Parquet; write it as .csv or .ndjson"
+        )
+    return text
 
 
 def write_text(text: str, path: Path) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import duckdb
 import pytest
 from fact_files import write_tables
-from focus_world import FIRST, SECOND, bring_late, example, exported, figures
+from focus_world import FIRST, GB_DAY, SECOND, bring_late, example, exported, figures
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from judge import meter_of as world_meter
@@ -195,6 +195,21 @@ def test_overlapping_subscriptions_are_used_in_the_order_in_which_they_start(tmp
         if row["CommitmentDiscountStatus"] == "Used"
     }
     assert used == {("ZRH/2", "2026-10-01"): 4, ("ZRH/1", "2026-10-01"): 1, ("ZRH/1", "2026-10-02"): 4}
+
+
+def test_prices_that_differ_beyond_the_twentieth_decimal_are_two(tmp_path):
+    day = {"unit": "GB/day", "multiplier": GB_DAY, "currency": "USD"}
+    prices = [
+        price("0.0030000000000000000000001", since="2026-01-01", **day),
+        price("0.0030000000000000000000002", since="2026-11-02", **day),
+    ]
+    samples = polls("2026-11-01", "2026-11-03", {"s": GIB})
+    accounts = [{"account": "A", "currency": "USD", "name": ""}]
+    with meter_of(tmp_path, samples=samples, prices=prices, accounts=accounts) as meter:
+        rows = exported(meter, FIRST, tmp_path)
+    assert [row["SkuPriceId"] for row in rows if row["x_ChargeId"]] == [
+        f"backup/ZRH/level-1/USD/0.003000000000000000000000{last}/GB/day" for last in (1, 2)
+    ]
 
 
 def test_names_with_a_slash_are_told_apart(tmp_path):

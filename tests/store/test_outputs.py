@@ -4,7 +4,7 @@ import os
 import stat
 
 import pytest
-from hour_facts import HOUR, an_hour, write_facts
+from hour_facts import HOUR, an_hour, price, write_facts
 
 import metering
 from metering.durable import replaced
@@ -37,6 +37,23 @@ def test_nor_do_figures_for_prometheus(pipe):
     with pytest.raises(InputError, match=REFUSED):
         Metrics(pipe).write(CycleReport(0))
     assert_pipe_stays(pipe)
+
+
+def test_an_amount_that_no_decimal_of_parquet_holds_is_told_and_what_was_there_stays(tmp_path):
+    """Of a currency of small change and a price that somebody mistyped: other formats have it exactly."""
+    facts = an_hour() | {"prices": [price(amount="9" * 30)]}
+    (tmp_path / "out.parquet").write_text("before")
+    with metering.open(":memory:") as meter:
+        meter.ingest(write_facts(tmp_path / "facts", facts))
+        with pytest.raises(
+            InputError, match=r"out.parquet cannot be written: amount \d{19,}[.]\d{20} is larger .*\.csv or \.ndjson"
+        ):
+            meter.export("statement", tmp_path / "out.parquet", period=HOUR)
+        with pytest.raises(InputError, match=r"is larger than exact decimals of Parquet"):
+            meter.export("focus", tmp_path / "focus.parquet", period=HOUR)
+        assert meter.export("statement", tmp_path / "out.csv", period=HOUR)
+    assert (tmp_path / "out.parquet").read_text() == "before"
+    assert not list(tmp_path.glob("focus*"))
 
 
 @pytest.fixture

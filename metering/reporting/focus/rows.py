@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, amount_of, from_units, in_units, less, round_quotient, total_known
+from metering.billing.money import AMOUNT_PLACES, amount_of, from_units, in_units, less, plain_decimal, round_quotient, total_known
 from metering.model.currency import minor_places
 from metering.model.period import SECONDS_PER_DAY, Period, parse_period
 from metering.model.records import ChargeLine, Statement
@@ -143,6 +143,9 @@ def _finished(row: Row, price: UnitPrice, figures: Figures, corrects: str | None
     listed, contracted = _cost(price.listed), _cost(price.contracted)
     effective = from_units(figures.effective, AMOUNT_PLACES)
     level = "own" if price.level is None else f"level-{price.level}"
+    # Of all its decimals, or two prices would be one; those that never end are of a subscription's own price, which it names.
+    exact = plain_decimal(price.listed)
+    named = plain(listed if exact is None else exact)
     row |= {
         "BilledCost": from_units(figures.billed, AMOUNT_PLACES), "EffectiveCost": effective,
         "ListCost": _cost(price.listed * figures.priced / price.multiplier),
@@ -150,7 +153,7 @@ def _finished(row: Row, price: UnitPrice, figures: Figures, corrects: str | None
         "ListUnitPrice": listed, "ContractedUnitPrice": contracted, "PricingCurrencyListUnitPrice": listed,
         "PricingCurrencyContractedUnitPrice": contracted, "PricingCurrencyEffectiveCost": effective,
         "PricingQuantity": _quantity(figures.priced, price.multiplier), "PricingUnit": pricing_unit(price.unit),
-        "SkuPriceId": f"backup/{row['RegionId']}/{level}/{row['BillingCurrency']}/{plain(listed)}/{price.unit}",
+        "SkuPriceId": f"backup/{row['RegionId']}/{level}/{row['BillingCurrency']}/{named}/{price.unit}",
         "x_MeteredByteSeconds": str(figures.metered), "x_PricedByteSeconds": str(figures.priced),
         "x_PricingMultiplier": str(price.multiplier),
     }  # fmt: skip
