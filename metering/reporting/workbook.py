@@ -33,9 +33,11 @@ _NO_XML = re.compile("[\ufffe\uffff]")
 _BESIDE: dict[Kind, tuple[str, int]] = {"bytes": ("_gib", GIB_BYTES), "byte_seconds": ("_gib_months", GIB_MONTH_BYTE_SECONDS)}
 _FORMATS = {
     "count": "#,##0", "seconds": "#,##0", "bytes": "#,##0.00", "byte_seconds": "#,##0.0000", "money": "#,##0.00##########",
-    "instant": "yyyy-mm-dd hh:mm:ss", "date": "yyyy-mm-dd", "exact": "@", "text": "@", "heading": "@",
+    "price": "General", "instant": "yyyy-mm-dd hh:mm:ss", "date": "yyyy-mm-dd", "exact": "@", "text": "@", "heading": "@",
 }  # fmt: skip
-_WIDTHS = {"count": 9, "seconds": 12, "bytes": 14, "byte_seconds": 16, "money": 16, "instant": 20, "date": 12, "exact": 26}
+_WIDTHS = {
+    "count": 9, "seconds": 12, "bytes": 14, "byte_seconds": 16, "money": 16, "price": 14, "instant": 20, "date": 12, "exact": 26,
+}  # fmt: skip
 # How many decimals the formats above show at the most, the point with them; and the room of what is bold, with its margins.
 _DECIMALS = {"bytes": 3, "byte_seconds": 5, "money": 13}
 _BOLDER = 3
@@ -79,6 +81,8 @@ class _Cells:
             return plain_text(column.kind, value)
         if self.form in ("bytes", "byte_seconds"):
             return round_ratio(Fraction(value, _BESIDE[column.kind][1]), _NUMBER_PLACES, "half-even")
+        if self.form == "price":
+            return Decimal(value)
         return moment(value).replace(tzinfo=None) if self.form in ("instant", "date") else value
 
 
@@ -91,8 +95,9 @@ def columns_of_sheet(columns: Sequence[Column]) -> list[_Cells]:
         elif column.kind in _BESIDE:
             bare = column.name.removesuffix("_byte_seconds").removesuffix("_bytes")
             cells += [_Cells(bare + _BESIDE[column.kind][0], column.kind, source), _Cells(column.name, "exact", source)]
-        elif column.kind == "money":
-            cells += [_Cells(column.name, "money", source), _Cells(f"{column.name}_exact", "exact", source)]
+        elif column.kind == "money" or column.name == "price":
+            form = "money" if column.kind == "money" else "price"
+            cells += [_Cells(column.name, form, source), _Cells(f"{column.name}_exact", "exact", source)]
         else:
             cells.append(_Cells(column.name, column.kind, source))
     return cells

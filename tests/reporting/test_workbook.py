@@ -83,7 +83,8 @@ def test_a_bill_has_a_sheet_for_each_of_its_parts(october, tmp_path):
         row = lines[line.charge_id]
         assert row["burst_byte_seconds"] == str(line.burst_byte_seconds)
         assert row["amount_exact"] == (None if line.amount is None else format(line.amount, "f"))
-        assert row["price"] == line.price
+        assert row["price_exact"] == line.price
+        assert row["price"] == (None if line.price is None else pytest.approx(float(line.price), rel=1e-12)), "to reckon with"
         assert instant_text(line.date)[:10] == row["date"].strftime("%Y-%m-%d")
     for due, row in zip(bill.statements, rows(pages["statements"]), strict=True):
         assert (row["account"], row["name"], row["state"]) == (due.account, due.name, due.state)
