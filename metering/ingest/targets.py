@@ -5,6 +5,7 @@ account is polled at every endpoint, unless it names its own.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from os.path import expanduser
 from pathlib import Path
@@ -64,6 +65,14 @@ class AccountSettings(SettingsTable):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return listed(value)
+
+    @field_validator("username")
+    @classmethod
+    def _of_one_login(cls, value: str) -> str:
+        # RFC 7617: what stands before the first colon is the name, and the rest is the password.
+        if ":" in value or any(unicodedata.category(character) == "Cc" for character in value):
+            raise ValueError("has a colon or a control character, which no login over HTTP can carry: is it the username?")
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -231,6 +231,8 @@ def test_the_environment_outranks_the_password_file(rig, monkeypatch):
         ("[collect]\nc4nary = 1\n", "collect.c4nary"),
         ('[accounts.a]\naccount = "A"\nuser_name = "u"\n', "accounts.a.user_name"),
         ('[accounts.a]\naccount = "A"\nuser_name = "u"\n', "there is no such setting; is it spelled right?"),
+        ('[accounts.a]\naccount = "A"\nusername = "me:c4nary"\n', "has a colon or a control character"),
+        ('[accounts.a]\naccount = "A"\nusername = "c4nary\\n"\n', "has a colon or a control character"),
         ('[accounts.a]\naccount = "A"\n', "METERING_ACCOUNTS__A__USERNAME): is missing"),
     ],
 )  # fmt: skip
@@ -247,17 +249,15 @@ def test_settings_that_are_wrong_are_told_in_one_line_without_what_is_secret(tmp
 @pytest.mark.parametrize(
     "words",
     [
-        ("--once", "--every", "5m"),
-        ("--check", "--init"),
-        ("--every", "5x"),
-        ("--every", "0"),
-        ("--every", "25h"),
-        ("--check", "--metrics", "m.prom"),
-        ("--backfill", "2026-10-01..2026-10-02", "--metrics", "m.prom"),
+        ("--once", "--every", "5m"), ("--check", "--init"), ("--every", "5x"), ("--every", "0"), ("--every", "25h"),
+        ("--metrics", "m.prom", "--check"), ("--metrics", "m.prom", "--init"),
+        ("--metrics", "m.prom", "--backfill", "2026-10-01..2026-10-02"),
     ],
-)
-def test_words_that_make_no_sense_are_misuse(words):
+)  # fmt: skip
+def test_words_that_make_no_sense_are_misuse(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
     assert run("collect", *words).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_endpoints_it_says_how_to_begin_and_leaves_no_trace(tmp_path, monkeypatch):
