@@ -94,8 +94,8 @@ def _keys_beside(polls: dict[str, _Polls], before_s: int, after_s: int) -> list[
     """Give the last poll of each collection up to an instant, and the first of each from another on."""
     keys = []
     for each in polls.values():
-        keys += each.keys[: bisect_right(each.times, before_s)][-1:]
-        keys += each.keys[bisect_left(each.times, after_s) :][:1]
+        before, after = bisect_right(each.times, before_s), bisect_left(each.times, after_s)
+        keys += each.keys[max(0, before - 1) : before] + each.keys[after : after + 1]
     return keys
 
 

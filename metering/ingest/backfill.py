@@ -29,11 +29,13 @@ from metering.ingest.service import Service
 from metering.ingest.spool import Batch, Spool
 from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
 from metering.ingest.targets import Targets
-from metering.ingest.usage_polls import AccountGaps, Interval, UsagePoll, UsageRow
+from metering.ingest.usage_polls import AccountGaps, Interval, UsagePoll, UsageRow, gaps_in
 from metering.model.errors import InputError
 from metering.model.period import Period, instant_seconds, instant_text
 
 _WINDOW_S = 6 * 3_600
+# So many cycles before and behind a window are asked for too: they tell whether the provider skipped one.
+_BESIDE_CYCLES = 2
 _MICROSECONDS = 1_000_000
 
 
@@ -132,7 +134,7 @@ async def _fill(targets: Targets, service: Service, spool: Spool, period: Period
             gaps = [(gap.start_s, gap.end_s) for several in known.gaps.values() for gap in several]
             done.gaps += len(gaps)
             done.gap_seconds += sum(end_s - start_s for start_s, end_s in gaps)
-            for window in _windows(gaps):
+            for window in windows_of(gaps, cycle_s):
                 await _fill_window(targets, clients, spool, filling, window)
             with _sealed(spool) as batch:
                 _keep(batch, filling, known.rest())
@@ -148,22 +150,29 @@ def _is_left(filling: _Filling, collection: Collection, period: Period) -> bool:
     """Whether a collection still has a gap of a cycle or more in which everybody answered."""
     endpoint = collection.source.endpoint
     polls = sorted(filling.known.polled[endpoint])
-    unanswered = [gap for gap in filling.known.gaps[endpoint] if not gap.is_answered]
+    gaps = filling.known.gaps[endpoint]
     return any(
-        end_s - start_s >= filling.cycle_s and not any(gap.start_s < end_s and start_s < gap.end_s for gap in unanswered)
+        end_s - start_s >= filling.cycle_s and all(gap.is_answered for gap in gaps_in(gaps, (start_s, end_s)))
         for start_s, end_s in gaps_between(polls, period, filling.cycle_s)
     )
 
 
-def _windows(gaps: list[Interval]) -> list[Interval]:
-    """Cut the union of all gaps into windows of bounded length; adjoining ones share no second."""
-    windows: list[Interval] = []
-    reached_s = None
+def windows_of(gaps: Iterable[Interval], cycle_s: int) -> list[Interval]:
+    """Cut the time of all gaps into windows of bounded length, which share no second.
+
+    Gaps that are so near each other that what is asked for beside them would overlap are asked for together: a collector that
+    polled too seldom leaves as many gaps as polls.
+
+    >>> windows_of([(1, 900), (901, 1800), (50_000, 90_000)], 300)
+    [(1, 1800), (50000, 71600), (71600, 90000)]
+    """
+    joined: list[Interval] = []
     for start_s, end_s in sorted(gaps):
-        begin_s = start_s if reached_s is None else max(start_s, reached_s)
-        windows += [(at_s, min(at_s + _WINDOW_S, end_s)) for at_s in range(begin_s, end_s, _WINDOW_S)]
-        reached_s = end_s if reached_s is None else max(reached_s, end_s)
-    return windows
+        if joined and start_s - joined[-1][1] <= 2 * _BESIDE_CYCLES * cycle_s:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end_s))
+        else:
+            joined.append((start_s, end_s))
+    return [(at_s, min(at_s + _WINDOW_S, end_s)) for start_s, end_s in joined for at_s in range(start_s, end_s, _WINDOW_S)]
 
 
 async def _fill_window(
@@ -232,12 +241,10 @@ def _failure(collection: Collection, error: BaseException) -> Failure:
 async def _usage(
     targets: Targets, client: EndpointClient, collection: Collection, batch: Batch, window: Interval, cycle_s: int
 ) -> list[UsageRow]:
-    """Ask one location for its samples in a window, and those next to it, which tell whether the provider skipped one."""
+    """Ask one location for its samples in a window, and those next to it."""
     start_s, end_s = window
-    bounds = {
-        "poll_time_gt": instant_text(start_s - 2 * cycle_s - 1),
-        "poll_time_lt": instant_text(end_s + 2 * cycle_s + 1),
-    }
+    beside_s = _BESIDE_CYCLES * cycle_s
+    bounds = {"poll_time_gt": instant_text(start_s - beside_s - 1), "poll_time_lt": instant_text(end_s + beside_s + 1)}
     login = collection.login()
     listing = await complete_listing(
         lambda page: client.get("usage/", login, {**bounds, **page}, check=assert_list), _usage_key,

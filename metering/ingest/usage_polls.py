@@ -7,6 +7,7 @@ that is listed by no poll at all was empty too; after the last, the next poll wi
 not whole is no poll (ACCOUNTING.md §1, §3).
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ class AccountGaps:
         poll_s = min(row.poll_s for row in seen)
         if not window[0] <= poll_s < window[1]:
             return
-        here = {each: gap for each in sources for gap in self.gaps[each.endpoint] if gap.start_s <= poll_s < gap.end_s}
+        here = {each: gap for each in sources for gap in gaps_in(self.gaps[each.endpoint], (poll_s, poll_s + 1))}
         rows = _newest(seen)
         for source, gap in here.items():
             listed = [row for row in rows if self._endpoint(row, list(here)) == source.endpoint]
@@ -112,7 +113,15 @@ class AccountGaps:
         return next((source.endpoint for source in here if source.location == row.location), here[0].endpoint)
 
     def _gaps_in(self, window: Interval) -> Iterator[Gap]:
-        return (gap for gaps in self.gaps.values() for gap in gaps if gap.start_s < window[1] and window[0] < gap.end_s)
+        return (gap for gaps in self.gaps.values() for gap in gaps_in(gaps, window))
+
+
+def gaps_in(gaps: list[Gap], window: Interval) -> Iterator[Gap]:
+    """Give those of a collection's gaps that reach into a window; they are in order, and share no second."""
+    for number in range(bisect_right(gaps, window[0], key=lambda gap: gap.end_s), len(gaps)):
+        if gaps[number].start_s >= window[1]:
+            return
+        yield gaps[number]
 
 
 def _newest(rows: list[UsageRow]) -> list[UsageRow]:

@@ -2,6 +2,7 @@
 
 import csv
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 import stamina
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from sandbox_help import START_S
 
 from metering.ingest.account_gaps import gaps_between
+from metering.ingest.backfill import windows_of
+from metering.ingest.usage_polls import Gap, gaps_in
 from metering.model.period import Period, instant_text
 from metering.sandbox import running
 from metering.sandbox.world_bill import every_cycle, world_bill
@@ -165,3 +168,28 @@ def test_gaps_hold_no_poll_and_what_is_no_gap_is_observed(polls, start_s, length
         after = min((poll for poll in polls if poll > second), default=max(polls | {period.end_s}))
         is_gap = before is None or 2 * (after - before) > 3 * CYCLE_S
         assert any(a <= second < b for a, b in gaps) == is_gap
+
+
+@given(st.lists(st.tuples(st.integers(0, 200_000), st.integers(1, 40_000)), max_size=20))
+def test_the_windows_that_are_asked_for_hold_every_gap_once_and_are_short(gaps):
+    gaps = [(start_s, start_s + length_s) for start_s, length_s in gaps]
+    windows = windows_of(gaps, CYCLE_S)
+    assert all(0 < end_s - start_s <= 6 * 3_600 for start_s, end_s in windows)
+    assert all(before[1] <= after[0] for before, after in pairwise(windows))
+    edges = sorted({second for interval in (*gaps, *windows) for second in interval})
+    for second in edges:
+        held = sum(start_s <= second < end_s for start_s, end_s in windows)
+        assert held == 1 or (held == 0 and not any(start_s <= second < end_s for start_s, end_s in gaps))
+
+
+def test_gaps_between_polls_that_are_too_seldom_are_asked_for_together():
+    hourly = [(at_s + 1, at_s + 3_600) for at_s in range(0, 86_400, 3_600)]
+    assert len(windows_of(hourly, CYCLE_S)) == 4
+    assert len(windows_of([(at_s, at_s + 600) for at_s in range(0, 86_400, 7_200)], CYCLE_S)) == 12
+
+
+@given(st.sets(st.integers(0, 3_000), max_size=40), st.integers(0, 3_000), st.integers(1, 2_000))
+def test_the_gaps_that_reach_into_a_window_are_found(edges, start_s, length_s):
+    gaps = [Gap(a, b, None) for a, b in zip(*[iter(sorted(edges))] * 2, strict=False)]
+    found = [gap for gap in gaps if gap.start_s < start_s + length_s and start_s < gap.end_s]
+    assert list(gaps_in(gaps, (start_s, start_s + length_s))) == found
