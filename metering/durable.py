@@ -26,22 +26,35 @@ def replaced(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the directory is not there, may not be written, or the disk is full; or `path` is a device or a pipe.
     """
-    assert_replaceable(path)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name another place, or mend this one") from None
-    place = Path(name)
-    try:
-        os.close(handle)
+    with unfinished(path) as place:
         yield place
         sync_file(place)
         place.replace(path)
         sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """Give an empty file beside `path`, for its owner's eyes only; it is gone at the end unless it was put in its place.
+
+    Where the process is killed, whoever writes beside it next removes it.
+
+    Raises:
+        InputError: the directory is not there, may not be written, or the disk is full; or `path` is a device or a pipe.
+    """
+    assert_replaceable(path)
+    try:
+        folder = ScratchFolder(beside=path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): it stays as it was") from None
-    finally:
-        place.unlink(missing_ok=True)
+        raise InputError(f"{path} cannot be written ({error.strerror}); name another place, or mend this one") from None
+    with folder:
+        # Its name says nothing: what writes it may take the name of a file for its form, or for a pattern.
+        place = Path(folder.name) / "unfinished"
+        try:
+            place.touch(mode=0o600)
+            yield place
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror}): it stays as it was") from None
 
 
 def assert_replaceable(path: Path) -> None:
@@ -70,15 +83,26 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Tell which file it is that has a name at this moment; None where none has it."""
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None
+
+
 class ScratchFolder(tempfile.TemporaryDirectory[str]):
     """A temporary folder, for its owner's eyes only; where its process is killed, whoever makes the next one removes it.
 
     What customers store may lie in it, unpacked or spilled.
     """
 
-    def __init__(self) -> None:
-        _remove_abandoned(Path(tempfile.gettempdir()))
-        super().__init__(prefix=_SCRATCH)
+    def __init__(self, *, beside: Path | None = None) -> None:
+        """Make one among the system's temporary folders, or beside what is to take the place of a file there."""
+        # Beside a file it is hidden, so that it is none of the facts where somebody reads the folder.
+        parent, prefix = (Path(tempfile.gettempdir()), _SCRATCH) if beside is None else (beside.parent, f".{_SCRATCH}")
+        _remove_abandoned(parent, prefix)
+        super().__init__(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
         self._owner = _owned(Path(self.name))
 
     def cleanup(self) -> None:
@@ -104,9 +128,9 @@ def _owned(folder: Path) -> IO[str] | None:
     return None
 
 
-def _remove_abandoned(parent: Path) -> None:
+def _remove_abandoned(parent: Path, prefix: str) -> None:
     """Remove our temporary folders whose processes are gone."""
-    for folder in parent.glob(f"{_SCRATCH}*"):
+    for folder in parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):  # held, without an owner, somebody else's, or removed by another at this moment
             status = folder.lstat()
             if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():

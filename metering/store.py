@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shlex
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from metering.durable import ScratchFolder, sync_file, sync_folder
+from metering.durable import ScratchFolder, file_at, sync_file, sync_folder
 from metering.engine.duckdb import (
     ANOTHER_THREAD,
     DEFAULT_MEMORY,
@@ -30,7 +29,9 @@ from metering.engine.duckdb import (
     connect,
     holder_of,
     is_damage,
+    is_duckdb,
     is_held,
+    log_of,
     quoted,
     reason_of,
     refusal_of,
@@ -140,10 +141,15 @@ class Store:
         Raises:
             StoreError: it cannot be made there.
         """
+        if log_of(self.path).exists():
+            raise StoreError(
+                f"{log_of(self.path)} is the log of a store that is not there, and holds facts of it: bring that store back, or "
+                "remove the log to begin anew"
+            )
         try:
-            with tempfile.TemporaryDirectory(prefix=f".{self.path.name}.", dir=self.path.parent) as folder:
+            with ScratchFolder(beside=self.path) as folder:
                 # Only its owner may read it, and of the temporary folder nobody else sees anything.
-                place = Path(folder) / self.path.name
+                place = Path(folder) / "store"
                 connection = connect(str(place), read_only=False, spill_folder=None, memory=self._memory, threads=1)
                 try:
                     _make_schema(Engine(connection))
@@ -228,15 +234,21 @@ class Store:
     ) -> duckdb.DuckDBPyConnection:
         self._assert_file()
         while True:
+            place = file_at(self.path)
             try:
-                return self._connect(read_only=read_only, spill_folder=spill_folder, places=places)
+                connection = self._connect(read_only=read_only, spill_folder=spill_folder, places=places)
             except (duckdb.Error, UnicodeError) as error:
                 if not is_held(error):
                     said = trouble_of_machine(error) or refusal_of(error)
                     raise StoreError(f"{self.shown} cannot be opened as a store: {said}") from None
                 if time.monotonic() >= deadline:
                     raise self._held(holder_of(str(error))) from None
-            time.sleep(0.05)
+                time.sleep(0.05)
+                continue
+            if file_at(self.path) == place:
+                return connection
+            # A restore put another file there, after this one was opened and before it was locked: facts would go into the old one.
+            connection.close()
 
     def _is_there(self) -> bool:
         """Tell whether there is a file; where this user may not even look, opening it says so."""
@@ -262,7 +274,7 @@ class Store:
             if self.path.stat().st_size == 0:
                 raise StoreError(f"{self.shown} is empty, which no store is: restore it from a backup, or remove it to begin anew")
             # Asked to open another program's database, DuckDB would look for an extension that reads it.
-            if not _is_duckdb(self.path):
+            if not is_duckdb(self.path):
                 raise StoreError(f"{self.shown} cannot be opened as a store: {NO_DUCKDB}")
         except PermissionError:
             raise StoreError(f"{self.shown} cannot be opened as a store: {DENIED}") from None
@@ -384,8 +396,3 @@ def ingested_at(engine: Engine, ingest_seq: int) -> str:
     """Write when an ingest happened, by its sequence number."""
     rows = engine.sql("select ingested_at_s from ingests where ingest_seq = $ingest_seq", {"ingest_seq": ingest_seq})
     return instant_text(rows[0][0]) if rows else "never"
-
-
-def _is_duckdb(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(12)[8:] == b"DUCK"

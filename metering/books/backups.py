@@ -6,15 +6,17 @@ backup that comes back takes the store's place at once or not at all; the store 
 whatever of the books the backup does not know is told (metering/books/head.py).
 """
 
+import contextlib
 import hashlib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from metering.books.closings import Books
 from metering.books.head import head_problem, read_head
 from metering.books.verification import differences_of_facts_and_chain
-from metering.durable import replaced, sync_folder
-from metering.engine.duckdb import Engine
+from metering.durable import replaced, sync_file, sync_folder, unfinished
+from metering.engine.duckdb import Engine, log_of
 from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError
 from metering.model.progress import Progress
 from metering.store import Store, last_ingest
@@ -50,18 +52,21 @@ def back_up(store: Store, target: Path, *, overwrite: bool, progress: Progress) 
     """
     if store.is_memory:
         raise MisuseError("a store in memory cannot be backed up: it ends with the program")
+    store.at(target).assert_named_alike()
     if target.is_dir():
         raise MisuseError(f"{target} is a directory: name a file such as {target / 'backup.duckdb'}")
     if target.exists() and not overwrite:
         raise MisuseError(f"{target} is there already: name another file, or give --overwrite")
     if target.exists() and store.path.exists() and target.samefile(store.path):
         raise MisuseError(f"{target} is the store itself: name another file")
-    if _log_of(store.path).exists():
+    if log_of(store.path).exists():
         # What a crash left in the log belongs to the store: opening it to write folds it in.
         with store.writing() as engine:
             engine.sql("checkpoint")
     # Closing a file lets go of every lock that this program has on it. So the store is read to its end once, and nothing after.
     with store.reading() as engine, replaced(target) as place:
+        if log_of(store.path).exists():
+            raise StoreError(f"{store.shown} was left unfinished by another program at this moment: back it up again")
         made = _described(engine, Books.read(engine), target)
         made.sha256 = _copy(store.path, place, progress)
         made.size_bytes = place.stat().st_size
@@ -69,7 +74,7 @@ def back_up(store: Store, target: Path, *, overwrite: bool, progress: Progress) 
         # The old digest goes before the new file comes: a crash in between leaves a backup without one, never with a wrong one.
         sums_path(target).unlink(missing_ok=True)
     with replaced(sums_path(target)) as place:
-        place.write_text(f"{made.sha256}  {target.name}\n", encoding="utf-8")
+        place.write_bytes(_sums_line(made.sha256, target))
     return made
 
 
@@ -96,19 +101,18 @@ def restore(store: Store, source: Path, *, force: bool, progress: Progress) -> B
     if store.path.exists() and source.samefile(store.path):
         raise MisuseError(f"{source} is the store itself: name a backup")
     expected = _expected_digest(source)
-    staged = store.path.with_name(f".{store.path.name}.restoring")
-    try:
-        with replaced(staged) as place:
-            digest = _copy(source, place, progress)
-            if expected not in (None, digest):
-                raise StoreError(f"{source} is damaged: its SHA-256 is not the one in {sums_path(source)}; take another backup")
-            made = _examined(store.at(place), source, digest, store.path, force=force)
+    store.assert_named_alike()
+    # Each restore has a copy of its own: of two at once, one would put what the other examined in the store's place.
+    with unfinished(store.path) as place:
+        digest = _copy(source, place, progress)
+        sync_file(place)
+        if expected not in (None, digest):
+            raise StoreError(f"{source} is damaged: its SHA-256 is not the one in {sums_path(source)}; take another backup")
+        made = _examined(store.at(place), source, digest, store.path, force=force)
         if expected is None:
             made.notes.append(f"there is no {sums_path(source).name} beside it, so that only its contents could be checked")
-        made.kept_aside = _exchange(store, staged)
+        made.kept_aside = _exchange(store, place)
         return made
-    finally:
-        staged.unlink(missing_ok=True)
 
 
 def _examined(examined: Store, source: Path, digest: str, store: Path, *, force: bool) -> Backup:
@@ -138,9 +142,14 @@ def _described(engine: Engine, books: Books, file: Path) -> Backup:
 def _exchange(store: Store, staged: Path) -> Path | None:
     """Move the store aside and the staged one into its place, while nobody else has it open; a damaged one nobody can open."""
     if not store.path.exists():
-        staged.replace(store.path)
-        sync_folder(store.path.parent)
-        return None
+        if log_of(store.path).exists():
+            # Of a store that is gone: it would be read into the one that comes.
+            log_of(store.path).rename(log_of(_free_name(store.path)))
+        # One that somebody makes at this moment is a store like any other, and is kept.
+        with contextlib.suppress(FileExistsError):
+            store.path.hardlink_to(staged)
+            sync_folder(store.path.parent)
+            return None
     aside, is_moved = _free_name(store.path), False
     try:
         with store.writing() as engine:
@@ -160,8 +169,8 @@ def _move(path: Path, aside: Path, staged: Path) -> None:
         # Another name for what is there, so that there is a store at its place at every moment.
         aside.hardlink_to(path)
         # A log is of the store beside which it was written, and would be read into any other.
-        if _log_of(path).exists():
-            _log_of(path).rename(_log_of(aside))
+        if log_of(path).exists():
+            log_of(path).rename(log_of(aside))
         staged.replace(path)
     except OSError as error:
         raise InputError(f"{path} cannot be put in place ({error.strerror}); what was there is at {path} or {aside}") from None
@@ -170,11 +179,7 @@ def _move(path: Path, aside: Path, staged: Path) -> None:
 
 def _free_name(path: Path) -> Path:
     names = (path.with_name(f"{path.name}.replaced-{number}") for number in range(1, 1_000_000))
-    return next(name for name in names if not name.exists())
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(path.name + ".wal")
+    return next(name for name in names if not name.exists() and not log_of(name).exists())
 
 
 def _assert_store(store: Store) -> None:
@@ -189,7 +194,14 @@ def _expected_digest(source: Path) -> str | None:
     words = sums.read_text(encoding="utf-8", errors="replace").split()
     if not words:
         raise StoreError(f"{sums} tells no SHA-256: remove it if the backup is trusted")
-    return words[0].lower()
+    return words[0].removeprefix("\\").lower()
+
+
+def _sums_line(digest: str, target: Path) -> bytes:
+    r"""Write a digest as `sha256sum` does: a line that begins with a \ where the name would break it, and is written without."""
+    name = os.fsencode(target.name)
+    safe = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return (b"" if safe == name else b"\\") + digest.encode() + b"  " + safe + b"\n"
 
 
 def _copy(source: Path, place: Path, progress: Progress) -> str:

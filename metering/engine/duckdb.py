@@ -290,6 +290,17 @@ DENIED = "this user may not read or write it, as the command does: run it as its
 NO_DUCKDB = "it is no DuckDB file; name another file, or restore it from a backup"
 
 
+def log_of(path: Path) -> Path:
+    """Give the place of a store's log, where DuckDB keeps what is committed and not in the file yet."""
+    return path.with_name(path.name + ".wal")
+
+
+def is_duckdb(path: Path) -> bool:
+    """Tell whether a file begins as a DuckDB database does."""
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
+
+
 def is_held(error: Exception) -> bool:
     """Tell whether an error says that somebody else has the store's file open, who will be done with it."""
     text = str(error)
@@ -343,7 +354,7 @@ def telling_of(path: Path, place: Path) -> "Iterator[None]":
     try:
         yield
     except duckdb.Error as error:
-        if place.name in str(error) and (said := trouble_of_machine(error)):
+        if str(place) in str(error) and (said := trouble_of_machine(error)):
             raise InputError(f"{path} cannot be written ({said}): it stays as it was") from None
         raise
 

@@ -6,14 +6,13 @@ The amounts of the lines are shown rounded so that they add up to what is due, a
 import hashlib
 import json
 import re
-import shutil
-import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from metering import __version__
+from metering.durable import ScratchFolder
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import Period, date_text, instant_text
 from metering.model.records import Bill, BilledPeriod, ChargeLine, Episode, Statement, UsageRow
@@ -162,20 +161,21 @@ def write_folder(statements: list[StatementParts], folder: Path) -> dict[str, in
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{folder} is not empty: name a new folder, so that no statements mix")
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        scratch = ScratchFolder(beside=folder)
     except OSError as error:
         raise InputError(f"{folder} cannot be written ({error.strerror}): name another place") from None
-    try:
-        for parts in statements:
-            name = file_name(parts.due)
-            forms = {".html": page([parts]), ".json": json_text(document(parts)), ".csv": csv_text(parts.table)}
-            for ending, text in forms.items():
-                (unfinished / (name + ending)).write_text(text, encoding="utf-8", newline="")
-        unfinished.replace(folder)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror}): nothing of it was") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with scratch:
+        unfinished = Path(scratch.name) / "unfinished"
+        try:
+            unfinished.mkdir(mode=0o700)
+            for parts in statements:
+                name = file_name(parts.due)
+                forms = {".html": page([parts]), ".json": json_text(document(parts)), ".csv": csv_text(parts.table)}
+                for ending, text in forms.items():
+                    (unfinished / (name + ending)).write_text(text, encoding="utf-8", newline="")
+            unfinished.replace(folder)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written ({error.strerror}): nothing of it was") from None
     return {str(folder): len(statements)}
 
 

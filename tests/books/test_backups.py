@@ -4,17 +4,23 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
+import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import duckdb
 import pytest
 from closed_world import day_meter, more_facts
 from small_world import GIB, polls
 
+import metering.store as store_module
 from metering import Meter
+from metering.books import backups
 from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError, StoreMemoryError
+from metering.store import Store, last_ingest
 
 HOLD = """
 import sys
@@ -22,6 +28,14 @@ from metering.store import Store
 with Store(sys.argv[1]).writing():
     print("holding", flush=True)
     sys.stdin.readline()
+"""
+
+
+KILLED = """
+import os, signal, sys
+import metering
+os.fsync = lambda _descriptor: os.kill(os.getpid(), signal.SIGKILL)
+metering.open(sys.argv[1]).backup(sys.argv[2])
 """
 
 
@@ -243,3 +257,81 @@ def test_a_backup_in_a_folder_that_may_not_be_written_is_refused(meter, tmp_path
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(InputError, match="cannot be written"):
         meter.backup(tmp_path / "locked" / "backup.duckdb")
+
+
+def test_of_two_restores_at_once_each_tells_what_it_put_there(meter, tmp_path, monkeypatch):
+    """One put the file in place that the other had just laid ready, and said that it was its own."""
+    meter.backup(tmp_path / "old.duckdb")
+    more_facts(meter, tmp_path, "more", samples=polls("2026-10-02", "2026-10-03", {"t": GIB}, endpoint="GVA"))
+    meter.backup(tmp_path / "new.duckdb")
+    examined, made = backups._examined, []
+
+    def another_comes_in_between(*values, **named):
+        monkeypatch.setattr(backups, "_examined", examined)
+        found = examined(*values, **named)
+        made.append(meter.restore(tmp_path / "new.duckdb"))
+        return found
+
+    monkeypatch.setattr(backups, "_examined", another_comes_in_between)
+    made.append(meter.restore(tmp_path / "old.duckdb"))
+    assert [each.last_ingest for each in made] == [2, 1]
+    store = tmp_path / "store.duckdb"
+    with Store(store).reading() as engine:
+        assert last_ingest(engine) == 1
+    with Store(made[1].kept_aside).reading() as engine:
+        assert last_ingest(engine) == 2
+
+
+def test_a_store_that_is_replaced_while_it_is_opened_is_opened_again(meter, tmp_path, monkeypatch):
+    """Between a file's opening and its lock a restore may put another there; facts then went into the one that was moved aside."""
+    meter.backup(tmp_path / "backup.duckdb")
+    connect = store_module.connect
+
+    def replaced_meanwhile(path, **named):
+        connection = connect(path, **named)
+        if path == meter.settings.store:
+            monkeypatch.setattr(store_module, "connect", connect)
+            Path(path).rename(tmp_path / "aside.duckdb")
+            shutil.copy(tmp_path / "backup.duckdb", path)
+        return connection
+
+    monkeypatch.setattr(store_module, "connect", replaced_meanwhile)
+    more_facts(meter, tmp_path, "more", samples=polls("2026-10-02", "2026-10-03", {"t": GIB}, endpoint="GVA"))
+    for name, ingests in (("store.duckdb", 2), ("aside.duckdb", 1)):
+        with Store(tmp_path / name).reading() as engine:
+            assert last_ingest(engine) == ingests
+
+
+@pytest.mark.parametrize("name", ["two\nlines.duckdb", "a\rb", "it's 100 %.duckdb"])
+def test_a_digest_can_be_checked_whatever_the_backup_is_called(meter, tmp_path, name):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    meter.backup(folder / name)
+    subprocess.run(["sha256sum", "--check", "--quiet", name + ".sha256"], cwd=folder, check=True)
+    assert meter.restore(folder / name).notes == []
+    assert {place.name for place in folder.iterdir()} == {name, name + ".sha256"}
+
+
+def test_a_log_without_its_store_is_read_into_no_other(meter, tmp_path):
+    """As it is left where a crash was, and somebody then removes the store alone: what was restored there could not be opened."""
+    store, log = tmp_path / "store.duckdb", tmp_path / "store.duckdb.wal"
+    meter.backup(tmp_path / "backup.duckdb")
+    store.unlink()
+    log.write_bytes(b"what was not in the store yet")
+    with pytest.raises(StoreError, match=r"is the log of a store that is not there, and holds facts of it: bring that store back"):
+        more_facts(meter, tmp_path, "more", samples=polls("2026-10-02", "2026-10-03", {"t": GIB}, endpoint="GVA"))
+    assert not store.exists()
+    meter.restore(tmp_path / "backup.duckdb")
+    assert meter.verify().differences == []
+    assert (tmp_path / "store.duckdb.replaced-1.wal").read_bytes() == b"what was not in the store yet"
+
+
+def test_what_a_killed_backup_left_is_removed_by_the_next(meter, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    killed = subprocess.run([sys.executable, "-c", KILLED, meter.settings.store, folder / "b.duckdb"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = folder.iterdir()
+    assert left.name.startswith(".metering-")
+    meter.backup(folder / "c.duckdb")
+    assert {place.name for place in folder.iterdir()} == {"c.duckdb", "c.duckdb.sha256"}
