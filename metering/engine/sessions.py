@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ LOCAL = "local[*]"
 _CONNECT = "sc://"
 _PORTS = {"sc": 15002, "spark": 7077}
 _PATIENCE_SECONDS = 5
+# A server's first answer may have to wait for its garbage collector, or for a proxy's handshake.
+_CONNECT_SECONDS = 30
 _LEAST_JAVA = 17
 _JAVA_HINT = (
     f"install Java {_LEAST_JAVA} or later (Debian: apt-get install openjdk-17-jre-headless), name it in JAVA_HOME, "
@@ -33,6 +36,9 @@ _JAVA_HINT = (
 )
 _OF_SPARK = ("pyspark", "py4j", "grpc")
 _PYSPARK_HINT = "pip install 'metering[spark]'"
+_START_HINT = "name another --master, or mend [spark.conf] of metering.toml"
+# What a JVM says besides what went wrong: where in its code, and that it ends.
+_ASIDE = re.compile(r"\s*at |\s*\.\.\. \d+ more|Error: (Could not create the Java|A fatal exception has)")
 
 # What every session relies on: overflow raises, no time zone but UTC, decimals of 38 digits that lose none.
 _RULES = {
@@ -101,6 +107,8 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
     _assert_answering(master)
     # It tells each overflow that a probe provokes, whole stack traces included.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
+    # In nobody's name, and with its stack trace, py4j tells each interruption, and a Java that is gone: both are raised too.
+    logging.getLogger().addFilter(_is_not_of_py4j)
     builder: Any = SparkSession.builder
     if master.startswith(_CONNECT):
         return _ruled(_connected(builder, master))
@@ -112,19 +120,42 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
         try:
             return _ruled(builder.master(master).getOrCreate())
         except Exception as error:  # noqa: BLE001 -- py4j and pyspark raise what the JVM raised, or what kept it from starting
-            raise EngineError(f"Spark does not start at {master} ({_reason(error, said())}): {_JAVA_HINT}") from None
+            raise EngineError(f"Spark does not start at {master} ({_reason(error, said())}): {_START_HINT}") from None
+
+
+def _is_not_of_py4j(record: logging.LogRecord) -> bool:
+    return Path(record.pathname).parent.name != "py4j"
 
 
 def _connected(builder: Any, master: str) -> "SparkSession":
     try:
         with quietly():
+            _assert_grpc(master)
             session: SparkSession = builder.remote(master).create()
             session.version  # noqa: B018 -- the first question that the server itself answers
     except ImportError as error:
         raise EngineError(f"Spark Connect needs more than is installed ({reason_of(error)}): {_PYSPARK_HINT}") from None
+    except EngineError:
+        raise
     except Exception as error:  # noqa: BLE001 -- grpc raises its own
         raise EngineError(f"the Spark Connect server at {master} cannot be used ({reason_of(error)})") from None
     return session
+
+
+def _assert_grpc(master: str) -> None:
+    """Fail where what listens is no server of gRPC: Spark's client would ask it again and again, for many minutes."""
+    import grpc  # noqa: PLC0415 -- comes with pyspark's extra, and is heavy
+    from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
+
+    channel = DefaultChannelBuilder(master).toChannel()
+    try:
+        with _stderr_aside():  # where grpc tells each handshake that fails
+            grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
+    except grpc.FutureTimeoutError:
+        said = "something listens there, but it speaks no gRPC, or not with these parameters"
+        raise EngineError(f"the Spark Connect server at {master} cannot be used ({said}): name another --master") from None
+    finally:
+        channel.close()
 
 
 def _ruled(session: "SparkSession") -> "SparkSession":
@@ -136,18 +167,23 @@ def _ruled(session: "SparkSession") -> "SparkSession":
 
 def _assert_answering(master: str) -> None:
     """Fail at once where nobody listens: Spark's clients try for minutes."""
-    parts = urlsplit(master.partition(";")[0])
-    if parts.scheme not in _PORTS:
+    scheme, _, rest = master.partition("://")
+    if scheme not in _PORTS:
         return
-    hosts = [parts.netloc] if parts.scheme == "sc" else parts.netloc.split(",")
+    named = re.split("[/;]", rest)[0]
+    hosts = [named] if scheme == "sc" else named.split(",")
     problems = []
     for host in hosts:
-        name, _, port = host.rpartition("@")[2].partition(":")
+        shown = host.rpartition("@")[2]
         try:
-            number = int(port) if port else _PORTS[parts.scheme]
-            socket.create_connection((name, number), timeout=_PATIENCE_SECONDS).close()
+            address = urlsplit(f"//{shown}")
+            number = address.port or _PORTS[scheme]
+            shown = shown if address.port else f"{shown.rstrip(':')}:{number}"
+            if not address.hostname:
+                raise ValueError("no host is named")  # noqa: TRY301 -- told as what is wrong with the others
+            socket.create_connection((address.hostname, number), timeout=_PATIENCE_SECONDS).close()
         except (OSError, ValueError) as error:
-            problems.append(f"{name}:{port or _PORTS[parts.scheme]}: {getattr(error, 'strerror', None) or error}")
+            problems.append(f"{shown}: {getattr(error, 'strerror', None) or error}")
         else:
             return
     raise EngineError(f"no Spark answers at {master} ({'; '.join(problems)}): start it, or name another --master")
@@ -186,5 +222,6 @@ def _stderr_aside() -> "Iterator[Any]":
 
 
 def _reason(error: Exception, said: str) -> str:
-    told = [line for line in said.splitlines() if "rror" in line or "xception" in line]
-    return told[-1].strip()[:300] if told else reason_of(error)
+    lines = [line for line in said.splitlines() if not _ASIDE.match(line)]
+    told = [line for line in lines if any(word in line for word in ("rror", "xception", "nvalid"))]
+    return re.sub(r'^(Exception in thread "\S+"|Caused by:) ', "", told[-1].strip())[:300] if told else reason_of(error)

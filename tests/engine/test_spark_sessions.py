@@ -1,10 +1,15 @@
 """Engines that must not be trusted, sessions that cannot start, and what both engines mean otherwise: nothing here starts Spark."""
 
+import logging
+import re
 import shutil
+import socket
 
 import duckdb
 import pytest
+from py4j import java_gateway
 
+from metering.engine import sessions
 from metering.engine.probes import PROBES, assert_trusted
 from metering.engine.sessions import open_session
 from metering.engine.translate import to_spark
@@ -37,6 +42,13 @@ def test_a_missing_java_or_server_gets_one_clear_line(monkeypatch, tmp_path):
     for master in ("sc://127.0.0.1:1", "spark://127.0.0.1:1"):
         with pytest.raises(EngineError, match=rf"no Spark answers at {master} \(127.0.0.1:1: .*\): start it, or name another"):
             open_session(master, {})
+    for master, reason in (
+        ("sc://[::1]:1", r"\[::1\]:1: .*"), ("spark://[::1]:1,127.0.0.1:1", r"\[::1\]:1: .*; 127.0.0.1:1: .*"),
+        ("sc://127.0.0.1:99999", "127.0.0.1:99999: Port out of range 0-65535"), ("sc://", ":15002: no host is named"),
+        ("sc://[::1", r"\[::1: Invalid IPv6 URL"),
+    ):  # fmt: skip
+        with pytest.raises(EngineError, match=rf"no Spark answers at {re.escape(master)} \({reason}\): start it"):
+            open_session(master, {})
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(EngineError, match="Spark needs Java, and there is none on this machine's PATH: install Java 17 or later"):
@@ -46,6 +58,43 @@ def test_a_missing_java_or_server_gets_one_clear_line(monkeypatch, tmp_path):
     old.chmod(0o755)
     with pytest.raises(EngineError, match=r"Spark needs Java 17 or later, and .*java is Java 11"):
         open_session("local[1]", {})
+
+
+def test_what_listens_but_is_no_connect_server_is_told_and_not_asked_for_minutes(monkeypatch, capfd):
+    monkeypatch.setattr(sessions, "_CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"sc://127.0.0.1:{listener.getsockname()[1]}"
+        for master in (url, f"{url}/;use_ssl=true"):
+            with pytest.raises(EngineError, match=rf"server at {master} cannot be used \(something listens there, but .* no gRPC"):
+                open_session(master, {})
+    assert capfd.readouterr().err == ""
+
+
+def test_of_a_java_that_does_not_start_the_reason_is_told_and_not_where_in_its_code():
+    said = """WARNING: Using incubator modules: jdk.incubator.vector
+Exception in thread "main" org.apache.spark.SparkException: Master must either be yarn or start with spark, k8s, or local
+\tat org.apache.spark.deploy.SparkSubmit.error(SparkSubmit.scala:1068)
+\tat org.apache.spark.deploy.SparkSubmit$$anon$2.error(SparkSubmit.scala:1169)
+"""
+    error = RuntimeError("[JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number.")
+    reason = "org.apache.spark.SparkException: Master must either be yarn or start with spark, k8s, or local"
+    assert sessions._reason(error, said) == reason
+    launcher = "Invalid maximum heap size: -Xmxlots\nError: Could not create the Java Virtual Machine.\n"
+    assert sessions._reason(error, launcher + "Error: A fatal exception has occurred. Program will exit.\n") == (
+        "Invalid maximum heap size: -Xmxlots"
+    )
+    assert sessions._reason(error, said.splitlines()[0]) == str(error)
+
+
+def test_py4j_does_not_log_in_nobodys_name(monkeypatch, tmp_path):
+    """It does so of each interruption, and of a Java that is gone, with whole stack traces; both are raised too."""
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(EngineError, match="Spark needs Java"):
+        open_session("local[1]", {})
+    root = logging.getLogger()
+    for place, is_told in ((java_gateway.__file__, False), (__file__, True)):
+        record = root.makeRecord("root", logging.ERROR, place, 1, "KeyboardInterrupt while sending command.", (), None)
+        assert bool(root.filter(record)) is is_told
 
 
 def test_what_both_engines_mean_otherwise_is_put_right_in_translation():
