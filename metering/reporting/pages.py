@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHORT = ("date", "period", "closed_at", "charge_id", "unit", "currency", "state", "state_then", "state_now")
 _NUMBERS = ("count", "seconds", "bytes", "byte_seconds", "money")
+# A table of more columns, or of more amounts, which have 20 decimals, is written smaller, so that a sheet of paper holds it.
+_MOST_COLUMNS = 10
+_MOST_AMOUNTS = 2
 
 
 @cache
@@ -33,7 +36,7 @@ def environment() -> "Environment":
     )
     environment.filters |= {"cell": _cell, "unit": _unit, "title": _title}
     environment.filters |= {"gib_months": shown_gib_months, "columns": columns}
-    environment.tests |= {"number": _is_number, "short": _is_short}
+    environment.tests |= {"number": _is_number, "short": _is_short, "wide": _is_wide}
     return environment
 
 
@@ -59,6 +62,11 @@ def _is_number(column: Column) -> bool:
 def _is_short(column: Column) -> bool:
     """Tell whether what stands in a column is read as one word, whatever it looks like."""
     return column.kind in ("instant", "date") or column.name in _SHORT
+
+
+def _is_wide(table: Table) -> bool:
+    """Tell whether a table has more than stands beside each other in the size of the others."""
+    return len(table.columns) > _MOST_COLUMNS or sum(column.kind == "money" for column in table.columns) > _MOST_AMOUNTS
 
 
 def _title(column: Column) -> str:

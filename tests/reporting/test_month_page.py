@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import tools
+from closed_world import day_meter, more_facts
 from hostile_world import DAY, LOCATION, hostile_meter
-from small_world import GIB, meter_of, polls, price
+from small_world import GIB, meter_of, polls, price, subscription
 from tools import Parts
 
 from metering.model.errors import NoDataError
@@ -154,6 +155,40 @@ def test_the_page_is_never_wider_than_the_screen(width, page, hostile_page, tmp_
         )  # fmt: skip
         dom, _, _ = tools.browse(frame, folder, width=2600)
         assert re.search(r"wide (\d+)", dom)[1] == str(width)
+
+
+_CUT = """<script>
+document.body.innerHTML = "<pre>" + JSON.stringify(
+  [...document.querySelectorAll("table")].filter(it => it.getBoundingClientRect().right > innerWidth).map(it => it.innerText)
+) + "</pre>"
+</script></body>"""
+
+
+@tools.needs("chromium")
+@pytest.mark.parametrize("account", [None, "A"])
+def test_on_paper_no_column_is_cut_away(account, tmp_path):
+    """Of a name that is one long word, of amounts with 20 decimals, and with adjustments."""
+    named = [{"account": "A", "currency": "JPY", "name": "Donaudampfschifffahrt" * 6}]
+    prices = [price("1234.5677", level=0, currency="JPY"), price("2345.6789", currency="JPY")]
+    bought = [subscription("s", 12_345 * GIB + 7, "2026-09-30", "2026-10-31")]
+    with day_meter(tmp_path, sizes={"s": 54_321 * GIB + 13}, accounts=named, prices=prices, subscriptions=bought) as meter:
+        meter.close("2026-10-01", by="test")
+        more_facts(meter, tmp_path, "late", samples=polls("2026-10-01", "2026-10-02", {"s": 65_432 * GIB + 7}), supersede=True)
+        place = tmp_path / "page.html"
+        meter.page(place, period="2026-10-02", account=account)
+    text = place.read_text(encoding="utf-8")
+    assert "@page { size: A4 landscape; margin: 10mm; }" in text
+    text = text.replace('http-equiv="Content-Security-Policy"', 'name="none"').replace("</body>", _CUT)
+    # Between the margins there are 277 mm.
+    inner = html.escape(text.replace("@media print", "@media all"), quote=True)
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<iframe style="border:0;width:277mm;height:900px" srcdoc="{inner}"></iframe><p id="found"></p>'
+        "<script>onload = () => { found.textContent = 'cut ' + frames[0].document.body.textContent }</script>",
+        encoding="utf-8",
+    )  # fmt: skip
+    dom, _, _ = tools.browse(frame, tmp_path, width=1600)
+    assert re.search(r"cut (.*)</p>", dom, re.DOTALL)[1].strip() == "[]"
 
 
 @tools.needs("chromium")
