@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from metering.ingest.client import EndpointClient, Params, endpoint_clients
+from metering.ingest.credentials import Login
 from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list, complete_listing
 from metering.ingest.provider_lists import Listed
 from metering.ingest.targets import Targets
 from metering.model.errors import MisuseError
+from metering.model.limits import ReadingLimits
 from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text
 
 _MARGIN_S = 3_600
+# A window that is shorter is not halved: the margins are what is asked for by then.
+_SHORTEST_S = 900
 _WINDOWS_S = {"ledger": 31 * SECONDS_PER_DAY, "usage": SECONDS_PER_DAY // 4, "dailyburst": 366 * SECONDS_PER_DAY}
 _PATHS = {"ledger": "ledger/", "usage": "usage/", "dailyburst": "dailyburstusage/"}
 _KEYS = {"ledger": ("id",), "usage": ("uuid", "poll_time", "resource"), "dailyburst": ("date", "resource_type")}
@@ -63,12 +67,8 @@ async def _one(targets: Targets, client: EndpointClient, collection: Collection,
     try:
         login = collection.login()
         for start_s in range(period.start_s, period.end_s, _WINDOWS_S[kind]):
-            bounds = _bounds(kind, start_s, min(start_s + _WINDOWS_S[kind], period.end_s))
-            listing = await complete_listing(
-                lambda page, bounds=bounds: client.get(_PATHS[kind], login, {**bounds, **page}, check=assert_list),  # type: ignore[misc]
-                lambda row: _key(kind, row), limits=targets.limits,
-            )  # fmt: skip
-            for row in listing.objects:
+            window = Period(start_s, min(start_s + _WINDOWS_S[kind], period.end_s))
+            for row in await _rows(client, login, kind, window, targets.limits):
                 found.setdefault(_key(kind, row), row)
     except RequestFailure as failure:
         return LiveList(source.account, source.location, [], collection.failed(kind, failure))
@@ -77,6 +77,25 @@ async def _one(targets: Targets, client: EndpointClient, collection: Collection,
     return LiveList(
         source.account, source.location, [Listed(f"{place}, {row[_KEYS[kind][0]]}", row | named) for row in found.values()]
     )
+
+
+async def _rows(
+    client: EndpointClient, login: Login, kind: str, window: Period, limits: ReadingLimits
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Give the rows of a window, which is halved where they are too many for one answer; some then come twice."""
+    bounds = _bounds(kind, window.start_s, window.end_s)
+    try:
+        listing = await complete_listing(
+            lambda page: client.get(_PATHS[kind], login, {**bounds, **page}, check=assert_list), lambda row: _key(kind, row),
+            limits=limits,
+        )  # fmt: skip
+    except RequestFailure as failure:
+        half_s = (window.start_s + window.end_s) // 2
+        if failure.cause != "too_large" or half_s - window.start_s < _SHORTEST_S:
+            raise
+        halves = (Period(window.start_s, half_s), Period(half_s, window.end_s))
+        return [row for half in halves for row in await _rows(client, login, kind, half, limits)]
+    return listing.objects
 
 
 def _bounds(kind: str, start_s: int, end_s: int) -> Params:

@@ -6,7 +6,9 @@ from collect_help import Rig
 from reconcile_world import assert_sums_add, lived, span
 from sandbox_help import running
 
+from metering.api import Meter
 from metering.model.errors import MisuseError
+from metering.model.limits import ReadingLimits
 from metering.sandbox.world_facts import write_facts
 from metering.sandbox.world_watch import every_cycle
 
@@ -58,6 +60,16 @@ def test_a_location_that_refuses_is_told_and_the_others_are_compared(rig):
     assert not made.is_clean
     assert refusing not in {unit.location for unit in made.units}
     assert len(made.units) == (len(rig.world.locations) - 1) * len(rig.world.accounts)
+
+
+@pytest.mark.parametrize("kind", ["ledger", "usage"])
+def test_what_is_too_much_for_one_answer_is_asked_for_in_parts(rig, kind):
+    with rig.meter() as meter:
+        settings = meter.settings.model_copy(update={"limits": ReadingLimits(response_bytes=60_000)})
+    with stamina.set_testing(True, attempts=2, cap=True), Meter(settings) as meter:
+        made = meter.reconcile(span(rig.world), live=kind, as_of=span(rig.world).partition("..")[2])
+    assert made.findings == []
+    assert made.outcomes == live(rig, kind).outcomes
 
 
 def test_what_nobody_has_configured_cannot_be_asked(rig):
