@@ -94,7 +94,8 @@ class Meter(Deciding):
         """Poll every configured endpoint and account into the spool, then the store: once, or every so many seconds.
 
         Args:
-            every_s: how often, until SIGTERM, SIGINT or SIGHUP; once unless given.
+            every_s: how often, until SIGTERM, SIGINT or SIGHUP; once unless given. In another thread than the main one no
+                signal is heard: there it ends with an error of `tell_cycle`, or, in a notebook, with its cell.
             metrics: a file in Prometheus' text format, written anew after each cycle.
             tell_cycle: called with the report of each cycle.
             tell: called with what a person should know besides, a line each.

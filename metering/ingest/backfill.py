@@ -25,6 +25,7 @@ from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.fact_models import BILLED_RESOURCE
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list, complete_listing
+from metering.ingest.loops import run_to_end
 from metering.ingest.service import Service
 from metering.ingest.spool import Batch, Spool
 from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
@@ -79,7 +80,7 @@ def backfill(targets: Targets, service: Service, period: Period, cycle_s: int) -
         now_s = service.clock() // _MICROSECONDS
         done = Backfilled()
         if period.start_s < now_s:
-            done = asyncio.run(_fill(targets, service, spool, Period(period.start_s, min(period.end_s, now_s)), cycle_s))
+            done = run_to_end(_fill(targets, service, spool, Period(period.start_s, min(period.end_s, now_s)), cycle_s))
         _told(service, ingest_waiting(service.store(service.store_wait_s), spool, service.clock() // _MICROSECONDS))
         _tell_silent(service, done.silent)
         if done.first_s:

@@ -7,6 +7,7 @@ from metering.ingest.client import Answer, EndpointClient, endpoint_clients
 from metering.ingest.cycle import Collection, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list
+from metering.ingest.loops import run_to_end
 from metering.ingest.targets import Targets
 
 
@@ -30,7 +31,7 @@ def check_targets(targets: Targets) -> list[CheckRow]:
         MisuseError: the settings name nothing to ask.
     """
     collections = collections_of(targets)
-    return asyncio.run(_check(targets, collections))
+    return run_to_end(_check(targets, collections))
 
 
 async def _check(targets: Targets, collections: list[Collection]) -> list[CheckRow]:

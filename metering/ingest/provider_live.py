@@ -14,6 +14,7 @@ from metering.ingest.credentials import Login
 from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.failure import RequestFailure
 from metering.ingest.listing import assert_list, complete_listing
+from metering.ingest.loops import run_to_end
 from metering.ingest.provider_lists import Listed
 from metering.ingest.targets import Targets
 from metering.model.errors import MisuseError
@@ -52,7 +53,7 @@ def fetch_lists(
     ]  # fmt: skip
     if not wanted:
         raise MisuseError("the settings name no such account and location: see [accounts.*] and [endpoints.*]")
-    return asyncio.run(_fetch(targets, kind, period, wanted))
+    return run_to_end(_fetch(targets, kind, period, wanted))
 
 
 async def _fetch(targets: Targets, kind: str, period: Period, wanted: list[Collection]) -> list[LiveList]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from metering.engine.duckdb import Engine, reason_of, trouble_of_machine
 from metering.ingest.client import now_us
 from metering.ingest.collect import Collector
 from metering.ingest.cycle import CycleReport, collections_of
+from metering.ingest.loops import run_to_end
 from metering.ingest.spool import Spool
 from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
 from metering.ingest.targets import Targets
@@ -42,7 +44,7 @@ def collect(targets: Targets, service: Service, *, every_s: int, once: bool) -> 
     collections_of(targets)  # what is misconfigured leaves no trace
     spool = Spool(targets.collect.spool, clock=service.clock)
     with spool.held():
-        return asyncio.run(_run(targets, service, spool, every_s, once=once))
+        return run_to_end(_run(targets, service, spool, every_s, once=once))
 
 
 async def _run(targets: Targets, service: Service, spool: Spool, every_s: int, *, once: bool) -> CycleReport:
@@ -128,7 +130,10 @@ def _tell(service: Service, outcome: SpoolOutcome) -> None:
 
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """Stop cleanly on SIGTERM, SIGINT and SIGHUP; a second one ends the program at once."""
+    """Stop cleanly on SIGTERM, SIGINT and SIGHUP; a second one ends the program at once. Only the main thread is told of them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     loop = asyncio.get_running_loop()
     names = [signal.SIGTERM, signal.SIGINT]
     # Who started it with `nohup` wants it to outlive the terminal.

@@ -27,6 +27,7 @@ import stamina
 
 from metering.ingest.client import tls_context
 from metering.ingest.credentials import secret_in_file
+from metering.ingest.loops import run_to_end
 from metering.ingest.targets import LOOPBACK
 from metering.model.errors import MeteringError, MisuseError
 from metering.reporting.alerts import Alert
@@ -75,7 +76,7 @@ class Mailbox:
             DeliveryError: the last try failed, or one failed in a way that another would not mend.
         """
         with _unlogged():
-            asyncio.run(self._post(alert))
+            run_to_end(self._post(alert))
 
     async def _post(self, alert: Alert) -> None:
         context = stamina.retry_context(

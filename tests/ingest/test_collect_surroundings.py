@@ -1,5 +1,10 @@
 """What surrounds a collector does not reach into it: proxies and logins of the environment, redirects, lost answers, clocks."""
 
+import asyncio
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import uvicorn
 from collect_help import Rig, causes
@@ -27,6 +32,41 @@ def test_neither_a_proxy_nor_a_login_nor_a_certificate_of_the_environment_is_hee
         report = Rig(tmp_path, sandbox).collect()
     assert (report.polls, report.failures) == (4, [])
     assert proxy.came == []
+
+
+def everything_asked(rig):
+    report = rig.collect()
+    with rig.meter() as meter:
+        checked = meter.check_collecting()
+        filled = meter.backfill("2026-10-01")
+        made = meter.reconcile("2026-10-01", live="ledger")
+    unanswered = [finding for finding in made.findings if finding.check == "no_answer"]
+    return report.polls, {row.result for row in checked}, report.failures + filled.failures + unanswered
+
+
+def test_whoever_asks_from_a_notebook_or_a_thread_is_answered(tmp_path, sandbox):
+    async def cell():
+        return everything_asked(Rig(tmp_path, sandbox))
+
+    answered = (4, {"works"}, [])
+    assert asyncio.run(cell()) == answered
+    sandbox.advance(300)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        assert thread.submit(everything_asked, Rig(tmp_path, sandbox)).result() == answered
+
+
+def test_a_collector_in_a_notebook_ends_with_its_cell(tmp_path, sandbox):
+    rig = Rig(tmp_path, sandbox)
+
+    async def cell():
+        with rig.meter() as meter:
+            meter.collect(every_s=3_600, tell_cycle=lambda _report: os.kill(os.getpid(), signal.SIGINT))
+
+    loop = asyncio.new_event_loop()  # as a kernel has it, which leaves signals as they are
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(cell())
+    loop.close()
+    assert sum(map(len, rig.polls().values())) == 4
 
 
 def test_a_redirect_takes_nothing_to_another_host(tmp_path, sandbox):
