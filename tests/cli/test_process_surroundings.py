@@ -103,6 +103,13 @@ def test_a_bound_of_the_system_is_survived_or_told_in_one_line(filled, bound):
     assert bills[0] == bills[1]
 
 
+def test_a_picture_that_would_open_too_many_files_is_told_in_one_line(filled):
+    """What draws gives up on its own terms, on some of its threads, and nobody can catch that."""
+    _, said = ran(filled, f"ulimit -n 14; metering plot usage --period {HOUR} -o usage.svg --store s.duckdb", code=1)
+    told = "charts need 20 more open files (Too many open files): raise the bound (ulimit -n)"
+    assert said.decode() == f"metering: {told}\n"
+
+
 @pytest.mark.parametrize(
     ("words", "file"),
     [

@@ -5,6 +5,7 @@ A chart maps exact figures to pixels, which are no figures any more: nobody read
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -22,6 +23,8 @@ Rows = list[dict[str, Any]]
 _SPECS = Path(__file__).parent
 # More characters of a name are no help to the eye, and a chart has an edge.
 _SHOWN_LENGTH = 48
+# What it has open at most, one core a few less, and what else a picture needs.
+_CONVERTERS_FILES = 20
 _COORDINATE = re.compile(r"-?[0-9]+[.][0-9]+")
 _PATH = re.compile(r' d="[^"]+"')
 
@@ -143,4 +146,24 @@ def _converter() -> ModuleType:
         import vl_convert  # noqa: PLC0415 -- an extra
     except ImportError:
         raise InputError("charts need vl-convert-python: pip install 'metering[report]'") from None
+    _assert_files_left()
     return vl_convert
+
+
+@cache
+def _assert_files_left() -> None:
+    """Fail where the process may not have as many files open as the converter has: it gives up in a way that nobody can catch.
+
+    Raises:
+        InputError: it may not.
+    """
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_CONVERTERS_FILES))
+    except OSError as error:
+        raise InputError(
+            f"charts need {_CONVERTERS_FILES} more open files ({error.strerror}): raise the bound (ulimit -n)"
+        ) from None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
