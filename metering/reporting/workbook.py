@@ -7,6 +7,7 @@ a link, and a cell that begins like a formula is marked so that it stays text wh
 
 import io
 import re
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -116,7 +117,11 @@ def write_workbook(sheets: Sequence[Sheet], path: Path) -> None:
                 f"{sheet.table.name} has {len(sheet.table.rows):,} rows, and a sheet holds {_MOST_ROWS:,}: write .csv or .parquet"
             )
     with replaced(path) as place:
-        options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "constant_memory": True}
+        options = {
+            "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "constant_memory": True,
+            # Its sheets are made beside it: where it is told that there is no room, it is there that there is none.
+            "tmpdir": str(place.parent),
+        }  # fmt: skip
         # Packed in memory: on a full disk, what packs into a file tries again at its end, and tells of it in its own way.
         packed = io.BytesIO()
         book = library.Workbook(packed, options)
@@ -125,9 +130,13 @@ def write_workbook(sheets: Sequence[Sheet], path: Path) -> None:
             _Writer(book, sheet, utility).write()
         try:
             book.close()
-        except library.exceptions.FileCreateError as error:
-            # What failed is in it: sheets are made in temporary files.
-            raise error.args[0] from None
+        except (library.exceptions.FileCreateError, OSError) as error:
+            # What failed may be in it: sheets are made in temporary files.
+            failed = error if isinstance(error, OSError) else error.args[0]
+            # What packs ends now, while there is what it packs into: later it would fail again, and tell of it in its own way.
+            for each in (error, failed):
+                traceback.clear_frames(each.__traceback__)
+            raise failed from None
         place.write_bytes(packed.getvalue())
 
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tempfile
 import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -279,3 +280,12 @@ def test_no_figure_and_no_total_is_wider_than_its_column(tmp_path):
     }  # fmt: skip
     for name, shown in totals.items():
         assert widths[name] > len(shown) + 1, name
+
+
+def test_a_workbook_needs_room_where_it_is_to_be_and_nowhere_else(tmp_path, monkeypatch):
+    """Its sheets were made among the system's temporary files; where those were full, the workbook's own disk was told to be."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such place"))
+    place = tmp_path / "texts.xlsx"
+    write_workbook([Sheet(Table("texts", columns_of(text="text"), [("a",), ("b",)]))], place)
+    assert [row["text"] for row in rows(openpyxl.load_workbook(place)["texts"])] == ["a", "b"]
+    assert [each.name for each in tmp_path.iterdir()] == ["texts.xlsx"]
