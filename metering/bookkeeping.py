@@ -11,10 +11,10 @@ from metering.books.backups import Backup, back_up, restore
 from metering.books.bills import Terms, bill_on_terms, compute, terms_of
 from metering.books.closing import Closed, Request, close_period, current_user
 from metering.books.closings import Closing, read_closings
-from metering.books.verification import Verification, verify
+from metering.books.verification import Verification, differences_of_facts_and_chain, verify
 from metering.config import Settings
 from metering.engine.duckdb import Engine
-from metering.model.errors import MisuseError, unknown_account
+from metering.model.errors import MeteringError, MisuseError, unknown_account
 from metering.model.period import instant_seconds, parse_period
 from metering.model.progress import Progress, silent
 from metering.model.records import called
@@ -88,6 +88,12 @@ class Bookkeeping:
             progress: called with each step, how many are done and how many there are.
         """
         return verify(self._store, None if period is None else parse_period(period), head, progress)
+
+    def was_changed(self) -> bool:
+        """Tell whether facts or closings of the store are not as they came; no statement is recomputed."""
+        with contextlib.suppress(MeteringError), self._store.reading() as engine:
+            return bool(differences_of_facts_and_chain(engine))
+        return False
 
     def backup(self, file: str | Path, *, overwrite: bool = False, progress: Progress = silent) -> Backup:
         """Copy the store, while nobody can write it, into a file with its SHA-256 beside it; both on disk when this returns."""

@@ -15,6 +15,17 @@ from metering.model.errors import InputError
 _SCRATCH = "metering-"
 # A folder's file that its process holds locked as long as it lives: a lock goes with its process, whatever ends it.
 _OWNER = ".owner-of-this-scratch-folder"
+_COMMITS: list[None] = []
+
+
+def commit_begins() -> None:
+    """Note that a transaction is about to be committed: from here on it may stand, whatever ends the program."""
+    _COMMITS.append(None)
+
+
+def commits_begun() -> int:
+    """Give how many transactions this program began to commit so far."""
+    return len(_COMMITS)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from metering.durable import ScratchFolder, file_at, sync_file, sync_folder
+from metering.durable import ScratchFolder, commit_begins, file_at, sync_file, sync_folder
 from metering.engine.duckdb import (
     ANOTHER_THREAD,
     DEFAULT_MEMORY,
@@ -177,14 +177,14 @@ class Store:
                     # It serves operations to come, whose files nobody knows yet.
                     self._kept = self._connect(read_only=False, spill_folder=Path(self._spill.name), places=None)
                     _make_schema(Engine(self._kept))
-                with self._trouble_told():
+                with self._trouble_told(read_only=read_only):
                     yield Engine(self._kept)
             return
         deadline = time.monotonic() + self._wait_seconds
         with self._in_turn(_turn_at(self.path)), ScratchFolder() as spill:
             connection = self._wait_for_connection(deadline, read_only=read_only, spill_folder=Path(spill), places=places)
             try:
-                with self._trouble_told():
+                with self._trouble_told(read_only=read_only):
                     engine = Engine(connection)
                     self._check_schema(engine, read_only=read_only)
                     yield engine
@@ -208,14 +208,15 @@ class Store:
         )
 
     @contextlib.contextmanager
-    def _trouble_told(self) -> Iterator[None]:
+    def _trouble_told(self, *, read_only: bool) -> Iterator[None]:
         """Say in words what the machine lacks, what is damaged, or what no sum can hold, where the engine stops for that."""
         try:
             yield
         except duckdb.Error as error:
             if said := trouble_of_machine(error):
+                wrote = "" if read_only else "nothing was written; "
                 kind = StoreMemoryError if isinstance(error, duckdb.OutOfMemoryException) else StoreError
-                raise kind(f"{self.shown} cannot be used: {said}; nothing was written; mend that and run again") from None
+                raise kind(f"{self.shown} cannot be used: {said}; {wrote}mend that and run again") from None
             if isinstance(error, duckdb.OutOfRangeException) and "Overflow" in str(error):
                 digits = "sizes or amounts that add up to more than 38 digits"
                 raise StoreError(f"{self.shown} has {digits}: correct those that no storage has, with --supersede") from None
@@ -329,6 +330,7 @@ def transaction(engine: Engine) -> Iterator[None]:
         with contextlib.suppress(duckdb.Error):
             engine.connection.rollback()
         raise
+    commit_begins()
     engine.connection.commit()
 
 

@@ -22,7 +22,7 @@ def differing_fields(stored: str, computed: str) -> Iterator[str]:
     """
     try:
         before = json.loads(stored)
-    except ValueError:
+    except (ValueError, RecursionError):
         yield "the document is no JSON any more"
         return
     after = json.loads(computed)

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -159,7 +160,7 @@ def meter(common: Common) -> Iterator["Meter"]:
     """Open the meter that the options name; every error becomes one line on stderr and an exit code."""
     from metering.api import Meter
 
-    with _errors_told(), Meter(_settings(common)) as opened:
+    with _errors_told(), Meter(_settings(common)) as opened, _changes_told(opened):
         yield opened
 
 
@@ -181,8 +182,33 @@ def job_meter(common: Common, engine: str | None, master: str | None) -> "Iterat
             return
         if master is not None:
             raise typer.BadParameter("--master is where Spark is: give --engine spark too", param_hint="--master")
-        with Meter(settings) as opened:
+        with Meter(settings) as opened, _changes_told(opened):
             yield opened
+
+
+@contextlib.contextmanager
+def _changes_told(opened: "Meter") -> Iterator[None]:
+    """Say that a store was changed by another program, where what is in it breaks a question; else it is a defect of ours."""
+    from metering.engine.duckdb import Engine, trouble_of_machine
+    from metering.model.errors import StoreError
+
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+        Engine.Error,
+    ) as error:
+        if trouble_of_machine(error) or os.environ.get("METERING_DEBUG") or not opened.was_changed():
+            raise
+        place = f"the store {opened.settings.store}"
+        said = f"{place} was changed by another program: `metering verify` tells what; restore it from a backup"
+        raise StoreError(said) from None
 
 
 def _settings(common: Common) -> "Settings":
@@ -194,9 +220,11 @@ def _settings(common: Common) -> "Settings":
 @contextlib.contextmanager
 def _errors_told() -> Iterator[None]:
     """Make one line on stderr and an exit code of every error."""
+    from metering.durable import commits_begun
     from metering.engine.duckdb import Engine, is_interruption, trouble_of_machine
     from metering.model.errors import MeteringError, MisuseError
 
+    before = commits_begun()
     try:
         yield
     except MisuseError as error:
@@ -209,12 +237,15 @@ def _errors_told() -> Iterator[None]:
         raise
     except (OSError, MemoryError, Engine.Error) as error:
         # A full disk, too little memory: a transaction that did not end is not in the store.
-        print_error(f"{trouble_of_machine(error) or one_line(error)}: nothing was written; mend that and run again")
+        written = "nothing was written" if commits_begun() == before else "what was brought into the store before stands"
+        print_error(f"{trouble_of_machine(error) or one_line(error)}: {written}; mend that and run again")
         raise typer.Exit(EXIT_FAILED) from None
     except (KeyboardInterrupt, RuntimeError) as error:
         if not isinstance(error, KeyboardInterrupt) and not is_interruption(error):
             raise
-        print_error("interrupted; the store is as it was before")
+        is_untouched = commits_begun() == before
+        stands = "the store is as it was before" if is_untouched else "what was brought into the store before stands; run it again"
+        print_error(f"interrupted; {stands}")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 
 

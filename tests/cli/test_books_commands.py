@@ -12,6 +12,9 @@ import pytest
 from closed_world import day_meter
 from small_world import GIB, polls
 from test_sessions import here, run  # noqa: F401 -- a fixture
+from typer.testing import CliRunner
+
+from metering.cli.app import app
 
 DAY, NEXT = "2026-10-01", "2026-10-02"
 
@@ -179,3 +182,33 @@ def test_a_file_of_which_no_format_is_known_is_misuse_and_is_not_written(store, 
     code, out, err = books(*words, store=store)
     assert (code, out, said in " ".join(err.replace("│", " ").split())) == (2, "", True), err
     assert not (store.parent / words[-1]).exists()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "update prices set price = 'NaN'",
+        "update prices set multiplier = 0",
+        "alter table prices alter column price drop not null; update prices set price = null",
+        "update closed_statements set document = repeat('[', 100000)",
+    ],
+)
+def test_a_store_that_another_program_changed_is_told_as_that_and_verify_tells_what(store, sql):
+    assert books("close", DAY, "--by", "ann", store=store)[0] == 0
+    change(store, sql)
+    # As it was closed, or as it would be now: one of both reads what was changed.
+    said = {books("bill", DAY, *words, store=store)[2] for words in ((), ("--as-of", "2026-10-10"))} - {""}
+    told = f"metering: the store {store} was changed by another program: `metering verify` tells what; restore it from a backup\n"
+    assert told in said
+    code, _, said = books("verify", store=store)
+    assert code == 1
+    assert "the books are not as they were closed" in said
+
+
+def test_what_breaks_in_a_store_that_nobody_changed_is_told_as_ours(store, monkeypatch):
+    def broken(*_values, **_named):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("metering.bookkeeping.terms_of", broken)
+    ended = CliRunner().invoke(app, ["bill", DAY, "--store", str(store)])
+    assert isinstance(ended.exception, ZeroDivisionError)

@@ -108,3 +108,29 @@ def test_a_command_that_is_told_to_end_leaves_no_unfinished_file(tmp_path, facts
     assert (done.returncode, done.stdout) == (-number, "")
     assert done.stderr in ("metering: interrupted; the store is as it was before\n", "")
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_interrupts_a_closing_that_is_committed_is_told_that_it_stands(tmp_path, facts, number):
+    """What is synced last is the head file, and by then the closing is in the store."""
+    store = tmp_path / "store.duckdb"
+    ingested(facts, store=store)
+    command = [
+        sys.executable,
+        "-c",
+        ENDED,
+        str(int(number)),
+        "close",
+        HOUR,
+        "--by",
+        "ann",
+        "--reason",
+        "why",
+        "--store",
+        str(store),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == (130 if number == signal.SIGINT else -number)
+    assert done.stderr == "metering: interrupted; what was brought into the store before stands; run it again\n"
+    with metering.open(str(store)) as meter:
+        assert len(meter.closings()) == 1
