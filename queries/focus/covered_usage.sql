@@ -3,43 +3,226 @@
 -- reads  usage_steps, known_subscriptions
 -- params none
 -- why    What is occupied is covered by the subscriptions in the order in which they start; what is left over is burst. So what
---        all of them cover together is occupied - burst, at every instant.
+--        all of them cover together is occupied - burst, at every instant. Between two changes of a unit's subscriptions they are
+--        one stack: of each of its dates and rates, what is occupied below a height is added up once, and a subscription covers
+--        what is below its upper end less what is below its lower one. No step is held against every subscription.
 with
 
-shares as (
+spans as (
+    select
+        account,
+        location,
+        min(starts_at_s) as first_s,
+        max(ends_at_s) as last_s
+    from usage_steps
+    group by account, location
+),
+
+entitling as (
     select
         s.account,
         s.location,
         s.id,
+        s.start_s,
+        s.end_s,
+        s.amount
+    from known_subscriptions as s
+    inner join spans as p
+        on s.account = p.account
+        and s.location = p.location
+    where
+        s.start_s < p.last_s
+        and s.end_s > p.first_s
+        and s.amount > 0
+),
+
+changes as (
+    select
+        account,
+        location,
+        start_s as stack_s
+    from entitling
+    union
+    select
+        account,
+        location,
+        end_s as stack_s
+    from entitling
+),
+
+steps_and_changes as (
+    select
+        account,
+        location,
+        stack_s as starts_at_s,
+        0 as is_step,
+        stack_s,
+        0 as step_seconds,
+        0 as occupied_bytes,
+        0 as rate_key
+    from changes
+    union all
+    select
+        u.account,
+        u.location,
         u.starts_at_s,
+        1 as is_step,
+        null as stack_s,
         u.step_seconds,
-        u.rate_key,
         u.occupied_bytes,
-        s.amount,
-        sum(s.amount) over (
-            partition by u.unit_key, u.starts_at_s order by s.start_s, s.id rows unbounded preceding
-        ) - s.amount as amount_before
+        u.rate_key
     from usage_steps as u
-    inner join known_subscriptions as s
-        on u.account = s.account
-        and u.location = s.location
-        and u.starts_at_s >= s.start_s
-        and u.ends_at_s <= s.end_s
+    inner join (select distinct account, location from changes) as c
+        on u.account = c.account
+        and u.location = c.location
     where
         u.state <> 'missing'
         and u.occupied_bytes > 0
+),
+
+placed as (
+    select
+        account,
+        location,
+        starts_at_s - starts_at_s % 86400 as date_s,
+        is_step,
+        max(stack_s) over (
+            partition by account, location order by starts_at_s, is_step rows unbounded preceding
+        ) as stack_s,
+        step_seconds,
+        occupied_bytes,
+        rate_key
+    from steps_and_changes
+),
+
+occupied as (
+    select
+        account,
+        location,
+        stack_s,
+        date_s,
+        rate_key,
+        occupied_bytes,
+        sum(step_seconds) as seconds
+    from placed
+    where
+        is_step = 1
+        and stack_s is not null
+    group by account, location, stack_s, date_s, rate_key, occupied_bytes
+),
+
+peaks as (
+    select
+        account,
+        location,
+        stack_s,
+        date_s,
+        rate_key,
+        max(occupied_bytes) as peak_bytes
+    from occupied
+    group by account, location, stack_s, date_s, rate_key
+),
+
+stacked as (
+    select
+        k.account,
+        k.location,
+        k.stack_s,
+        s.id,
+        s.amount,
+        sum(s.amount) over (
+            partition by k.account, k.location, k.stack_s order by s.start_s, s.id rows unbounded preceding
+        ) as upper_bytes
+    from (select distinct account, location, stack_s from peaks) as k
+    inner join entitling as s
+        on k.account = s.account
+        and k.location = s.location
+        and k.stack_s >= s.start_s
+        and k.stack_s < s.end_s
+),
+
+heights as (
+    select
+        p.account,
+        p.location,
+        p.stack_s,
+        p.date_s,
+        p.rate_key,
+        s.id,
+        s.upper_bytes as bytes,
+        0 as seconds
+    from peaks as p
+    inner join stacked as s
+        on p.account = s.account
+        and p.location = s.location
+        and p.stack_s = s.stack_s
+    where s.upper_bytes - s.amount < p.peak_bytes
+    union all
+    select
+        account,
+        location,
+        stack_s,
+        date_s,
+        rate_key,
+        null as id,
+        occupied_bytes as bytes,
+        seconds
+    from occupied
+),
+
+sums as (
+    select
+        account,
+        location,
+        stack_s,
+        date_s,
+        rate_key,
+        id,
+        bytes,
+        sum(cast(bytes as decimal(38, 0)) * seconds) over (
+            partition by account, location, stack_s, date_s, rate_key order by bytes rows unbounded preceding
+        ) as lower_byte_seconds,
+        sum(seconds) over (
+            partition by account, location, stack_s, date_s, rate_key order by bytes rows unbounded preceding
+        ) as lower_seconds,
+        sum(seconds) over (partition by account, location, stack_s, date_s, rate_key) as all_seconds
+    from heights
+),
+
+below as (
+    select
+        account,
+        location,
+        stack_s,
+        date_s,
+        rate_key,
+        id,
+        bytes,
+        lower_byte_seconds + cast(bytes as decimal(38, 0)) * (all_seconds - lower_seconds) as byte_seconds
+    from sums
+    where id is not null
+),
+
+covered as (
+    select
+        account,
+        location,
+        id,
+        date_s,
+        rate_key,
+        byte_seconds - lag(byte_seconds, 1, 0) over (
+            partition by account, location, stack_s, date_s, rate_key order by bytes
+        ) as covered_byte_seconds
+    from below
 )
 
 select
     account,
     location,
     id,
-    starts_at_s - starts_at_s % 86400 as date_s,
+    date_s,
     rate_key,
-    sum(cast(least(occupied_bytes - amount_before, amount) as decimal(38, 0)) * step_seconds) as covered_byte_seconds
-from shares
-where
-    occupied_bytes > amount_before
-    and amount > 0
-group by account, location, id, starts_at_s - starts_at_s % 86400, rate_key
+    sum(covered_byte_seconds) as covered_byte_seconds
+from covered
+group by account, location, id, date_s, rate_key
 order by account, location, id, date_s, rate_key
