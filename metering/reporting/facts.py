@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from metering.engine.duckdb import Engine, quoted, telling_of
 from metering.engine.queries import load_query
 from metering.ingest.manifest import MANIFEST, manifest_of, unfinished_manifest
 from metering.model.errors import InputError, MisuseError, NoDataError
-from metering.model.period import SECONDS_PER_DAY, date_text
+from metering.model.period import SECONDS_PER_DAY, date_text, month_start, next_month_start
 from metering.model.units import counted
 from metering.reporting.files import write_text
 
@@ -48,6 +49,7 @@ _SELECTS = {
 }
 # Text for people's programs; in Parquet an instant, which is read faster and packs better.
 _POLL_TIMES = {"parquet": "cast(make_timestamp(poll_s * 1000000) as timestamptz)"}
+_PARTS = ("reports/part_polls", "reports/part_runs")
 _SAMPLES = "select {poll_time} as poll_time, endpoint, account, location, snapshot, allocated_size, drive, status, name from facts"
 
 
@@ -112,14 +114,27 @@ def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[st
     days = [row["day_s"] for row in engine.rows("reports/exported_days")]
     if form != "parquet" or not days:
         every = parameters | {"start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
-        return {f"samples.{form}": _export(engine, queries, select, folder / f"samples.{form}", form, every)}
+        _make_part(engine, every)
+        counts = {f"samples.{form}": _export(engine, queries, select, folder / f"samples.{form}", form, every)}
+        engine.drop("part_polls", "part_runs")
+        return counts
     (folder / "samples").mkdir(mode=0o700)
     counts = {}
-    for day_s in days:
-        name = f"samples/{date_text(day_s)}.{form}"
-        day = parameters | {"start_s": day_s, "stop_s": day_s + SECONDS_PER_DAY}
-        counts[name] = _export(engine, queries, select, folder / name, form, day)
+    # A month at a time, for otherwise each day would look through the polls and runs of all time.
+    for month_s, its_days in groupby(days, key=month_start):
+        _make_part(engine, parameters | {"start_s": month_s, "stop_s": next_month_start(month_s)})
+        for day_s in its_days:
+            name = f"samples/{date_text(day_s)}.{form}"
+            day = parameters | {"start_s": day_s, "stop_s": day_s + SECONDS_PER_DAY}
+            counts[name] = _export(engine, queries, select, folder / name, form, day)
+    engine.drop("part_polls", "part_runs")
     return counts
+
+
+def _make_part(engine: Engine, parameters: dict[str, Any]) -> None:
+    """Make the tables of a part of the time, of which `exported_samples` takes a part or all."""
+    for table in _PARTS:
+        engine.create(table, parameters)
 
 
 def _export(engine: Engine, queries: Sequence[str], select: str, path: Path, form: str, parameters: dict[str, Any]) -> int:

@@ -1,6 +1,6 @@
 -- name   exported_samples
 -- grain  one row a sample or heartbeat of an exported poll of [start_s, stop_s)
--- reads  exported_polls, polls, collections, series, sample_runs, labels
+-- reads  part_polls, part_runs, collections, series, labels
 -- params start_s, stop_s
 -- why    The chosen polls as rows of a samples file, so that what is exported can be ingested again and says the same. A poll
 --        that listed nothing is a heartbeat. Of the runs only what reaches into the chosen polls is unrolled. Snapshot by
@@ -14,9 +14,7 @@ chosen as (
         p.poll_s,
         c.endpoint,
         c.account
-    from exported_polls as e
-    inner join polls as p
-        on e.poll_key = p.poll_key
+    from part_polls as p
     inner join collections as c
         on p.collection_key = c.collection_key
     where
@@ -40,10 +38,8 @@ unrolled as (
         r.label_key,
         unnest(generate_series(greatest(r.first_poll_key, g.first_poll_key), least(r.last_poll_key, g.last_poll_key))) as poll_key
     from ranges as g
-    inner join series as s
-        on g.collection_key = s.collection_key
-    inner join sample_runs as r
-        on s.series_key = r.series_key
+    inner join part_runs as r
+        on g.collection_key = r.collection_key
     where
         r.first_poll_key <= g.last_poll_key
         and r.last_poll_key >= g.first_poll_key

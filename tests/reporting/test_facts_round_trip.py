@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from discount_answers import said
 from hour_facts import GIB, HOUR, an_hour, at, bill_json, counts, heartbeat, price, sample, write_facts
+from small_world import polls, write
 
 import metering
 from metering.api import Meter
@@ -265,6 +266,23 @@ def test_exported_samples_are_duplicates_of_what_they_were_exported_from(tmp_pat
         rows = meter.export("facts", tmp_path / "out", facts_format=form)
         outcome = meter.ingest(tmp_path / "out" / ("samples" if form == "parquet" else f"samples.{form}"))
     assert counts(outcome) == (0, rows[str(tmp_path / "out" / "samples")], 0, 0, 0)
+
+
+def test_a_snapshot_that_never_changes_stands_in_the_file_of_each_day_of_each_month(tmp_path):
+    listed = [
+        *polls("2026-08-30T12:00:00Z", "2026-11-02", {"same": GIB}, step=43_200),
+        *polls("2026-09-30", "2026-10-03", {}, account="B", step=43_200),
+        *polls("2026-10-01", "2026-10-02", {"short": 2 * GIB}, account="C", step=43_200),
+    ]
+    with metering.open(":memory:") as meter:
+        meter.ingest(write(tmp_path / "facts", samples=listed))
+        meter.export("facts", tmp_path / "out")
+        outcome = meter.ingest(tmp_path / "out" / "samples")
+    files = sorted((tmp_path / "out" / "samples").iterdir())
+    assert [file.stem for file in files][::63] == ["2026-08-30", "2026-11-01"]
+    # A poll at noon of the first day, two of each day since; B was polled on three days, and C on one.
+    assert [pl.read_parquet(file).height for file in files] == [1, *[2] * 30, 4, 6, 4, *[2] * 30]
+    assert counts(outcome) == (0, len(listed), 0, 0, 0)
 
 
 @pytest.mark.parametrize("form", FORMS)
