@@ -4,8 +4,9 @@ The standard library accepts all of these silently; a size that was read as a fl
 """
 
 import json
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 # Finds where a value ends. Its numbers stay text: Python refuses to make one of more than 4 300 digits.
@@ -40,6 +41,16 @@ class _Members(tuple[tuple[str, Any], ...]):
     __slots__ = ()
 
 
+# Text is passed over; what is not in it is a comma more, behind a value, or no number.
+_LENIENT = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=["\w\]}])(\s*),(?=\s*[\]}])|(-?)\b(nan|inf(?:inity)?)\b', re.IGNORECASE | re.ASCII)
+
+
+def _strict(found: re.Match[str]) -> str:
+    if found[3]:
+        return "NaN" if found[3][0] in "nN" else f"{found[2]}Infinity"
+    return found[0] if found[1] is None else found[1]
+
+
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
@@ -56,9 +67,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _loads(text: str, hook: Any, max_depth: int) -> Any:
+def _loads(text: str, hook: Any, max_depth: int, constant: Callable[[str], Any] = _refuse_constant) -> Any:
     try:
-        document = json.loads(text, object_pairs_hook=hook, parse_constant=_refuse_constant, parse_float=Number, parse_int=_integer)
+        document = json.loads(text, object_pairs_hook=hook, parse_constant=constant, parse_float=Number, parse_int=_integer)
         if "\\u" in text:
             # Half of a surrogate pair is no character; nothing could store it.
             json.dumps(document, ensure_ascii=False).encode()
@@ -95,12 +106,20 @@ def loads_document(text: str, max_depth: int) -> dict[str, Any] | list[Any]:
 
 
 def loads_members(text: str, max_depth: int) -> tuple[tuple[str, Any], ...]:
-    """Read one JSON object as its members in order, repeated ones included.
+    """Read one JSON object as its members in order, repeated ones included, and as leniently as DuckDB reads rows in bulk.
+
+    One comma more at the end of an object or a list says nothing; NaN and Infinity are no text, and no figure either.
 
     Raises:
-        ValueError: as `loads_object`, but for keys that stand twice.
+        ValueError: as `loads_object`, but for these, and for keys that stand twice.
     """
-    document = _loads(text, _Members, max_depth)
+    try:
+        document = _loads(text, _Members, max_depth)
+    except (NestingError, UnicodeEncodeError):
+        raise
+    except ValueError:
+        lenient = _LENIENT.sub(_strict, text)
+        document = _loads(lenient, _Members, max_depth, Number)
     if not isinstance(document, _Members):
         raise NoObjectError("is no JSON object")
     return document

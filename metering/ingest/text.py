@@ -12,7 +12,7 @@ import re
 import sys
 import zlib
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -42,7 +42,8 @@ LINE_PROBLEMS = {
     "line.deep": "is nested deeper than limits.depth",
 }
 _PROPERTY = re.compile(r'"(poll_time|endpoint|account|location)"\s*:\s*"([^"\\]*)"')
-_QUOTED_AFTER_SPACES = re.compile(r' +"([^"]*)"')
+# Before a quote DuckDB passes over one space, behind it over all; where another quote follows these, the cell goes on.
+_OPENED, _CLOSED = re.compile(' ?"'), re.compile('"( *)("?)')
 _JSON_PROBLEMS: dict[type[Exception], str] = {NoObjectError: "line.object", NestingError: "line.deep"}
 _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError)
 
@@ -188,8 +189,12 @@ class _RecordLines:
                 return
             yield line[1].decode() + "\n"
 
-    def give_back(self) -> None:
-        self._given_back.extendleft(reversed(self.taken[1:]))
+    def give_back(self, first: int = 1) -> None:
+        self._given_back.extendleft(reversed(self.taken[first:]))
+
+    @property
+    def has_spaced_quotes(self) -> bool:
+        return any(b' "' in line or b'" ' in line for _, line in self.taken if line is not None)
 
 
 def csv_records(path: Path, columns: Sequence[str], delimiter: str, skipped: int, limits: ReadingLimits) -> Iterator[Record]:
@@ -211,18 +216,68 @@ def csv_records(path: Path, columns: Sequence[str], delimiter: str, skipped: int
 
 
 def _next_cells(lines: _RecordLines, delimiter: str, count: int) -> tuple[list[str], str | None]:
-    """Read one record as DuckDB reads it: one delimiter more at the end says nothing, nor do spaces before a quote."""
+    """Read one record as DuckDB reads it: delimiters more at the end say nothing, nor do spaces around quotes."""
+    cells, problem = _read_cells(lambda: next(csv.reader(iter(lines), delimiter=delimiter, strict=True), []))
+    if lines.has_spaced_quotes:
+        lines.give_back(0)
+        cells, problem = _read_cells(lambda: _spaced_cells(iter(lines), delimiter))
+    if problem is not None:
+        return [], problem
+    while len(cells) > count and not cells[-1]:
+        cells.pop()
+    if cells and len(cells) != count:
+        return [], "line.structure"
+    return cells, None
+
+
+def _read_cells(read: Callable[[], list[str]]) -> tuple[list[str], str | None]:
     try:
-        cells = next(csv.reader(iter(lines), delimiter=delimiter, strict=True), [])
+        return read(), None
     except csv.Error:
         return [], "line.structure"
     except UnicodeDecodeError:
         return [], "line.encoding"
-    if len(cells) == count + 1 and not cells[-1]:
-        cells.pop()
-    if cells and len(cells) != count:
-        return [], "line.structure"
-    return [found[1] if (found := _QUOTED_AFTER_SPACES.fullmatch(cell)) else cell for cell in cells], None
+
+
+def _spaced_cells(lines: Iterator[str], delimiter: str) -> list[str]:
+    """Read a record of which cells in quotes may stand between spaces, which Python's reader takes for a part of them."""
+    cells: list[str] = []
+    text, at = next(lines), 0
+    while True:
+        if opened := _OPENED.match(text, at):
+            cell, text, at = _quoted_cell(lines, text, opened.end())
+        else:
+            end = text.find(delimiter, at)
+            cell = text[at:end] if end >= 0 else text[at:].removesuffix("\n").removesuffix("\r")
+            at += len(cell)
+            if "\r" in cell:
+                raise csv.Error
+        if len(cell) > csv.field_size_limit():
+            raise csv.Error
+        cells.append(cell)
+        if text[at:] in ("\n", "\r\n"):
+            return cells
+        if not text.startswith(delimiter, at):
+            raise csv.Error
+        at += 1
+
+
+def _quoted_cell(lines: Iterator[str], text: str, at: int) -> tuple[str, str, int]:
+    """Read on behind a quote, over the ends of lines: the cell, the line where it ends, the place behind its quote and spaces."""
+    parts, size = list[str](), 0
+    while size <= csv.field_size_limit():
+        closed = _CLOSED.search(text, at)
+        if closed is None:
+            part, text, at = text[at:], next(lines, ""), 0
+        elif closed[2]:
+            part, at = text[at : closed.start()] + (closed[1] or '"'), closed.end()
+        else:
+            return "".join([*parts, text[at : closed.start()]]), text, closed.end()
+        if not text:
+            break
+        parts.append(part)
+        size += len(part)
+    raise csv.Error
 
 
 def _damaged_csv(line: int, text: bytes | None, problem: str, columns: Sequence[str], delimiter: str) -> Record:

@@ -55,3 +55,48 @@ def test_a_cell_of_two_lines_says_the_same_with_and_without_a_damaged_line(tmp_p
         outcome = meter.ingest(tmp_path / "samples.csv", supersede=True)
         assert (outcome.polls.duplicate, outcome.polls.accepted, outcome.polls.rejected) == (1, 0, 1)
         assert [(each.line, each.value) for each in outcome.rejections] == [(5, DAMAGED.strip())]
+
+
+def assert_the_same_beside_a_damaged_line(tmp_path, name, sound, damaged):
+    with metering.open(str(tmp_path / "store.duckdb")) as meter:
+        (tmp_path / name).write_text(sound, encoding="utf-8")
+        first = meter.ingest(tmp_path / name)
+        assert (first.polls.accepted, first.rejections) == (1, [])
+        (tmp_path / name).write_text(sound + damaged, encoding="utf-8")
+        again = meter.ingest(tmp_path / name)
+    assert (again.polls.duplicate, again.polls.conflicting, again.polls.accepted, len(again.rejections)) == (1, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        'a1,s1,5,"x" ', 'a1,s1,5, "x"', 'a1,s1,5, "x"  ', 'a1,s1,5, "x,y"', 'a1,s1,5, "x""y" ', 'a1,s1,5, "x\ny" ', 'a1,s1,5, ""',
+        'a1,s1,5,  "x"', 'a1,s1,5,"x" "y"', 'a1,s1,5, """"', '"a1" ,"s1" ,"5" ,"x" ', ' "a1", "s1", "5", "x"', 'a1,s1,5,x" "y',
+        "a1,s1,5,x,", "a1,s1,5,x,,", 'a1,s1,5,x,"",',
+    ],
+)  # fmt: skip
+def test_spaces_around_quotes_say_the_same_with_and_without_a_damaged_line(tmp_path, cells):
+    sound = f"{HEADER}2026-10-05T00:00:00Z,ZRH,{cells}\n"
+    assert_the_same_beside_a_damaged_line(tmp_path, "samples.csv", sound, DAMAGED)
+
+
+@pytest.mark.parametrize(
+    "more",
+    ['"other": 1,', '"other": NaN', '"other": -inf', '"other": [1,]', '"other": {"a": [nan , ] , } ,', '"name": "NaN, [1,]",'],
+)
+def test_json_is_no_stricter_beside_a_damaged_line(tmp_path, more):
+    told = '"poll_time": "2026-10-05T00:00:00Z", "location": "ZRH", "account": "a1", "snapshot": "s1", "allocated_size": 5'
+    sound = f"{{{told}, {more}}}\n"
+    assert_the_same_beside_a_damaged_line(tmp_path, "samples.ndjson", sound, '{"poll_time": "2026-10-05T00:05:00Z", oops\n')
+
+
+@pytest.mark.parametrize("damaged", ["", '{"poll_time": "2026-10-05T00:05:00Z", oops\n'], ids=["alone", "beside a damaged line"])
+@pytest.mark.parametrize("size", ["NaN", "-Infinity", "[5,]"])
+def test_what_is_no_number_is_no_size_of_a_row_of_json(tmp_path, size, damaged):
+    row = (
+        f'{{"poll_time": "2026-10-05T00:00:00Z", "location": "ZRH", "account": "a1", "snapshot": "s1", "allocated_size": {size}}}\n'
+    )
+    other = row.replace("00:00:00Z", "00:10:00Z").replace(size, "5")
+    (tmp_path / "samples.ndjson").write_text(row + other + damaged)
+    outcome = ingested(tmp_path)
+    assert (outcome.polls.accepted, outcome.rejections[0].reason) == (1, "is no whole number of bytes")
