@@ -195,7 +195,10 @@ class Publishing(Bookkeeping):
         ) as billed:
             units = series.ranked(row for row in billed.bill.usage if location in (None, row.location))
             if not units:
-                raise NoDataError(f"there is no usage in location {location!r} in {period}")
+                raise NoDataError(
+                    f"there is no usage in location {location!r} in {period}: `metering report usage --period {period}` names what "
+                    "there is"
+                )
             shown = units[:MOST_DRAWN] if name == "usage" else units
             spec = self._picture(name, billed, shown, location, palette, width)
         draw.write_picture(spec, palette, place)

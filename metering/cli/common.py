@@ -150,6 +150,14 @@ def message(common: Common, text: str) -> None:
         print(one_line(text), file=sys.stderr)  # noqa: T201 -- stderr is for messages
 
 
+def note_unknown_location(common: Common, opened: "Meter", location: str | None) -> None:
+    """Say of a location that was named, and that is none of those that are known, that it may be misspelt."""
+    known = opened.settings.locations
+    if location is not None and location not in known:
+        listed = ", ".join(sorted(known))
+        message(common, f"note: {location} is none of the locations that are known ({listed}); is it spelled right?")
+
+
 def print_error(said: BaseException | str) -> None:
     """Say on stderr as one line why nothing was done, however quiet it is to be."""
     print(f"metering: {one_line(said)}", file=sys.stderr)  # noqa: T201 -- stderr is for messages

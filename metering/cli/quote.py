@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from metering.cli.common import Common, Format, message, meter, with_common_options
+from metering.cli.common import Common, Format, meter, note_unknown_location, with_common_options
 
 if TYPE_CHECKING:
     from metering.planning.quote import Quote
@@ -42,10 +42,7 @@ def quote(
             amount=amount, location=location, start=start, end=end, period=period, price=price, unit=unit, currency=currency,
             account=account, extend=extend, times=times, now=now,
         )  # fmt: skip
-        known = opened.settings.locations
-    if location is not None and location not in known:
-        listed = ", ".join(sorted(known))
-        message(common, f"note: {location} is none of the locations that are known ({listed}); is it spelled right?")
+        note_unknown_location(common, opened, location)
     from metering.cli.documents import print_json
     from metering.cli.render import print_steps, print_table
     from metering.model.tables import table_of

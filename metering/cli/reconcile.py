@@ -15,6 +15,7 @@ from metering.cli.common import (
     PeriodOption,
     message,
     meter,
+    note_unknown_location,
     output_option,
     progress,
     with_common_options,
@@ -85,6 +86,7 @@ def reconcile(
                 period, ledger=ledger, usage=usage, dailyburst=dailyburst, live=asked_for, account=account,
                 location=location, tolerance=tolerance, jitter=jitter, as_of=as_of, known_at=known_at, progress=show,
             )  # fmt: skip
+        note_unknown_location(common, opened, location)
         if output is not None:
             from metering.reporting.files import write_text
             from metering.reporting.pages import reconciliation_page

@@ -50,6 +50,17 @@ def test_the_three_mistakes_of_the_sample_months_provider_are_found_to_the_last_
     assert made["passed_over"] == [{"what": "lines that are none of burst (payments, purchases)", "row_count": 1}]
 
 
+def test_a_misspelt_location_is_told_as_that_and_not_as_another_account(store):
+    done = run(store, "--ledger", str(LEDGER), "--account", ALPENROSE, "--location", "ZHR", "--format", "json")
+    assert done.stderr.splitlines()[-1] == (
+        "note: ZHR is none of the locations that are known (CWL, DUB, FRA, GVA, LON, ZRH); is it spelled right?"
+    )
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (finding["check"], finding["location"]) == ("other_location", "ZHR")
+    assert "of a location that is not asked for, or has no usage of the account" in finding["message"]
+    assert "spelled" not in run(store, "--ledger", str(LEDGER), *WHOSE, "--format", "json").stderr
+
+
 def test_check_makes_it_a_gate(store, tmp_path):
     assert run(store, "--ledger", str(LEDGER), *WHOSE, "--check").exit_code == 3
     sound = tmp_path / "ours.ndjson"

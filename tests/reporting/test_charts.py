@@ -267,7 +267,7 @@ def test_the_colours_of_missing_and_partial_time_are_patterns_that_are_in_the_fi
 
 
 def test_only_the_location_that_was_asked_for_is_drawn(hostile, tmp_path):
-    with pytest.raises(NoDataError, match="no usage in location 'GVA'"):
+    with pytest.raises(NoDataError, match=f"in location 'GVA' in {DAY}: `metering report usage --period {DAY}` names what"):
         hostile.plot("usage", tmp_path / "plot.svg", period=DAY, location="GVA")
     assert hostile.plot("usage", tmp_path / "plot.svg", period=DAY, account="twin-1") == (1, 1)
 

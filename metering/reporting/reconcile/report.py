@@ -69,8 +69,9 @@ def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[Prov
         MisuseError: the rows name no account and location, and neither was said.
     """
     tally = Tally(asked.tolerance)
-    units = [unit for unit in units_of(engine) if _is_asked(unit, asked)]
-    own_rows = _sort(rows, units, asked, tally)
+    known = units_of(engine)
+    units = [unit for unit in known if _is_asked(unit, asked)]
+    own_rows = _sort(rows, units, {unit.account for unit in known}, asked, tally)
     prices = _price_texts(engine, computation)
     beat = Beat(computation.clock.cycle_s, asked.jitter_s)
     start_s, stop_s = computation.period.start_s, computation.stop_s
@@ -116,7 +117,7 @@ def _is_asked(unit: Unit, asked: Asked) -> bool:
     )
 
 
-def _sort(rows: Sequence[ProviderRow], units: list[Unit], asked: Asked, tally: Tally) -> _Sorted:
+def _sort(rows: Sequence[ProviderRow], units: list[Unit], accounts: set[str], asked: Asked, tally: Tally) -> _Sorted:
     found = _Sorted()
     known = {(unit.account, unit.location) for unit in units}
     currencies = {unit.account: unit.currency for unit in units}
@@ -127,7 +128,7 @@ def _sort(rows: Sequence[ProviderRow], units: list[Unit], asked: Asked, tally: T
             raise MisuseError(f"{row.place} names no account and location: say whose list it is, with --account and --location")
         if row.resource is None:
             tally.pass_over("lines that are none of burst (payments, purchases)")
-        elif asked.account not in (None, owner) or owner not in {account for account, _ in known}:
+        elif asked.account not in (None, owner) or owner not in accounts:
             strangers["other_account", owner, place, currency].append(row)
         elif (owner, place) not in known:
             strangers["other_location", owner, place, currency].append(row)
@@ -155,7 +156,7 @@ def _tell_strangers(
         check, _, resource = kind.partition(" ")
         said = {
             "other_account": f"{counted(len(several), noun)} of an account that is not asked for, or has no usage",
-            "other_location": f"{counted(len(several), noun)} of a location in which the account has no usage",
+            "other_location": f"{counted(len(several), noun)} of a location that is not asked for, or has no usage of the account",
             "other_resource": f"{counted(len(several), noun)} of {resource}, which is not billed here",
             "other_currency": f"{counted(len(several), noun)} in {currency}, and the account is charged in "
             f"{currencies.get(owner)}: what it charges is not compared",
