@@ -180,11 +180,18 @@ def _skipped(text: str, at: int, mark: str = "") -> int:
 
 
 def decimal_text(value: Any) -> str | None:
-    """Give a JSON value as the text that a CSV cell would hold; None for null; numbers keep their digits."""
+    """Give a JSON value as the text that a CSV cell would hold; None for null; numbers keep their digits, no spaces are added."""
     if value is None:
         return None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (str, int)):
         return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(_as_objects(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _as_objects(value: Any) -> Any:
+    """Give members as the object that they are of, at every depth."""
+    if isinstance(value, _Members):
+        return {name: _as_objects(part) for name, part in value}
+    return [_as_objects(part) for part in value] if isinstance(value, list) else value

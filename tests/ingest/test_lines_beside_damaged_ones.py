@@ -91,12 +91,15 @@ def test_json_is_no_stricter_beside_a_damaged_line(tmp_path, more):
 
 
 @pytest.mark.parametrize("damaged", ["", '{"poll_time": "2026-10-05T00:05:00Z", oops\n'], ids=["alone", "beside a damaged line"])
-@pytest.mark.parametrize("size", ["NaN", "-Infinity", "[5,]"])
-def test_what_is_no_number_is_no_size_of_a_row_of_json(tmp_path, size, damaged):
+@pytest.mark.parametrize(
+    ("size", "shown"), [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("[5,]", "[5]"), ('{"a": [{}]}', '{"a":[{}]}')]
+)
+def test_what_is_no_number_is_no_size_of_a_row_of_json(tmp_path, size, shown, damaged):
     row = (
         f'{{"poll_time": "2026-10-05T00:00:00Z", "location": "ZRH", "account": "a1", "snapshot": "s1", "allocated_size": {size}}}\n'
     )
     other = row.replace("00:00:00Z", "00:10:00Z").replace(size, "5")
     (tmp_path / "samples.ndjson").write_text(row + other + damaged)
     outcome = ingested(tmp_path)
-    assert (outcome.polls.accepted, outcome.rejections[0].reason) == (1, "is no whole number of bytes")
+    first = outcome.rejections[0]
+    assert (outcome.polls.accepted, first.value, first.reason) == (1, shown, "is no whole number of bytes")
