@@ -14,6 +14,7 @@ from metering.cli.common import (
     Format,
     KnownAtOption,
     OutputOption,
+    errors_told,
     job_meter,
     message,
     meter,
@@ -58,8 +59,15 @@ def run(
 
     On Spark, facts are Parquet, from a directory or a URL that Spark reads, and nothing is kept.
     """
+    from metering.bookkeeping import read_instant
     from metering.cli.facts import tell
+    from metering.model.period import parse_period
 
+    with errors_told():  # before facts are taken in, which may take an hour of a cluster
+        if period is not None:
+            parse_period(period)
+        if as_of is not None:
+            read_instant(as_of, "--as-of")
     with job_meter(common, engine, master) as opened:
         with progress(common, "Ingesting") as show:
             outcome = opened.ingest(facts, progress=show)

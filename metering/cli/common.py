@@ -168,7 +168,7 @@ def meter(common: Common) -> Iterator["Meter"]:
     """Open the meter that the options name; every error becomes one line on stderr and an exit code."""
     from metering.api import Meter
 
-    with _errors_told(), Meter(_settings(common)) as opened, _changes_told(opened):
+    with errors_told(), Meter(_settings(common)) as opened, _changes_told(opened):
         yield opened
 
 
@@ -177,7 +177,7 @@ def job_meter(common: Common, engine: str | None, master: str | None) -> "Iterat
     """Open what does the main job: the store's meter, or one on Spark where that engine is asked for or set."""
     from metering.api import Meter
 
-    with _errors_told():
+    with errors_told():
         settings = _settings(common)
         if (engine or settings.engine) == "spark":
             from metering.cluster import open_cluster
@@ -226,7 +226,7 @@ def _settings(common: Common) -> "Settings":
 
 
 @contextlib.contextmanager
-def _errors_told() -> Iterator[None]:
+def errors_told() -> Iterator[None]:
     """Make one line on stderr and an exit code of every error."""
     from metering.durable import commits_begun
     from metering.engine.duckdb import Engine, is_interruption, trouble_of_machine

@@ -220,6 +220,21 @@ def test_run_is_ingest_and_bill_in_one_and_gives_the_same_bytes_again_and_as_bil
     assert run("bill", HOUR, "--known-at", "1")[1] == run("bill", HOUR, "--known-at", "2999-01-01T00:00:00Z")[1] == first
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--period", "2026-13"], f"period '2026-13' is no date of the calendar; {WRITE}"),
+        (["--as-of", "noon"], "--as-of 'noon' is no"),
+    ],
+)
+def test_run_reads_what_it_is_asked_before_it_takes_facts_in_or_starts_an_engine(here, asked, said):
+    for engine in ("duckdb", "spark"):
+        code, out, err = run("run", "facts", *asked, "--engine", engine, JAVA_HOME=str(here))
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(f"metering: {said}")
+    assert not (here / "metering.duckdb").exists()
+
+
 @pytest.mark.usefixtures("here")
 def test_run_without_a_period_bills_the_last_month_in_the_facts():
     code, out, err = run("run", "facts")
