@@ -9,6 +9,7 @@ import getpass
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 
 from metering.billing.bill import make_bill
@@ -194,6 +195,7 @@ def _assert_can_be_closed(books: Books, draft: Closing, now_s: int) -> None:
 def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last_polls: dict[str, dict[str, int]]) -> None:
     """Refuse statements that lack a price, and accounts of which too much time is missing."""
     tolerance = Fraction(settings.missing_tolerance)
+    tolerated = f"{format(Decimal(settings.missing_tolerance).scaleb(2).normalize(), 'f')} %"
     found = [finding for finding in bill.findings if finding.check == "unpriced_burst"]
     for row in bill.usage:
         known = row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds
@@ -202,8 +204,8 @@ def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last
             found.append(
                 Finding(
                     check="missing_time", severity="error", account=row.account, location=row.location, seconds=row.missing_seconds,
-                    message=f"{row.missing_seconds} s of {known} s are missing, {share}: more than the tolerated "
-                    f"{settings.missing_tolerance}; {_what_to_do(row, known, period, last_polls)}",
+                    message=f"{row.missing_seconds:,} s of {known:,} s are missing, {share}: more than the tolerated {tolerated}; "
+                    f"{_what_to_do(row, known, period, last_polls)}",
                     share=share,
                 )
             )  # fmt: skip

@@ -143,7 +143,7 @@ def cell(column: Column, value: Any, *, exact: bool) -> Text:
     if column.kind in ("count", "seconds"):
         return Text(f"{value:,}")
     if column.kind == "money":
-        return Text(shown_money(value, exact=exact))
+        return Text(f"{value:,f}" if column.is_in_coins else shown_money(value, exact=exact))
     if column.kind == "instant":
         return Text(shown_instant(value))
     return said(plain_text(column.kind, value))

@@ -14,6 +14,8 @@ from metering.model.period import date_text, instant_text
 from metering.model.records import Date, Instant, Money
 
 Kind = Literal["text", "count", "seconds", "bytes", "byte_seconds", "money", "instant", "date"]
+# Columns of money in whole coins of a row's currency.
+IN_COINS = ("amount_due", "shown_amount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,11 @@ class Column:
 
     name: str
     kind: Kind
+
+    @property
+    def is_in_coins(self) -> bool:
+        """Whether its money is in whole coins, of which every decimal is shown: 1.000 dinar is no 1.00."""
+        return self.name in IN_COINS
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ def month_page(shown: Shown) -> str:
             cards=_cards(bill, is_own=is_own),
             contents=_CONTENTS.items(),
             statements=(table if is_own else _as_it_is)(_capped(statements, _MOST_ROWS, notes["statements"], rest("bill"))),
+            has_adjustments=any(line.adjusts for line in bill.lines),
             lines=_lines(bill, names, notes["statements"], rest("report statement")),
             findings=_findings(bill, table, notes["findings"], rest("audit"), is_own=is_own),
             burst_chart=_drawn(pictures.burst_chart(draw.ON_PAGE, period, bill.usage, bill.lines, 1_000)),

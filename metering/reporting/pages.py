@@ -85,7 +85,7 @@ def _cell(value: Any, column: Column) -> tuple[str, str]:
     if column.kind in ("count", "seconds") or column.name == "multiplier":
         return f"{int(value):,}", ""
     if column.kind == "money":
-        return shown_amount(value), ""
+        return (f"{value:,f}" if column.is_in_coins else shown_amount(value)), ""
     if column.kind == "bytes":
         return shown_gib(int(value)), exact
     if column.kind == "byte_seconds":

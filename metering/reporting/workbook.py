@@ -22,7 +22,7 @@ from metering.durable import replaced
 from metering.model.currency import minor_places
 from metering.model.errors import InputError
 from metering.model.period import moment
-from metering.model.tables import Column, Kind, Table, plain_text
+from metering.model.tables import IN_COINS, Column, Kind, Table, plain_text
 from metering.model.units import GIB_BYTES, GIB_MONTH_BYTE_SECONDS
 from metering.reporting.files import spreadsheet_text
 
@@ -45,7 +45,7 @@ _BOLDER = 3
 # What stands for a total of which a part is not known.
 _NOT_KNOWN = "not known"
 # Money that is in whole coins of its currency.
-_IN_COINS = ("amount_due", "shown_amount", "sum_of_lines")
+_IN_COINS = (*IN_COINS, "sum_of_lines")
 
 
 @dataclass(frozen=True, slots=True)

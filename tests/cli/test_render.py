@@ -90,6 +90,11 @@ def test_an_amount_is_shown_without_idle_zeros_and_rounded_only_where_there_is_n
     assert render.shown_money(Decimal(amount), exact=False) == rounded
 
 
+def test_what_is_due_is_shown_with_all_coins_of_its_currency(shown):
+    table = Table("statement", columns_of(shown_amount="money", amount="money"), [(Decimal("1.500"), Decimal("1.50000000"))])
+    assert shown(table, 80).splitlines()[-1].split() == ["1.500", "1.50"]
+
+
 def test_what_is_not_known_is_a_dash_and_not_a_zero(shown):
     table = Table("usage", columns_of(account="text", amount="money"), [("acme", None)])
     assert shown(table, 80).splitlines()[-1].split() == ["acme", "–"]

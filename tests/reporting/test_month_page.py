@@ -63,6 +63,15 @@ def test_a_share_that_was_observed_is_a_figure_as_the_bill_shows_it(page):
     assert '<td class="number">99.49</td>' in page.read_text(encoding="utf-8")
 
 
+def test_what_is_due_has_all_the_coins_of_its_currency(tmp_path):
+    """A dinar has a thousand: 1.000 is no 1.00."""
+    accounts, prices = [{"account": "A", "currency": "KWD"}], [price("720", currency="KWD")]
+    with meter_of(tmp_path, samples=polls(DAY, "2026-10-01T00:50:00Z", {"s": GIB}), accounts=accounts, prices=prices) as meter:
+        assert [format(row.amount_due, "f") for row in meter.bill(DAY).statements] == ["1.000"]
+        meter.page(tmp_path / "page.html", period=DAY)
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count('<td class="number">1.000</td>') == 3
+
+
 def test_a_price_is_read_from_its_right_as_figures_are(page):
     """A level and a price that touch would else be read as one: 1 and 0.27 as 10.27."""
     assert re.search(r'<td class="number">1</td>\s*<td class="number">0.27</td>', page.read_text(encoding="utf-8"))
@@ -177,6 +186,7 @@ def test_on_paper_no_column_is_cut_away(account, tmp_path):
         place = tmp_path / "page.html"
         meter.page(place, period="2026-10-02", account=account)
     text = place.read_text(encoding="utf-8")
+    assert text.count("A line that adjusts a closed period is what") == 1
     assert "@page { size: A4 landscape; margin: 10mm; }" in text
     text = text.replace('http-equiv="Content-Security-Policy"', 'name="none"').replace("</body>", _CUT)
     # Between the margins there are 277 mm.

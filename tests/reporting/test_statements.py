@@ -88,7 +88,10 @@ def test_an_adjustment_is_told_from_burst_everywhere(adjusted, tmp_path):
     assert (document["state"], document["amount_due"]) == ("closed", "0.03")
     shown = Parts((tmp_path / "s.html").read_text(encoding="utf-8")).text
     assert "Adjusts" in shown
+    assert "A line that adjusts a closed period is what the line of that period would be by what is known now, less what" in shown
     assert "not final" not in shown
+    adjusted.export("statement", tmp_path / "first.html", period="2026-10-01")
+    assert "adjusts" not in Parts((tmp_path / "first.html").read_text(encoding="utf-8")).text
     ledger = (tmp_path / "s.beancount").read_text()
     assert '2026-10-02 * "' in ledger
     assert "  Income:Backup:Adjustments:ZRH  -0.02 CHF" in ledger
