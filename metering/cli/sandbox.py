@@ -89,7 +89,10 @@ def serve(
     """
     with _one_line_errors():
         import asyncio
+        from urllib.parse import urlsplit
 
+        from metering.ingest.targets import LOOPBACK
+        from metering.model.errors import MisuseError
         from metering.model.period import instant_text
         from metering.sandbox.server import Server, serve_until_signal
         from metering.sandbox.server_call import Sandbox
@@ -108,8 +111,10 @@ def serve(
             # Where any free port will do, the one behind it may be somebody else's.
             ports = (first + i if port else 0 for i in range(1, len(world.locations) + 1))
             servers += [Server(sandbox, host, own, code) for own, code in zip(ports, world.locations, strict=True)]
-        endpoints = {code: f"http://{host}:{first}/{code}/api/2.0/" for code in world.locations}
+        endpoints = {code: f"{servers[0].url}/{code}/api/2.0/" for code in world.locations}
         if write is not None:
+            if urlsplit(servers[0].url).hostname not in LOOPBACK:
+                raise MisuseError("--write is for collecting on this machine, for http goes no further: leave --host out")
             write_settings(write, endpoints, world.accounts.values(), clock="ours" if speed == 1 else "provider")
         message(common, f"a world of {accounts} accounts lives until now (days: {days}) …")
         world.advance_to(now_s)
@@ -120,11 +125,11 @@ def serve(
 
 def _tell(world: "World", servers: "list[Server]", folder: Path | None, speed: int) -> None:
     """Say where the sandbox is, who may ask it, and how to point the collector at it."""
-    root = f"http://{servers[0].host}:{servers[0].port}"
+    root = servers[0].url
     accounts = list(world.accounts.values())
     lines = [f"the sandbox listens on {root}", ""]
     lines += [f"  {code}  {root}/{code}/api/2.0/" for code in world.locations]
-    lines += [f"  {server.front.location}  http://{server.host}:{server.port}/api/2.0/" for server in servers[1:]]
+    lines += [f"  {server.front.location}  {server.url}/api/2.0/" for server in servers[1:]]
     lines += ["", *(f"  {a.email}  {a.password}  {a.currency}  account {a.uuid}  {a.name}" for a in accounts[:_SHOWN])]
     lines += [f"  … and {len(accounts) - _SHOWN} more, alike"] if len(accounts) > _SHOWN else []
     lines += ["", f"the API's description: {root}/docs    its levers: {root}/_clock {root}/_faults"]

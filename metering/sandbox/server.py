@@ -20,6 +20,19 @@ from metering.sandbox.server_faults import Faults
 from metering.sandbox.server_front import API_PATH, Front, Receive, Scope, Send
 from metering.sandbox.world import World
 
+# Who listens at every address of the machine is reached from here by its own.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- what others chose
+
+
+def root_url(host: str, port: int) -> str:
+    """Give the address by which a server is reached from this machine.
+
+    >>> root_url("::", 8600)
+    'http://[::1]:8600'
+    """
+    here = _EVERYWHERE.get(host, host)
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -32,7 +45,7 @@ class Running:
     @property
     def url(self) -> str:
         """Where the server is: `http://127.0.0.1:PORT`."""
-        return f"http://{self.host}:{self.port}"
+        return root_url(self.host, self.port)
 
     @property
     def world(self) -> World:
@@ -92,6 +105,11 @@ class Server:
     def stop(self) -> None:
         """Ask the server to end; what hangs is let go."""
         self._server.should_exit = True
+
+    @property
+    def url(self) -> str:
+        """Where the server is: `http://127.0.0.1:PORT`."""
+        return root_url(self.host, self.port)
 
     @property
     def started(self) -> bool:

@@ -1,17 +1,25 @@
 """The sandbox's own levers, beside the provider's API: `/_clock`, `/_faults`, `/_world`. No authentication, loopback only."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
-from metering.model.period import instant_seconds, instant_text
+from metering.model.period import SECONDS_PER_DAY, instant_seconds, instant_text
 from metering.sandbox.refusal import not_there, not_valid
 from metering.sandbox.server_call import Sandbox, reply
-from metering.sandbox.server_faults import KINDS
+from metering.sandbox.server_faults import COUNTED, KINDS
 
 router = APIRouter(include_in_schema=False)
+
+
+# A world is lived through second by second: who sends it farther waits for ever, and everybody else with him.
+_FARTHEST_S = 400 * SECONDS_PER_DAY
+_FASTEST = 86_400
+_MOST = 2**40
+_STATUSES_END = 600
 
 
 class ClockStep(BaseModel):
@@ -19,9 +27,9 @@ class ClockStep(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    advance: Annotated[int, Body(ge=0)] = 0
+    advance: Annotated[int, Body(ge=0, le=_FARTHEST_S)] = 0
     to: str | None = None
-    speed: Annotated[int, Body(ge=0)] | None = None
+    speed: Annotated[int, Body(ge=0, le=_FASTEST)] | None = None
 
 
 class FaultWish(BaseModel):
@@ -73,6 +81,18 @@ def _seconds(text: str | None, point: str) -> int | None:
         raise not_valid(f"{text!r} {error}", point) from None
 
 
+def _assert_played(wish: FaultWish) -> None:
+    """Refuse a fault that could not be played when it is to strike."""
+    value = wish.value
+    if wish.kind in COUNTED and value is not None and (type(value) is not int or abs(value) > _MOST):
+        raise not_valid(f"the value of {wish.kind} is a whole number", "value")
+    if wish.kind == "status" and value is not None and not HTTPStatus.OK <= value < _STATUSES_END:
+        raise not_valid("the value of status is from 200 to 599", "value")
+    for name, said in (("value", value if wish.kind == "redirect" else None), ("retry_after", wish.retry_after)):
+        if said is not None and not str(said).isprintable():
+            raise not_valid(f"{name} is sent in a header, and has a character that none can carry", name)
+
+
 def _clock(sandbox: Sandbox) -> Response:
     return reply({"now": instant_text(sandbox.world.now_s), "speed": sandbox.speed})
 
@@ -88,6 +108,8 @@ async def move_clock(request: Request, body: ClockStep) -> Response:
     """Step the virtual clock, or set its speed."""
     sandbox = _sandbox(request)
     to_s = _seconds(body.to, "to")
+    if to_s is not None and to_s - sandbox.world.now_s > _FARTHEST_S:
+        raise not_valid(f"{body.to!r} is more than 400 days ahead", "to")
     sandbox.world.advance_to(max(sandbox.world.now_s + body.advance, to_s or 0))
     sandbox.set_speed(sandbox.speed if body.speed is None else body.speed)
     return _clock(sandbox)
@@ -112,6 +134,8 @@ async def switch_faults_on(request: Request, body: FaultWish | list[FaultWish]) 
     unknown = next((wish.kind for wish in wishes if wish.kind not in KINDS), None)
     if unknown is not None:
         raise not_valid(f"{unknown!r} is no fault; choose from {', '.join(KINDS)}", "kind")
+    for wish in wishes:
+        _assert_played(wish)
     for wish in wishes:
         where = wish.model_dump(exclude={"kind", "from_time", "until_time"})
         where |= {"from_s": _seconds(wish.from_time, "from_time"), "until_s": _seconds(wish.until_time, "until_time")}

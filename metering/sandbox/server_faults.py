@@ -37,6 +37,8 @@ KINDS: dict[str, str] = {
     "cut": "the connection breaks inside the body",
     "skew": "the `Date` header is `value` seconds off",
 }  # fmt: skip
+# Whose `value` is a whole number.
+COUNTED = frozenset({"page_cap", "total_count", "foreign", "hang", "status", "flood", "bomb", "deep", "skew"})
 _ALWAYS = 100
 
 

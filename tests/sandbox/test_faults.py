@@ -249,3 +249,28 @@ def test_faults_are_switched_over_http_too(sandbox, client):
     assert httpx.post(f"{control}/_faults", json={"kind": "earthquake"}).status_code == 400
     httpx.delete(f"{control}/_faults")
     assert httpx.get(f"{control}/_faults").json()["faults"] == []
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"kind": "page_cap", "value": "many"},
+        {"kind": "hang", "value": 1.5},
+        {"kind": "skew", "value": 10**30},
+        {"kind": "status", "value": 999},
+        {"kind": "status", "value": True},
+        {"kind": "status", "retry_after": "1\r\nX: y"},
+        {"kind": "redirect", "value": "http://127.0.0.2/\r\nX: y"},
+    ],
+)
+def test_a_fault_that_could_not_be_played_is_refused(sandbox, client, wish):
+    answer = httpx.post(f"{sandbox.url}/_faults/", json=[{"kind": "html"}, wish])
+    assert (answer.status_code, answer.json()[0]["error_type"]) == (400, "validation")
+    assert sandbox.faults.switches == []
+    assert client.get("remotesnapshots/").status_code == 200
+
+
+@pytest.mark.parametrize("step", [{"advance": 10**12}, {"to": "9999-01-01T00:00:00Z"}, {"speed": 10**23}])
+def test_a_clock_that_would_run_for_ever_is_refused(sandbox, client, step):
+    assert httpx.post(f"{sandbox.url}/_clock/", json=step).status_code == 400
+    assert client.get("remotesnapshots/").status_code == 200

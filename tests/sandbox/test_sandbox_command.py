@@ -29,6 +29,18 @@ def run(*words, **options):
     return process.returncode, out, err
 
 
+@pytest.mark.parametrize("host", ["::1", "::", "0.0.0.0", "localhost"])
+def test_wherever_it_listens_the_settings_that_it_writes_are_answered(tmp_path, host):
+    words = ("--host", host, "--port", "0", "--days", "0", "--accounts", "1", "--write", tmp_path)
+    with metering("sandbox", "serve", *words) as process:
+        try:
+            assert any(line.startswith("to collect") for line in process.stdout)
+            code, out, err = run("collect", "--check", "--format", "json", cwd=tmp_path)
+        finally:
+            process.terminate()
+    assert (code, {row["result"] for row in json.loads(out)}) == (0, {"works"}), err
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_serve_says_where_it_is_and_stops_cleanly(tmp_path, number):
     with metering("sandbox", "serve", "--port", "0", "--days", "0", "--accounts", "2", "--write", tmp_path / "try") as process:
@@ -112,6 +124,7 @@ def test_the_command_that_is_told_for_facts_bills_them_as_they_are_to_be_billed_
         (["serve", "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1, port 8600"),
         (["serve", "--port", "0", "--days", "0", "--write", "{full}"], 1, "is not the sandbox's"),
         (["serve", "--accounts", "0"], 2, "--accounts"),
+        (["serve", "--host", "127.0.0.2", "--port", "0", "--days", "0", "--write", "{new}"], 2, "leave --host out"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(tmp_path, words, code, said):
