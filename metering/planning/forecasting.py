@@ -4,8 +4,10 @@ Floats stay in here: whole bytes go in and come out. Days that were not observed
 weeks or more, weekdays count where they tell. A size that never changes stays what it is. Below zero nothing is forecast.
 """
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -18,6 +20,7 @@ from metering.planning.growth import Day
 LEAST_DAYS = 10
 _WEEK = 7
 _LEAST_WEEKS = 3
+_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,10 @@ def forecast(sizes: Sequence[int], days: int) -> list[Ahead]:
     """
     if len(set(sizes)) == 1:
         return [Ahead(sizes[0], sizes[0], sizes[0])] * days
-    model, numpy = _libraries()
-    seasons = len(sizes) >= _LEAST_WEEKS * _WEEK
-    series = numpy.array(sizes, dtype="float64")
-    with warnings.catch_warnings():
-        # How well it fits is told by the backtest, in a figure; the library's own words are for its authors.
-        warnings.simplefilter("ignore")
-        fitted = model(series, period=_WEEK if seasons else None, deseasonalize=seasons, method="additive").fit()
-        expected = numpy.asarray(fitted.forecast(days))
-        bounds = numpy.asarray(fitted.prediction_intervals(days, alpha=1 / 10))
-    return [Ahead(*map(_whole, (middle, low, high))) for middle, (low, high) in zip(expected, bounds, strict=True)]
+    with _fitted(sizes) as fitted:
+        bounds = fitted.prediction_intervals(days, alpha=1 / 10)
+        columns = (fitted.forecast(days), bounds["lower"], bounds["upper"])
+    return [Ahead(*map(_whole, told)) for told in zip(*columns, strict=True)]
 
 
 def backtest(sizes: Sequence[int], days: int) -> Backtest | None:
@@ -72,8 +69,31 @@ def backtest(sizes: Sequence[int], days: int) -> Backtest | None:
     known, truth = sizes[: len(sizes) - held], sizes[len(sizes) - held :]
     if held == 0 or len(known) < LEAST_DAYS:
         return None
-    error = sum(abs(ahead.expected_bytes - size) for ahead, size in zip(forecast(known, held), truth, strict=True))
+    error = sum(abs(expected - size) for expected, size in zip(_expected(known, held), truth, strict=True))
     return Backtest(held, 1_000 * error // max(1, sum(truth)))
+
+
+def _expected(sizes: Sequence[int], days: int) -> list[int]:
+    """Forecast what is expected, and no bounds of it: what they take, of which a backtest asks nothing, is most of a forecast."""
+    if len(set(sizes)) == 1:
+        return [sizes[0]] * days
+    with _fitted(sizes) as fitted:
+        return list(map(_whole, fitted.forecast(days)))
+
+
+@contextmanager
+def _fitted(sizes: Sequence[int]) -> Iterator[Any]:
+    """Fit the model to sizes; within, the library keeps its own words, which are for its authors, to itself.
+
+    How well it fits is told by the backtest, in a figure.
+    """
+    # When it is loaded, the library asks that its words be heard always: so it is loaded first.
+    model, numpy = _libraries()
+    seasons = len(sizes) >= _LEAST_WEEKS * _WEEK
+    series = numpy.array(sizes, dtype="float64")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield model(series, period=_WEEK if seasons else None, deseasonalize=seasons, method="additive").fit()
 
 
 def _whole(size: Any) -> int:
@@ -81,9 +101,26 @@ def _whole(size: Any) -> int:
 
 
 def _libraries() -> tuple[Any, Any]:
-    try:
-        import numpy  # noqa: ICN001, PLC0415 -- an extra, and heavy
-        from statsmodels.tsa.forecasting.theta import ThetaModel  # noqa: PLC0415
-    except ImportError:
-        raise MisuseError("a forecast needs statsmodels: pip install 'metering[forecast]'") from None
+    with _one_thread():
+        try:
+            import numpy  # noqa: ICN001, PLC0415 -- an extra, and heavy
+            from statsmodels.tsa.forecasting.theta import ThetaModel  # noqa: PLC0415
+        except ImportError:
+            raise MisuseError("a forecast needs statsmodels: pip install 'metering[forecast]'") from None
     return ThetaModel, numpy
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let the library of matrices, which is told its number of threads when it is loaded, have one unless its user says otherwise.
+
+    A forecast's matrices are of a few numbers: threads that wait for each other took sixteen times as long.
+    """
+    is_said = _THREADS in os.environ
+    if not is_said:
+        os.environ[_THREADS] = "1"
+    try:
+        yield
+    finally:
+        if not is_said:
+            os.environ.pop(_THREADS, None)

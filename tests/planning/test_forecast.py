@@ -2,7 +2,9 @@
 
 import builtins
 import json
+import os
 import subprocess
+import sys
 import sysconfig
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -206,3 +208,32 @@ def test_the_command_says_it_in_sentences_and_in_json(tmp_path):
     assert [day["expected_bytes"] for day in document["days"]] == [str(3 * GIB)] * 3
     assert document["outlooks"][0]["burst_begins"] == "2026-11-01"
     assert (document["outlooks"][0]["history_days"], document["outlooks"][0]["backtest_days"]) == (15, 3)
+
+
+BOUNDS = """
+import os, sys
+class Finder:
+    def find_spec(name, *_):
+        if name == "scipy":
+            print(os.environ.get("OPENBLAS_NUM_THREADS"))
+sys.meta_path.insert(0, Finder)
+from metering.planning.forecasting import backtest, forecast
+sizes = [(100 + 2 * day) * 2**30 for day in range(40)]
+# The library warns of these, the first time as well.
+first = forecast(sizes, 14)
+tested = backtest(sizes, 14)
+from statsmodels.tsa.forecasting.theta import ThetaModelResults
+bounds = ThetaModelResults.prediction_intervals
+ThetaModelResults.prediction_intervals = lambda *words, **more: print("bounds") or bounds(*words, **more)
+assert backtest(sizes, 14) == tested
+assert forecast(sizes, 14) == first
+print(os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
+@pytest.mark.parametrize(("said", "loaded"), [({}, ["1", "bounds", "None"]), ({"OPENBLAS_NUM_THREADS": "2"}, ["2", "bounds", "2"])])
+def test_bounds_are_worked_out_for_what_is_ahead_alone_and_by_one_thread_unless_its_user_says_otherwise(said, loaded):
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    # A program of its own: how many threads there are is decided where the library is loaded first.
+    done = subprocess.run([sys.executable, "-c", BOUNDS], capture_output=True, text=True, env=environment | said, check=True)
+    assert (done.stdout.split(), done.stderr) == (loaded, "")
