@@ -8,9 +8,11 @@ import logging
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,7 +118,7 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
     local = _LAUNCH_LOCAL if master.startswith("local") else {}
     for name, value in {**_LAUNCH, **local, **conf, **_RULES}.items():
         builder = builder.config(name, value)
-    with _stderr_aside() as said:
+    with _interrupted_afterwards(), _stderr_aside() as said:
         try:
             return _ruled(builder.master(master).getOrCreate())
         except Exception as error:  # noqa: BLE001 -- py4j and pyspark raise what the JVM raised, or what kept it from starting
@@ -201,6 +203,35 @@ def _assert_java() -> None:
         said = (done.stderr + done.stdout).strip().splitlines() or ["it says nothing"]
         found = f"is Java {version[1]}" if version else f"tells no version ({said[0][:200]})"
         raise EngineError(f"Spark needs Java {_LEAST_JAVA} or later, and {program} {found}: {_JAVA_HINT}")
+
+
+@contextlib.contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    """Let an interruption wait until Java is reached, since pyspark would leave it behind, running; a second one does not wait."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    kept = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
+
+    def later(number: int, _frame: object) -> None:
+        came.append(number)
+        restore()
+
+    def restore() -> None:
+        for each, handler in kept.items():
+            if signal.getsignal(each) is later:  # pyspark's own, which ends what runs first, stays
+                signal.signal(each, handler)
+
+    for each in kept:
+        signal.signal(each, later)
+    try:
+        yield
+    finally:
+        restore()
+    for number in came:
+        signal.raise_signal(number)
 
 
 @contextlib.contextmanager

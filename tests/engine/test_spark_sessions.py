@@ -3,6 +3,7 @@
 import logging
 import re
 import shutil
+import signal
 import socket
 
 import duckdb
@@ -95,6 +96,22 @@ def test_py4j_does_not_log_in_nobodys_name(monkeypatch, tmp_path):
     for place, is_told in ((java_gateway.__file__, False), (__file__, True)):
         record = root.makeRecord("root", logging.ERROR, place, 1, "KeyboardInterrupt while sending command.", (), None)
         assert bool(root.filter(record)) is is_told
+
+
+def test_an_interruption_waits_until_java_is_reached_and_a_second_one_does_not():
+    usual, steps = signal.getsignal(signal.SIGINT), []
+
+    def started(*interruptions):
+        with sessions._interrupted_afterwards():
+            for number, each in enumerate(interruptions, start=1):
+                signal.raise_signal(each)
+                steps.append(number)
+
+    for interruptions in ([signal.SIGINT], [signal.SIGINT, signal.SIGINT]):
+        with pytest.raises(KeyboardInterrupt):
+            started(*interruptions)
+    assert steps == [1, 1]
+    assert signal.getsignal(signal.SIGINT) is usual
 
 
 def test_what_both_engines_mean_otherwise_is_put_right_in_translation():
