@@ -4,6 +4,7 @@ The kind of a column says what its values mean, so that each format can do right
 through a float, text from outside is neutralised where a program could take it for a formula.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -14,6 +15,7 @@ from metering.model.period import date_text, instant_text
 from metering.model.records import Date, Instant, Money
 
 Kind = Literal["text", "count", "seconds", "bytes", "byte_seconds", "money", "instant", "date"]
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 # Columns of money in whole coins of a row's currency.
 IN_COINS = ("amount_due", "shown_amount")
 
@@ -71,8 +73,15 @@ def plain_text(kind: Kind, value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """Write text from outside without what a terminal, a picture or a file would obey: controls, changes of direction."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    """Write text from outside without what a terminal, a picture or a file would obey: controls, changes of direction.
+
+    Blanks of all widths stay, and what joins or parts letters within a word: Japanese, French and Persian names have them.
+    """
+    return "".join(character if _is_harmless(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
 def by_key(item: tuple[tuple[Any, ...], Any]) -> tuple[Any, ...]:

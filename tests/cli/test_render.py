@@ -5,6 +5,7 @@ import sys
 from decimal import Decimal
 
 import pytest
+from rich.cells import cell_len
 
 from metering.cli import render
 from metering.cli.common import Common, Format, progress
@@ -107,6 +108,13 @@ def test_a_name_from_outside_cannot_drive_the_terminal(shown):
     assert "\x07" not in printed
     assert "\u202e" not in printed
     assert "[bold]x[/bold]" in printed
+
+
+@pytest.mark.parametrize("name", ["株式会社\u3000東京", "Banque\u00a0X", "\u0645\u06cc\u200c\u062e", "क्\u200dष"])
+def test_a_name_keeps_the_blanks_and_joiners_that_its_script_has(shown, name):
+    printed = shown(Table("usage", columns_of(location="text", held_seconds="seconds"), [(name, 1), ("GVA", 1)]), 80)
+    assert name in printed
+    assert len({cell_len(line) for line in printed.splitlines()[3:]}) == 1, "figures stand below each other"
 
 
 def test_an_empty_table_says_so(shown):
