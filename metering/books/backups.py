@@ -7,6 +7,7 @@ whatever of the books the backup does not know is told (metering/books/head.py).
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from metering.model.progress import Progress
 from metering.store import Store, last_ingest
 
 _CHUNK_BYTES = 1 << 20
+# What file systems say that give each file one name only.
+_NO_SECOND_NAMES = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @dataclass(slots=True)
@@ -147,7 +150,8 @@ def _exchange(store: Store, staged: Path) -> Path | None:
             log_of(store.path).rename(log_of(_free_name(store.path)))
         # One that somebody makes at this moment is a store like any other, and is kept.
         with contextlib.suppress(FileExistsError):
-            store.path.hardlink_to(staged)
+            if not _is_named_too(staged, store.path):
+                staged.rename(store.path)
             sync_folder(store.path.parent)
             return None
     aside, is_moved = _free_name(store.path), False
@@ -167,7 +171,8 @@ def _exchange(store: Store, staged: Path) -> Path | None:
 def _move(path: Path, aside: Path, staged: Path) -> None:
     try:
         # Another name for what is there, so that there is a store at its place at every moment.
-        aside.hardlink_to(path)
+        if not _is_named_too(path, aside):
+            path.rename(aside)
         # A log is of the store beside which it was written, and would be read into any other.
         if log_of(path).exists():
             log_of(path).rename(log_of(aside))
@@ -175,6 +180,23 @@ def _move(path: Path, aside: Path, staged: Path) -> None:
     except OSError as error:
         raise InputError(f"{path} cannot be put in place ({error.strerror}); what was there is at {path} or {aside}") from None
     sync_folder(path.parent)
+
+
+def _is_named_too(path: Path, name: Path) -> bool:
+    """Give a file a second name, and tell whether its file system knows such; that of a stick or a share may not.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    try:
+        name.hardlink_to(path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_SECOND_NAMES:
+            return False
+        raise
+    return True
 
 
 def _free_name(path: Path) -> Path:

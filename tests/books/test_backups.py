@@ -1,6 +1,7 @@
 """A backup is the store, whole; it comes back whole or not at all, and what was there is kept."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -300,6 +301,23 @@ def test_a_store_that_is_replaced_while_it_is_opened_is_opened_again(meter, tmp_
     for name, ingests in (("store.duckdb", 2), ("aside.duckdb", 1)):
         with Store(tmp_path / name).reading() as engine:
             assert last_ingest(engine) == ingests
+
+
+def test_a_backup_comes_back_where_files_have_one_name_only(meter, tmp_path, monkeypatch):
+    """As on a stick or a share, whose file systems know no hard links."""
+
+    def refused(path, _other):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    before = bill(meter)
+    meter.backup(tmp_path / "backup.duckdb")
+    aside = meter.restore(tmp_path / "backup.duckdb").kept_aside
+    assert aside is not None
+    assert aside.is_file()
+    Path(meter.settings.store).unlink()
+    assert meter.restore(tmp_path / "backup.duckdb").kept_aside is None
+    assert bill(meter) == before
 
 
 @pytest.mark.parametrize("name", ["two\nlines.duckdb", "a\rb", "it's 100 %.duckdb"])
