@@ -16,6 +16,9 @@ import metering
 PROGRAMS = Path(pyspark.__file__).parent / "bin"
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
 PATIENCE_SECONDS = 300
+# Java's first compiler only, for programs that end soon, with room for all that it makes: the little that it has unless told, it
+# clears and fills again and again.
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"
 
 
 def free_port() -> int:

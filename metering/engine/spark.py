@@ -92,8 +92,11 @@ class SparkEngine:
 
     def drop(self, *tables: str) -> None:
         """Drop views that are no longer needed; what they keep in the cluster goes with the last plan that reads it."""
+        # A classic session's own way looks first for a copy in memory, of which there is none: of many views that takes seconds.
+        classic = self._classic()
+        catalog = self.session.catalog if classic is None else classic.sessionState().catalog()
         for name in tables:
-            self.session.catalog.dropTempView(name)
+            catalog.dropTempView(name)
 
     def frame(self, text: str, parameters: Parameters | None = None) -> "DataFrame":
         """Give SQL of the tree's dialect as a frame, not computed yet."""
@@ -108,8 +111,8 @@ class SparkEngine:
         with every table made of another until its arithmetic takes minutes.
         """
         found = frame.localCheckpoint()
-        classic = getattr(self.session, "_jsparkSession", None)
-        if classic is None:  # a Connect server is out of reach
+        classic = self._classic()
+        if classic is None:
             return found.toDF(*found.columns)
         from pyspark.sql import DataFrame  # noqa: PLC0415 -- an extra, and heavy
 
@@ -117,6 +120,10 @@ class SparkEngine:
         rows = java.queryExecution().toRdd()
         made = classic.internalCreateDataFrame(rows, java.schema(), False)  # noqa: FBT003 -- no stream; Java names no arguments
         return DataFrame(made, self.session)
+
+    def _classic(self) -> Any:
+        """Give Java's side of the session; a Connect server's is out of reach."""
+        return getattr(self.session, "_jsparkSession", None)
 
     def _append(self, table: str, more: "DataFrame") -> None:
         known = self.session.table(table)

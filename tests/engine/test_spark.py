@@ -31,6 +31,7 @@ from hour_facts import an_hour, at, price, sample, write_facts, write_parquet
 from judge import billed
 from oracle_facts import DAY, bounds, instant
 from pyspark.errors import ArithmeticException
+from spark_servers import QUICK
 from together import head_of, own, part_of, shifted, together
 from worked_cases import CASES, assert_as_worked_out, world_of
 from worlds import FAR, World
@@ -51,7 +52,7 @@ NOW = 1_893_456_000
 SOME_DAY = "2026-10-05"
 # A few rows are not worth compiling each plan for, nor planning it twice.
 SMALL = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions": f"{QUICK} -Xmn512m",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",

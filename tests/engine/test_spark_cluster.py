@@ -2,11 +2,10 @@
 
 from contextlib import ExitStack
 
-from spark_servers import PROGRAMS, export_sample_month, free_port, plain_environment, run, served
+from spark_servers import PROGRAMS, QUICK, export_sample_month, free_port, plain_environment, run, served
 from webhdfs_server import served_folder
 
 DEPLOY = "org.apache.spark.deploy"
-QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 CONFIG = f"""
 [spark.conf]
 "spark.driver.host" = "127.0.0.1"

@@ -8,7 +8,7 @@ import sys
 
 import polars as pl
 import pytest
-from spark_servers import PROGRAMS, export_sample_month, free_port, run, served
+from spark_servers import PROGRAMS, QUICK, export_sample_month, free_port, run, served
 
 CONNECT = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
@@ -33,7 +33,7 @@ def test_a_connect_server_bills_the_sample_month_from_a_url_to_the_same_bytes_an
     conf = {
         "spark.connect.grpc.binding.address": "127.0.0.1", "spark.connect.grpc.binding.port": port,
         "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1", "spark.ui.enabled": "false",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1", "spark.sql.shuffle.partitions": 2,
+        "spark.driver.extraJavaOptions": QUICK, "spark.sql.shuffle.partitions": 2,
     }  # fmt: skip
     named = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
     submit = [str(PROGRAMS / "spark-submit"), "--class", CONNECT, "--master", "local[2]", *named]
