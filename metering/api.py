@@ -28,11 +28,11 @@ from metering.store import Store, ingest_known_at
 if TYPE_CHECKING:
     import pandas as pd
 
-    from metering.ingest.backfill import Backfilled
-    from metering.ingest.check import CheckRow
-    from metering.ingest.cycle import CycleReport
+    from metering.collector.backfill import Backfilled
+    from metering.collector.check import CheckRow
+    from metering.collector.cycle import CycleReport
+    from metering.collector.service import Service
     from metering.ingest.ingest import IngestOutcome
-    from metering.ingest.service import Service
     from metering.model.explanation import ExplainedAdjustment, Explanation
     from metering.model.reconciliation import Reconciliation
     from metering.planning.quote import Quote
@@ -100,8 +100,8 @@ class Meter(Deciding):
             tell_cycle: called with the report of each cycle.
             tell: called with what a person should know besides, a line each.
         """
-        from metering.ingest.metrics import Metrics
-        from metering.ingest.service import collect
+        from metering.collector.metrics import Metrics
+        from metering.collector.service import collect
 
         written = None if metrics is None else Metrics(Path(metrics))
 
@@ -118,19 +118,19 @@ class Meter(Deciding):
 
     def check_collecting(self) -> "list[CheckRow]":
         """Try every configured endpoint with every login; nothing is kept."""
-        from metering.ingest.check import check_targets
+        from metering.collector.check import check_targets
 
         return check_targets(self.settings.targets)
 
     def backfill(self, period: str, *, tell: Callable[[str], None] = lambda _text: None) -> "Backfilled":
         """Fill the gaps between polls from the provider's own samples; polls of our own are never overridden."""
-        from metering.ingest.backfill import backfill
+        from metering.collector.backfill import backfill
 
         service = self._service(lambda _report: None, tell)
         return backfill(self.settings.targets, service, parse_period(period), self.settings.cycle)
 
     def _service(self, tell_cycle: Callable[["CycleReport"], None], tell: Callable[[str], None]) -> "Service":
-        from metering.ingest.service import Service
+        from metering.collector.service import Service
 
         if self._store.is_memory:
             raise MisuseError("what is collected must last: name a store in a file, not :memory:")
@@ -191,7 +191,7 @@ class Meter(Deciding):
             known_at: use only facts ingested by then, as in `bill`.
             progress: called with each stage, how many are done and how many there are.
         """
-        from metering.reporting.explaining import explain
+        from metering.reporting.explain.asked import explain
 
         with self._store.reading() as engine:
             return explain(

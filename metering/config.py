@@ -23,7 +23,7 @@ from pydantic_settings import (
 from metering.billing.money import plain_decimal
 from metering.billing.subscriptions import DISCOUNTS, Discounts
 from metering.books.closings import ClosingSettings
-from metering.ingest.targets import AccountSettings, CollectSettings, EndpointSettings, PlaceText, Targets, assert_targets_fit
+from metering.collector.targets import AccountSettings, CollectSettings, EndpointSettings, PlaceText, Targets, assert_targets_fit
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError
 from metering.model.issuer import IssuerNames

@@ -14,8 +14,8 @@ from typing import Any
 import stamina
 
 from metering.api import Meter
+from metering.collector.cycle import CycleReport
 from metering.config import load_settings
-from metering.ingest.cycle import CycleReport
 from metering.model.period import instant_seconds
 
 # How long a collector of a test may take to do what is waited for, on a machine that does much else.

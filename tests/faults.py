@@ -14,10 +14,10 @@ class Fault(NamedTuple):
     reason: str = ""  # why nothing is injected, or what the design makes of it
 
 
-COLLECT = "ingest/test_collect_faults.py::"
-CRASHES = "ingest/test_collect_crashes.py::"
-AROUND = "ingest/test_collect_surroundings.py::"
-RUNNING = "ingest/test_collect_running.py::"
+COLLECT = "collector/test_collect_faults.py::"
+CRASHES = "collector/test_collect_crashes.py::"
+AROUND = "collector/test_collect_surroundings.py::"
+RUNNING = "collector/test_collect_running.py::"
 STAGING = "ingest/test_staging.py::"
 SMALL = "ingest/test_small_tables.py::"
 FORMATS = "ingest/test_formats.py::"
@@ -47,8 +47,8 @@ FAULTS = (
     Fault("C4", "a wrong total_count", (
         COLLECT + "test_a_total_count_of_0_beside_a_full_list_is_flagged_and_the_list_is_kept",
         COLLECT + "test_a_total_count_that_is_never_reached_is_no_poll",
-        "ingest/test_listing.py::test_what_is_told_wrongly_of_a_list_loses_nothing_of_it",
-        "ingest/test_listing.py::test_a_page_whose_count_is_its_own_is_not_taken_for_the_list",
+        "collector/test_listing.py::test_what_is_told_wrongly_of_a_list_loses_nothing_of_it",
+        "collector/test_listing.py::test_a_page_whose_count_is_its_own_is_not_taken_for_the_list",
     )),
     Fault("C5", "one location hangs", (
         COLLECT + "test_a_location_that_hangs_ends_with_the_cycle_and_delays_no_other",
@@ -83,7 +83,7 @@ FAULTS = (
     Fault("I5", "a half-written file", (
         "reporting/test_facts_round_trip.py::test_a_directory_that_is_not_what_its_manifest_says_is_refused",
         FORMATS + "test_a_compressed_file_that_was_cut_off_or_damaged_is_refused_whole",
-        STAGING + "test_a_file_that_changes_while_it_is_read_is_refused", "ingest/test_spool.py::test_what_is_not_sealed_does_not_exist",
+        STAGING + "test_a_file_that_changes_while_it_is_read_is_refused", "collector/test_spool.py::test_what_is_not_sealed_does_not_exist",
     ), "A plain file without a manifest that is cut at a line's end, or inside its last digits, cannot be told from a whole one: many "
        "programs end no last line. Name it when it is whole; the manifest of `export facts` tells a cut to the byte. When it comes again "
        "whole, the polls that were cut differ, which is a conflict and is reported."),
@@ -136,7 +136,7 @@ FAULTS = (
         STORE + "test_a_clock_that_was_set_back_never_puts_an_ingest_before_the_last", AUDIT + "test_clocks_that_differ",
         AROUND + "test_clocks_that_are_apart_are_told_by_endpoint_and_the_polls_are_taken", SIMULATION,
         RUNNING + "test_a_clock_that_jumps_is_told_and_neither_stops_nor_hurries_the_cycles",
-        "ingest/test_collect_manners.py::test_an_answer_from_before_the_machine_slept_is_none_of_now",
+        "collector/test_collect_manners.py::test_an_answer_from_before_the_machine_slept_is_none_of_now",
     )),
     Fault("T6", "one instant in several precisions", (STAGING + "test_fractions_of_one_second_are_one_poll",)),
     Fault("T7", "late samples, in any order", (

@@ -28,10 +28,10 @@ FORKING = textwrap.dedent(
     import os, signal, sys, time
     from pathlib import Path
     import anyio._backends._asyncio, concurrent.futures.thread, httpcore, stamina
-    import metering.ingest.ingest, metering.ingest.metrics
+    import metering.ingest.ingest, metering.collector.metrics
     from metering.api import Meter
     from metering.config import load_settings
-    from metering.ingest import keeper, service
+    from metering.collector import keeper, service
     from metering.model.errors import StoreError
 
     def held(*_):

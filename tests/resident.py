@@ -18,11 +18,9 @@ from pathlib import Path
 
 import stamina
 
-import metering.ingest.ingest
-import metering.ingest.metrics  # noqa: F401
 from metering.api import Meter
+from metering.collector import keeper, service
 from metering.config import load_settings
-from metering.ingest import keeper, service
 from metering.model.errors import StoreError
 
 

@@ -12,9 +12,9 @@ from metering.cli import drop_stdout
 from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message, meter, print_error, with_common_options
 
 if TYPE_CHECKING:
-    from metering.ingest.backfill import Backfilled
-    from metering.ingest.check import CheckRow
-    from metering.ingest.cycle import CycleReport, Failure
+    from metering.collector.backfill import Backfilled
+    from metering.collector.check import CheckRow
+    from metering.collector.cycle import CycleReport, Failure
 
 _SHOWN_FAILURES = 10
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3_600}
@@ -178,7 +178,7 @@ def _print_cycle(common: Common, tolerance_s: int, report: "CycleReport") -> Non
 
 
 def _print_failures(common: Common, failures: "list[Failure]", remark: str) -> None:
-    from metering.ingest.cycle import told_together
+    from metering.collector.cycle import told_together
 
     found = [(failure.text, 1) for failure in failures] if common.verbose else told_together(failures)
     shown = found if common.verbose else found[:_SHOWN_FAILURES]

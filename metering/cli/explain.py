@@ -63,18 +63,18 @@ def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
     from metering.cli.documents import print_json
     from metering.cli.render import print_steps, print_table, print_titled
     from metering.model.explanation import Explanation
-    from metering.reporting import explained, explained_adjustment
+    from metering.reporting.explain import adjustment_tables, line_tables
 
     if common.format is Format.JSON:
         print_json(shown.document())
         return
     if isinstance(shown, Explanation):
-        title, steps, said = explained.heading(shown), explained.arithmetic_lines(shown), explained.verdict(shown)
-        tables, own = explained.tables(shown, every_poll=common.verbose), explained.interval_table(shown)
+        title, steps, said = line_tables.heading(shown), line_tables.arithmetic_lines(shown), line_tables.verdict(shown)
+        tables, own = line_tables.tables(shown, every_poll=common.verbose), line_tables.interval_table(shown)
     else:
-        title, steps = explained_adjustment.heading(shown), explained_adjustment.arithmetic_lines(shown)
-        said, own = explained_adjustment.verdict(shown), explained_adjustment.changes_table(shown)
-        tables = explained_adjustment.tables(shown, every_poll=common.verbose)
+        title, steps = adjustment_tables.heading(shown), adjustment_tables.arithmetic_lines(shown)
+        said, own = adjustment_tables.verdict(shown), adjustment_tables.changes_table(shown)
+        tables = adjustment_tables.tables(shown, every_poll=common.verbose)
     if common.format is Format.CSV:
         print_table(common, own)
         return

@@ -91,7 +91,7 @@ def serve(
         import asyncio
         from urllib.parse import urlsplit
 
-        from metering.ingest.targets import LOOPBACK
+        from metering.collector.targets import LOOPBACK
         from metering.model.errors import MisuseError
         from metering.model.period import instant_text
         from metering.sandbox.server import Server, serve_until_signal

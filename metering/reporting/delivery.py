@@ -25,10 +25,10 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import stamina
 
-from metering.ingest.client import tls_context
-from metering.ingest.credentials import secret_in_file
+from metering.collector.client import tls_context
+from metering.collector.credentials import secret_in_file
+from metering.collector.targets import LOOPBACK
 from metering.ingest.loops import run_to_end
-from metering.ingest.targets import LOOPBACK
 from metering.model.errors import MeteringError, MisuseError
 from metering.reporting.alerts import Alert
 

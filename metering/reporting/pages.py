@@ -10,8 +10,8 @@ from metering.model.period import Period, instant_text
 from metering.model.reconciliation import Reconciliation
 from metering.model.tables import Column, Table, plain_text
 from metering.model.units import shown_amount, shown_gib, shown_gib_months
-from metering.reporting import explained_adjustment
-from metering.reporting.explained import arithmetic_lines, heading, tables, verdict
+from metering.reporting.explain import adjustment_tables
+from metering.reporting.explain.line_tables import arithmetic_lines, heading, tables, verdict
 from metering.reporting.reconcile import tables as reconcile_tables
 
 if TYPE_CHECKING:
@@ -115,12 +115,12 @@ def adjustment_page(explanation: ExplainedAdjustment) -> str:
     """Write an explained adjustment as one HTML page."""
     return _explained_page(
         explanation,
-        title=explained_adjustment.heading(explanation),
+        title=adjustment_tables.heading(explanation),
         stands_in="carried by",
-        steps=explained_adjustment.arithmetic_lines(explanation),
-        verdict=explained_adjustment.verdict(explanation),
+        steps=adjustment_tables.arithmetic_lines(explanation),
+        verdict=adjustment_tables.verdict(explanation),
         exactly=None,
-        evidence=explained_adjustment.tables(explanation, every_poll=False),
+        evidence=adjustment_tables.tables(explanation, every_poll=False),
         polls=None,
     )
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import httpx
 
 from metering.api import Meter
+from metering.collector import service
 from metering.config import load_settings
-from metering.ingest import service
 from metering.sandbox import World, running
 
 CONCURRENCY = 8

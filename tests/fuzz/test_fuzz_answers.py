@@ -8,9 +8,9 @@ from hostile_files import HARD, tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metering.ingest.client import Answer, _parsed, _Unfolder
+from metering.collector.client import Answer, _parsed, _Unfolder
+from metering.collector.listing import assert_list, complete_listing
 from metering.ingest.failure import RequestFailure
-from metering.ingest.listing import assert_list, complete_listing
 from metering.ingest.strict_json import loads_object
 from metering.model.limits import ReadingLimits
 

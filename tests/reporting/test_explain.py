@@ -8,8 +8,8 @@ from small_world import GIB, meter_of, polls, price, subscription, write
 
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_text
-from metering.reporting import explain as explain_module
-from metering.reporting.explained import arithmetic_lines, tables, verdict
+from metering.reporting.explain import line as explain_module
+from metering.reporting.explain.line_tables import arithmetic_lines, tables, verdict
 from metering.reporting.pages import explanation_page
 
 DAY = ("2026-10-01", "2026-10-02")

@@ -11,7 +11,7 @@ from small_world import GIB, polls, price, subscription
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.explanation import ExplainedAdjustment
 from metering.model.period import instant_seconds
-from metering.reporting.explained_adjustment import arithmetic_lines, tables, verdict
+from metering.reporting.explain.adjustment_tables import arithmetic_lines, tables, verdict
 from metering.reporting.pages import adjustment_page
 
 DAY, NEXT = "2026-10-01", "2026-10-02"

@@ -8,7 +8,7 @@ from redone import redo
 
 import metering
 from metering.model.period import date_text
-from metering.reporting.explain import explain_charge
+from metering.reporting.explain.line import explain_charge
 
 SAMPLE_DATA = Path(__file__).resolve().parents[2] / "sample_data"
 

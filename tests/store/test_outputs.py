@@ -7,9 +7,9 @@ import pytest
 from hour_facts import HOUR, an_hour, price, write_facts
 
 import metering
+from metering.collector.cycle import CycleReport
+from metering.collector.metrics import Metrics
 from metering.durable import replaced
-from metering.ingest.cycle import CycleReport
-from metering.ingest.metrics import Metrics
 from metering.model.errors import InputError
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metering.billing.usage import Computation
+from metering.collector.targets import Targets
 from metering.engine.duckdb import Engine
 from metering.ingest.provider_lists import Listed, read_list
 from metering.ingest.provider_rows import day_rows, ledger_rows, sample_rows
-from metering.ingest.targets import Targets
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import Period
 from metering.model.reconciliation import AGAINST, Against, Reconciliation
 from metering.reporting.reconcile.report import Asked, ProviderRow, reconcile_rows
 
 if TYPE_CHECKING:
-    from metering.ingest.cycle import Failure
+    from metering.collector.cycle import Failure
 
 _JITTER_S = 2
 _MOST_JITTER_S = 60
@@ -105,8 +105,8 @@ def obtain(request: ReconcileRequest, period: Period, targets: Targets) -> Provi
     if place is not None:
         return ProviderList(_parsed(against, list(read_list(Path(place), targets.limits))))
     # Only here the network's libraries are needed.
-    from metering.ingest.cycle import Failure  # noqa: PLC0415
-    from metering.ingest.provider_live import fetch_lists  # noqa: PLC0415
+    from metering.collector.cycle import Failure  # noqa: PLC0415
+    from metering.collector.provider_live import fetch_lists  # noqa: PLC0415
 
     rows: list[ProviderRow] = []
     failures: list[Failure] = []

@@ -27,7 +27,7 @@ from metering.reporting.reconcile.tally import Tally
 from metering.reporting.unit_steps import Unit, steps_of, units_of
 
 if TYPE_CHECKING:
-    from metering.ingest.cycle import Failure
+    from metering.collector.cycle import Failure
 
 ProviderRow = LedgerRow | SampleRow | DayRow
 

@@ -7,7 +7,7 @@ from metering.model.explanation import BilledPart, Changed, ExplainedAdjustment,
 from metering.model.period import date_text
 from metering.model.records import ChargeLine
 from metering.model.tables import Table, columns_of
-from metering.reporting import explained
+from metering.reporting.explain import line_tables
 
 # What a state is called where the time is in none: before the first poll.
 _NO_STATE = "–"
@@ -25,7 +25,7 @@ def heading(explanation: ExplainedAdjustment) -> str:
 def arithmetic_lines(explanation: ExplainedAdjustment) -> list[tuple[str, str]]:
     """The arithmetic, step by step: what the line is now, what was billed for it, and what is left."""
     line, coin = explanation.line, explanation.line.currency or "an unknown currency"
-    (first, byte_seconds), *others = explained.arithmetic_lines(explanation.now)
+    (first, byte_seconds), *others = line_tables.arithmetic_lines(explanation.now)
     steps = [(f"now: {first}", byte_seconds), *others]
     steps += [(f"{_SIGNS[part.closing.is_billed]} {_told(part)}", _amount(part, coin)) for part in explanation.billed]
     if not explanation.billed:
@@ -77,8 +77,8 @@ def _against(found: Recomputed, line: ChargeLine) -> str:
 
 def tables(explanation: ExplainedAdjustment, *, every_poll: bool) -> list[tuple[str, Table]]:
     """The evidence as titled tables: what came since, what was billed, what changed, and the line as it is now and as it was."""
-    now = explained.tables(explanation.now, every_poll=every_poll)
-    then = explained.tables(explanation.then, every_poll=every_poll)
+    now = line_tables.tables(explanation.now, every_poll=every_poll)
+    then = line_tables.tables(explanation.then, every_poll=every_poll)
     return [
         ("Facts that came since it was billed", _causes(explanation)),
         (f"What was billed for the line of {explanation.adjusts} so far", _billed(explanation)),

@@ -12,8 +12,8 @@ import stamina
 from hour_facts import csv_bytes
 
 from metering.api import Meter
+from metering.collector.backfill import backfill
 from metering.config import load_settings
-from metering.ingest.backfill import backfill
 from metering.model.period import Period, instant_seconds, instant_text
 
 DAY_S = 1_790_812_800  # 2026-10-01T00:00:00Z

@@ -17,20 +17,20 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from metering.collector.account_gaps import gaps_between, gaps_of
+from metering.collector.client import EndpointClient, endpoint_clients
+from metering.collector.cycle import Collection, Failure, collections_of
+from metering.collector.listing import assert_list, complete_listing
+from metering.collector.service import Service
+from metering.collector.spool import Batch, Spool
+from metering.collector.spool_ingest import SpoolOutcome, ingest_waiting
+from metering.collector.targets import Targets
+from metering.collector.usage_polls import AccountGaps, Interval, UsagePoll, UsageRow, gaps_in
 from metering.engine.duckdb import Engine
-from metering.ingest.account_gaps import gaps_between, gaps_of
 from metering.ingest.captures import Source, answer_line, capture_line, snapshot_key
-from metering.ingest.client import EndpointClient, endpoint_clients
-from metering.ingest.cycle import Collection, Failure, collections_of
 from metering.ingest.fact_models import BILLED_RESOURCE
 from metering.ingest.failure import RequestFailure
-from metering.ingest.listing import assert_list, complete_listing
 from metering.ingest.loops import run_to_end
-from metering.ingest.service import Service
-from metering.ingest.spool import Batch, Spool
-from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
-from metering.ingest.targets import Targets
-from metering.ingest.usage_polls import AccountGaps, Interval, UsagePoll, UsageRow, gaps_in
 from metering.model.errors import InputError
 from metering.model.period import Period, instant_seconds, instant_text
 

@@ -17,10 +17,10 @@ import stamina
 from collect_help import Rig, causes
 from sandbox_help import running, small_world, with_snapshots
 
-from metering.ingest.client import EndpointClient, now_us, tls_context
-from metering.ingest.credentials import Login
+from metering.collector.client import EndpointClient, now_us, tls_context
+from metering.collector.credentials import Login
+from metering.collector.targets import CollectSettings, EndpointSettings
 from metering.ingest.failure import RequestFailure
-from metering.ingest.targets import CollectSettings, EndpointSettings
 from metering.model.errors import MisuseError
 from metering.model.limits import ReadingLimits
 

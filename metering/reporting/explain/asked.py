@@ -14,8 +14,8 @@ from metering.model.errors import MisuseError, NoDataError
 from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import Period, parse_period
 from metering.model.progress import Progress
-from metering.reporting.explain import explain_charge, explain_line, find_line
-from metering.reporting.explain_adjustment import explain_adjustment, told_closing
+from metering.reporting.explain.adjustment import explain_adjustment, told_closing
+from metering.reporting.explain.line import explain_charge, explain_line, find_line
 
 TermsOf = Callable[[Period], Terms]
 _CHARGE_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{16}", re.ASCII)

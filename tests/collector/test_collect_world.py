@@ -1,7 +1,7 @@
 """A living world, collected under all faults at once, with crashes: the bill is the world's own, wherever time is measured.
 
 METERING_CYCLES says how many five-minute cycles: 2016 are a week. METERING_SEED says which one; both are printed with what
-struck, so `METERING_CYCLES=2016 pytest -s tests/ingest/test_collect_world.py` says what a week was like (tests/bench/README.md).
+struck, so `METERING_CYCLES=2016 pytest -s tests/collector/test_collect_world.py` says what a week was like (tests/bench/README.md).
 
 Every cycle is a process of its own, as a timer starts them; it is forked from one that has the libraries loaded, because loading
 them takes longer than collecting. Clocks that are off are not among the faults: they would date what is billed, and have tests of

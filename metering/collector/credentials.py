@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from metering.ingest.targets import AccountSettings
+from metering.collector.targets import AccountSettings
 from metering.model.errors import InputError
 
 _MAX_BYTES = 4_096

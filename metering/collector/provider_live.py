@@ -9,14 +9,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from metering.ingest.client import EndpointClient, Params, endpoint_clients
-from metering.ingest.credentials import Login
-from metering.ingest.cycle import Collection, Failure, collections_of
+from metering.collector.client import EndpointClient, Params, endpoint_clients
+from metering.collector.credentials import Login
+from metering.collector.cycle import Collection, Failure, collections_of
+from metering.collector.listing import assert_list, complete_listing
+from metering.collector.targets import Targets
 from metering.ingest.failure import RequestFailure
-from metering.ingest.listing import assert_list, complete_listing
 from metering.ingest.loops import run_to_end
 from metering.ingest.provider_lists import Listed
-from metering.ingest.targets import Targets
 from metering.model.errors import MisuseError
 from metering.model.limits import ReadingLimits
 from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text

@@ -29,7 +29,7 @@ from metering.model.explanation import (
 )
 from metering.model.period import Period
 from metering.model.records import BilledPeriod, ChargeLine
-from metering.reporting.explain import explain_line
+from metering.reporting.explain.line import explain_line
 from metering.store import files_of
 
 _MEASURES = ("burst_byte_seconds", "burst_seconds", "peak_burst_bytes", "amount")

@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from metering.ingest.credentials import find_login
-from metering.ingest.targets import AccountSettings
+from metering.collector.credentials import find_login
+from metering.collector.targets import AccountSettings
 from metering.model.errors import InputError
 
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from metering.collector.spool import Batch, Kind, Spool
 from metering.ingest.failure import RequestFailure
-from metering.ingest.spool import Batch, Kind, Spool
 
 # How long a batch stays open for others, and how large it may grow. A crash loses no more than this, and none of it was durable.
 _LINGER_MS = 200

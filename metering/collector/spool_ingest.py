@@ -6,9 +6,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from metering.ingest.delivery import assert_store_kept, remember_delivery
+from metering.collector.delivery import assert_store_kept, remember_delivery
+from metering.collector.spool import Spool
 from metering.ingest.ingest import ingest
-from metering.ingest.spool import Spool
 from metering.model.errors import InputError, StoreMemoryError
 from metering.store import Store
 

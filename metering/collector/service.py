@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from metering.collector.client import now_us
+from metering.collector.collect import Collector
+from metering.collector.cycle import CycleReport, collections_of
+from metering.collector.spool import Spool
+from metering.collector.spool_ingest import SpoolOutcome, ingest_waiting
+from metering.collector.targets import Targets
 from metering.engine.duckdb import Engine, reason_of, trouble_of_machine
-from metering.ingest.client import now_us
-from metering.ingest.collect import Collector
-from metering.ingest.cycle import CycleReport, collections_of
 from metering.ingest.loops import run_to_end
-from metering.ingest.spool import Spool
-from metering.ingest.spool_ingest import SpoolOutcome, ingest_waiting
-from metering.ingest.targets import Targets
 from metering.model.errors import StoreError
 from metering.store import Store
 

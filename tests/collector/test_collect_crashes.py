@@ -17,8 +17,8 @@ import pytest
 from collect_help import Rig
 from sandbox_help import running, small_world, with_snapshots
 
-from metering.ingest import spool_ingest
-from metering.ingest.spool import Spool
+from metering.collector import spool_ingest
+from metering.collector.spool import Spool
 from metering.model.errors import StoreError, StoreMemoryError
 
 # Every which step is one at which a collector is killed: 1 for all of them, which takes a minute.
@@ -31,7 +31,7 @@ KILLED_AT = textwrap.dedent(
     import os, signal, sys
     from pathlib import Path
     import metering.ingest.ingest as ingest
-    import metering.ingest.metrics, metering.ingest.service
+    import metering.collector.metrics, metering.collector.service
     from metering.api import Meter
     from metering.config import load_settings
 
@@ -133,7 +133,7 @@ def test_a_full_disk_fails_the_polls_and_tells_so(rig, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("metering.ingest.spool.os.fsync", full)
+        patch.setattr("metering.collector.spool.os.fsync", full)
         report = rig.collect()
     assert report.polls == 0
     assert {failure.cause for failure in report.failures} == {"spool"}
@@ -147,7 +147,7 @@ def test_a_store_that_cannot_be_written_leaves_everything_in_the_spool(rig, monk
         raise duckdb.IOException("Could not write all bytes to file: No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("metering.ingest.spool_ingest.ingest", full)
+        patch.setattr("metering.collector.spool_ingest.ingest", full)
         report = rig.collect()
     assert (report.polls, report.failures) == (4, [])
     assert "the disk is full" in report.store_trouble

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, write_to_textfile
 
+from metering.collector.cycle import CycleReport
 from metering.durable import assert_replaceable
-from metering.ingest.cycle import CycleReport
 from metering.model.errors import InputError
 
 

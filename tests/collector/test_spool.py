@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from metering.collector.keeper import Keeper
+from metering.collector.spool import KINDS, Spool
 from metering.ingest.files import table_of
-from metering.ingest.keeper import Keeper
-from metering.ingest.spool import KINDS, Spool
 from metering.model.errors import InputError
 
 DAY_US = 86_400 * 1_000_000
@@ -149,8 +149,8 @@ def test_a_crash_while_a_day_is_put_together_loses_no_line_and_doubles_none(spoo
         return call
 
     with monkeypatch.context() as patch:
-        patch.setattr("metering.ingest.spool.os.fsync", crashing(os.fsync))
-        patch.setattr("metering.ingest.spool.Path.rename", crashing(Path.rename))
+        patch.setattr("metering.collector.spool.os.fsync", crashing(os.fsync))
+        patch.setattr("metering.collector.spool.Path.rename", crashing(Path.rename))
         patch.setattr("os.unlink", crashing(os.unlink))
         patch.setattr("os.rmdir", crashing(os.rmdir))
         with contextlib.suppress(CrashError):

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from metering.ingest.client import Answer
+from metering.collector.client import Answer
 from metering.ingest.failure import ListChangedError, RequestFailure
 from metering.ingest.strict_json import item_texts, member_texts
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits

@@ -8,9 +8,9 @@ from hostile_files import tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metering.ingest.client import Answer
+from metering.collector.client import Answer
+from metering.collector.listing import complete_listing
 from metering.ingest.failure import RequestFailure
-from metering.ingest.listing import complete_listing
 from metering.ingest.strict_json import item_texts, loads_object, member_texts
 from metering.model.limits import ReadingLimits
 

@@ -24,10 +24,10 @@ import httpx
 import stamina
 from aiolimiter import AsyncLimiter
 
-from metering.ingest.credentials import Login
+from metering.collector.credentials import Login
+from metering.collector.targets import CollectSettings, EndpointSettings, Targets
 from metering.ingest.failure import RequestFailure
 from metering.ingest.strict_json import NestingError, loads_object
-from metering.ingest.targets import CollectSettings, EndpointSettings, Targets
 from metering.model.errors import MisuseError
 from metering.model.limits import ReadingLimits
 from metering.model.period import CALENDAR_END_S, CALENDAR_START_S

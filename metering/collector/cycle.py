@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from metering.collector.credentials import Login, find_login
+from metering.collector.targets import AccountSettings, Targets
 from metering.ingest.captures import SNAPSHOTS, Source
-from metering.ingest.credentials import Login, find_login
 from metering.ingest.failure import RequestFailure
-from metering.ingest.targets import AccountSettings, Targets
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import instant_text
 

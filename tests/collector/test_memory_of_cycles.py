@@ -17,11 +17,11 @@ POLLING = textwrap.dedent(
     """
     import json, resource, sys
     from pathlib import Path
-    import httpx, metering.ingest.ingest, metering.ingest.metrics
+    import httpx, metering.ingest.ingest, metering.collector.metrics
     from metering.api import Meter
     from metering.config import load_settings
-    from metering.ingest import service
-    from metering.ingest.spool_ingest import SpoolOutcome
+    from metering.collector import service
+    from metering.collector.spool_ingest import SpoolOutcome
 
     def peak_mib():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -10,8 +10,8 @@ import shlex
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from metering.collector.spool import Spool
 from metering.engine.duckdb import Engine
-from metering.ingest.spool import Spool
 from metering.model.errors import StoreError
 from metering.model.period import instant_text
 from metering.store import Store

@@ -3,12 +3,12 @@
 import asyncio
 from dataclasses import dataclass
 
-from metering.ingest.client import Answer, EndpointClient, endpoint_clients
-from metering.ingest.cycle import Collection, collections_of
+from metering.collector.client import Answer, EndpointClient, endpoint_clients
+from metering.collector.cycle import Collection, collections_of
+from metering.collector.listing import assert_list
+from metering.collector.targets import Targets
 from metering.ingest.failure import RequestFailure
-from metering.ingest.listing import assert_list
 from metering.ingest.loops import run_to_end
-from metering.ingest.targets import Targets
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from metering.ingest.client import now_us
+from metering.collector.client import now_us
 from metering.ingest.strict_json import loads_object
 from metering.model.errors import InputError, StoreError
 from metering.model.limits import DEFAULT_LIMITS

@@ -16,6 +16,12 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from metering.collector.client import EndpointClient, endpoint_clients, now_us
+from metering.collector.cycle import Collection, CycleReport, Failure, collections_of
+from metering.collector.keeper import Keeper
+from metering.collector.listing import Listing, assert_list, complete_listing
+from metering.collector.spool import Spool
+from metering.collector.targets import Targets
 from metering.ingest.answers import assert_rows
 from metering.ingest.captures import (
     SNAPSHOTS,
@@ -26,13 +32,7 @@ from metering.ingest.captures import (
     note_line,
     snapshot_key,
 )
-from metering.ingest.client import EndpointClient, endpoint_clients, now_us
-from metering.ingest.cycle import Collection, CycleReport, Failure, collections_of
 from metering.ingest.failure import RequestFailure
-from metering.ingest.keeper import Keeper
-from metering.ingest.listing import Listing, assert_list, complete_listing
-from metering.ingest.spool import Spool
-from metering.ingest.targets import Targets
 from metering.model.period import instant_text
 
 # With how many logins an endpoint is asked for what is the same for all accounts, where the first may not.

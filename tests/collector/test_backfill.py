@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_help import START_S
 
-from metering.ingest.account_gaps import gaps_between
-from metering.ingest.backfill import windows_of
-from metering.ingest.usage_polls import Gap, gaps_in
+from metering.collector.account_gaps import gaps_between
+from metering.collector.backfill import windows_of
+from metering.collector.usage_polls import Gap, gaps_in
 from metering.model.period import Period, instant_text
 from metering.sandbox import running
 from metering.sandbox.world_bill import every_cycle, world_bill

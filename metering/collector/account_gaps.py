@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from metering.collector.usage_polls import AccountGaps, Gap, Interval
 from metering.engine.duckdb import Engine
 from metering.ingest.captures import Source
-from metering.ingest.usage_polls import AccountGaps, Gap, Interval
 from metering.model.period import Period
 
 
