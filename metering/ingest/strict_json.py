@@ -41,8 +41,11 @@ class _Members(tuple[tuple[str, Any], ...]):
     __slots__ = ()
 
 
-# Text is passed over; what is not in it is a comma more, behind a value, or no number.
-_LENIENT = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=["\w\]}])(\s*),(?=\s*[\]}])|(-?)\b(nan|inf(?:inity)?)\b', re.IGNORECASE | re.ASCII)
+# Text is passed over, to the end of the line where it has none itself: to look on within it would take a square of its length.
+# What is in no text is a comma more, behind a value, or no number.
+_LENIENT = re.compile(
+    r'"(?:[^"\\]|\\.)*+"?|(?<=["\w\]}])(\s*),(?=\s*[\]}])|(-?)\b(nan|inf(?:inity)?)\b', re.IGNORECASE | re.ASCII | re.DOTALL
+)
 
 
 def _strict(found: re.Match[str]) -> str:

@@ -139,6 +139,23 @@ def test_json_that_is_nested_without_end_is_rejected_and_the_rest_is_taken(tmp_p
     assert outcome.tables["accounts"].accepted == 1
 
 
+@pytest.mark.parametrize("name", ["samples.ndjson", "accounts.ndjson", "samples.csv"])
+def test_lines_that_never_come_to_their_end_are_read_in_one_pass(tmp_path, name):
+    # To begin anew at each part of one would take hours.
+    parts = ('\\"', '" ', '""', ", ", ' "', "a,]", "nan", "\\", "[", '",')
+    begin = '{"account": "' if "json" in name else '"'
+    ill = "".join(begin + part * (900_000 // len(part)) + "\n" for part in parts)
+    sound = {
+        "samples.ndjson": '{"poll_time":"2026-10-05T00:00:00Z","location":"ZRH","account":"a","snapshot":"s","allocated_size":5}\n',
+        "accounts.ndjson": '{"account": "b", "currency": "CHF"}\n',
+        "samples.csv": (SAMPLES + SOUND).decode(),
+    }[name]
+    (tmp_path / name).write_text(sound + ill)
+    said, took = burst(tmp_path)
+    assert said.startswith("taken 0 " if name == "accounts.ndjson" else "taken 1 ")
+    assert took < 300
+
+
 def test_depth_is_counted_to_just_the_limit(tmp_path):
     # The row itself is one level, and each bracket one more.
     (tmp_path / "accounts.ndjson").write_bytes(b'{"account": "a", "currency": "CHF", "more": [[[[[]]]]]}\n')
