@@ -21,6 +21,7 @@ from metering.collector.account_gaps import gaps_between, gaps_of
 from metering.collector.client import EndpointClient, endpoint_clients
 from metering.collector.cycle import Collection, Failure, collections_of
 from metering.collector.listing import assert_list, complete_listing
+from metering.collector.loops import run_to_end
 from metering.collector.service import Service
 from metering.collector.spool import Batch, Spool
 from metering.collector.spool_ingest import SpoolOutcome, ingest_waiting
@@ -30,7 +31,6 @@ from metering.engine.duckdb import Engine
 from metering.ingest.captures import Source, answer_line, capture_line, snapshot_key
 from metering.ingest.fact_models import BILLED_RESOURCE
 from metering.ingest.failure import RequestFailure
-from metering.ingest.loops import run_to_end
 from metering.model.errors import InputError
 from metering.model.period import Period, instant_seconds, instant_text
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from metering.collector.client import Answer, EndpointClient, endpoint_clients
 from metering.collector.cycle import Collection, collections_of
 from metering.collector.listing import assert_list
+from metering.collector.loops import run_to_end
 from metering.collector.targets import Targets
 from metering.ingest.failure import RequestFailure
-from metering.ingest.loops import run_to_end
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from metering.collector.client import EndpointClient, Params, endpoint_clients
 from metering.collector.credentials import Login
 from metering.collector.cycle import Collection, Failure, collections_of
 from metering.collector.listing import assert_list, complete_listing
+from metering.collector.loops import run_to_end
 from metering.collector.targets import Targets
 from metering.ingest.failure import RequestFailure
-from metering.ingest.loops import run_to_end
 from metering.ingest.provider_lists import Listed
 from metering.model.errors import MisuseError
 from metering.model.limits import ReadingLimits

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from metering.collector.client import now_us
 from metering.collector.collect import Collector
 from metering.collector.cycle import CycleReport, collections_of
+from metering.collector.loops import run_to_end
 from metering.collector.spool import Spool
 from metering.collector.spool_ingest import SpoolOutcome, ingest_waiting
 from metering.collector.targets import Targets
 from metering.engine.duckdb import Engine, reason_of, trouble_of_machine
-from metering.ingest.loops import run_to_end
 from metering.model.errors import StoreError
 from metering.store import Store
 

@@ -27,8 +27,8 @@ import stamina
 
 from metering.collector.client import tls_context
 from metering.collector.credentials import secret_in_file
+from metering.collector.loops import run_to_end
 from metering.collector.targets import LOOPBACK
-from metering.ingest.loops import run_to_end
 from metering.model.errors import MeteringError, MisuseError
 from metering.reporting.alerts import Alert
 
