@@ -315,9 +315,9 @@ def _turn_at(path: Path) -> threading.Lock:
 
 
 def _make_schema(engine: Engine) -> None:
-    with transaction(engine):
-        engine.connection.execute(SCHEMA)
-        engine.sql(f"insert into store_info values ('schema_version', {quoted(str(SCHEMA_VERSION))})")
+    """Make the tables of a new store in one transaction, which brings nothing that an interruption would have to tell of."""
+    version = f"insert into store_info values ('schema_version', {quoted(str(SCHEMA_VERSION))})"
+    engine.connection.execute(f"begin; {SCHEMA} {version}; commit")
 
 
 @contextlib.contextmanager

@@ -139,6 +139,8 @@ def _connected(builder: Any, master: str) -> "SparkSession":
         raise EngineError(f"Spark Connect needs more than is installed ({reason_of(error)}): {_PYSPARK_HINT}") from None
     except EngineError:
         raise
+    except SystemExit:  # pyspark takes a program that is no file for its own doctests, which it skips where pandas is new
+        raise EngineError("Spark Connect cannot be loaded by a program that is no file (python -c): run one that is") from None
     except Exception as error:  # noqa: BLE001 -- grpc raises its own
         raise EngineError(f"the Spark Connect server at {master} cannot be used ({reason_of(error)})") from None
     return session

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import pytest
 from closed_world import day_meter, more_facts
@@ -129,11 +130,15 @@ def test_an_ingest_that_comes_in_between_is_seen_by_the_closing(tmp_path, monkey
 def test_a_head_that_cannot_be_written_is_said_and_the_closing_stands(tmp_path, monkeypatch):
     meter = day_meter(tmp_path)
 
-    def full(*_args, **_named):
-        raise OSError(28, "No space left on device")
+    real = tempfile.mkdtemp
+
+    def full(suffix=None, prefix=None, dir=None):  # noqa: A002 -- as it is called
+        if dir == tmp_path:
+            raise OSError(28, "No space left on device")
+        return real(suffix, prefix, dir)
 
     with monkeypatch.context() as patched:
-        patched.setattr("metering.durable.tempfile.mkstemp", full)
+        patched.setattr("metering.durable.tempfile.mkdtemp", full)
         with pytest.raises(StoreError, match=r"2026-10-01 is closed, but .*head cannot be written \(No space left on device\)"):
             meter.close("2026-10-01")
     assert Meter(meter.settings, clock=meter._clock).close("2026-10-01").is_new is False

@@ -5,6 +5,8 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -61,8 +63,28 @@ def test_a_missing_java_or_server_gets_one_clear_line(monkeypatch, tmp_path):
         open_session("local[1]", {})
 
 
+NO_FILE = """
+import socket
+from metering.engine import sessions
+sessions._CONNECT_SECONDS = 1
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    try:
+        sessions.open_session(f"sc://127.0.0.1:{listener.getsockname()[1]}", {})
+    except sessions.EngineError as error:
+        print(error)
+"""
+
+
+def test_a_program_that_is_no_file_is_told_that_connect_cannot_be_loaded():
+    """Pyspark ends it, with exit code 0 and a word on doctests, where pandas is newer than it knows."""
+    done = subprocess.run([sys.executable, "-c", NO_FILE], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"Spark Connect cannot be loaded by a program .*|.* speaks no gRPC.*", done.stdout.strip())
+
+
 def test_what_listens_but_is_no_connect_server_is_told_and_not_asked_for_minutes(monkeypatch, capfd):
     monkeypatch.setattr(sessions, "_CONNECT_SECONDS", 1)
+    # A worker of xdist is no file, and pyspark takes it for its own doctests.
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"sc://127.0.0.1:{listener.getsockname()[1]}"
         for master in (url, f"{url}/;use_ssl=true"):
