@@ -10,18 +10,18 @@ with
 
 spans as (
     select
+        unit_key,
         account,
         location,
         min(starts_at_s) as first_s,
         max(ends_at_s) as last_s
     from usage_steps
-    group by account, location
+    group by unit_key, account, location
 ),
 
 entitling as (
     select
-        s.account,
-        s.location,
+        p.unit_key,
         s.id,
         s.start_s,
         s.end_s,
@@ -38,22 +38,19 @@ entitling as (
 
 changes as (
     select
-        account,
-        location,
+        unit_key,
         start_s as stack_s
     from entitling
     union
     select
-        account,
-        location,
+        unit_key,
         end_s as stack_s
     from entitling
 ),
 
 steps_and_changes as (
     select
-        account,
-        location,
+        unit_key,
         stack_s as starts_at_s,
         0 as is_step,
         stack_s,
@@ -63,8 +60,7 @@ steps_and_changes as (
     from changes
     union all
     select
-        u.account,
-        u.location,
+        u.unit_key,
         u.starts_at_s,
         1 as is_step,
         null as stack_s,
@@ -72,9 +68,8 @@ steps_and_changes as (
         u.occupied_bytes,
         u.rate_key
     from usage_steps as u
-    inner join (select distinct account, location from changes) as c
-        on u.account = c.account
-        and u.location = c.location
+    inner join (select distinct unit_key from changes) as c
+        on u.unit_key = c.unit_key
     where
         u.state <> 'missing'
         and u.occupied_bytes > 0
@@ -82,12 +77,11 @@ steps_and_changes as (
 
 placed as (
     select
-        account,
-        location,
+        unit_key,
         starts_at_s - starts_at_s % 86400 as date_s,
         is_step,
         max(stack_s) over (
-            partition by account, location order by starts_at_s, is_step rows unbounded preceding
+            partition by unit_key order by starts_at_s, is_step rows unbounded preceding
         ) as stack_s,
         step_seconds,
         occupied_bytes,
@@ -97,8 +91,7 @@ placed as (
 
 occupied as (
     select
-        account,
-        location,
+        unit_key,
         stack_s,
         date_s,
         rate_key,
@@ -108,43 +101,39 @@ occupied as (
     where
         is_step = 1
         and stack_s is not null
-    group by account, location, stack_s, date_s, rate_key, occupied_bytes
+    group by unit_key, stack_s, date_s, rate_key, occupied_bytes
 ),
 
 peaks as (
     select
-        account,
-        location,
+        unit_key,
         stack_s,
         date_s,
         rate_key,
         max(occupied_bytes) as peak_bytes
     from occupied
-    group by account, location, stack_s, date_s, rate_key
+    group by unit_key, stack_s, date_s, rate_key
 ),
 
 stacked as (
     select
-        k.account,
-        k.location,
+        k.unit_key,
         k.stack_s,
         s.id,
         s.amount,
         sum(s.amount) over (
-            partition by k.account, k.location, k.stack_s order by s.start_s, s.id rows unbounded preceding
+            partition by k.unit_key, k.stack_s order by s.start_s, s.id rows unbounded preceding
         ) as upper_bytes
-    from (select distinct account, location, stack_s from peaks) as k
+    from (select distinct unit_key, stack_s from peaks) as k
     inner join entitling as s
-        on k.account = s.account
-        and k.location = s.location
+        on k.unit_key = s.unit_key
         and k.stack_s >= s.start_s
         and k.stack_s < s.end_s
 ),
 
 heights as (
     select
-        p.account,
-        p.location,
+        p.unit_key,
         p.stack_s,
         p.date_s,
         p.rate_key,
@@ -153,14 +142,12 @@ heights as (
         0 as seconds
     from peaks as p
     inner join stacked as s
-        on p.account = s.account
-        and p.location = s.location
+        on p.unit_key = s.unit_key
         and p.stack_s = s.stack_s
     where s.upper_bytes - s.amount < p.peak_bytes
     union all
     select
-        account,
-        location,
+        unit_key,
         stack_s,
         date_s,
         rate_key,
@@ -172,27 +159,25 @@ heights as (
 
 sums as (
     select
-        account,
-        location,
+        unit_key,
         stack_s,
         date_s,
         rate_key,
         id,
         bytes,
         sum(cast(bytes as decimal(38, 0)) * seconds) over (
-            partition by account, location, stack_s, date_s, rate_key order by bytes rows unbounded preceding
+            partition by unit_key, stack_s, date_s, rate_key order by bytes rows unbounded preceding
         ) as lower_byte_seconds,
         sum(seconds) over (
-            partition by account, location, stack_s, date_s, rate_key order by bytes rows unbounded preceding
+            partition by unit_key, stack_s, date_s, rate_key order by bytes rows unbounded preceding
         ) as lower_seconds,
-        sum(seconds) over (partition by account, location, stack_s, date_s, rate_key) as all_seconds
+        sum(seconds) over (partition by unit_key, stack_s, date_s, rate_key) as all_seconds
     from heights
 ),
 
 below as (
     select
-        account,
-        location,
+        unit_key,
         stack_s,
         date_s,
         rate_key,
@@ -205,24 +190,25 @@ below as (
 
 covered as (
     select
-        account,
-        location,
+        unit_key,
         id,
         date_s,
         rate_key,
         byte_seconds - lag(byte_seconds, 1, 0) over (
-            partition by account, location, stack_s, date_s, rate_key order by bytes
+            partition by unit_key, stack_s, date_s, rate_key order by bytes
         ) as covered_byte_seconds
     from below
 )
 
 select
-    account,
-    location,
-    id,
-    date_s,
-    rate_key,
-    sum(covered_byte_seconds) as covered_byte_seconds
-from covered
-group by account, location, id, date_s, rate_key
-order by account, location, id, date_s, rate_key
+    u.account,
+    u.location,
+    c.id,
+    c.date_s,
+    c.rate_key,
+    sum(c.covered_byte_seconds) as covered_byte_seconds
+from covered as c
+inner join spans as u
+    on c.unit_key = u.unit_key
+group by u.account, u.location, c.id, c.date_s, c.rate_key
+order by u.account, u.location, c.id, c.date_s, c.rate_key

@@ -13,8 +13,8 @@ DAY = 86_400
 TABLES = (
     "create table known_subscriptions (location varchar, id varchar, account varchar, amount decimal(38, 0), start_s bigint, "
     "end_s bigint)",
-    "create table usage_steps (account varchar, location varchar, starts_at_s bigint, ends_at_s bigint, step_seconds bigint, "
-    "occupied_bytes decimal(38, 0), state varchar, rate_key bigint)",
+    "create table usage_steps (unit_key bigint, account varchar, location varchar, starts_at_s bigint, ends_at_s bigint, "
+    "step_seconds bigint, occupied_bytes decimal(38, 0), state varchar, rate_key bigint)",
 )
 
 
@@ -22,7 +22,7 @@ def world(seed: int):
     """Make up four days of two locations: subscriptions at random, and steps that are cut wherever one begins or ends."""
     dice = random.Random(seed)
     subscriptions, steps = [], []
-    for location in ("GVA", "ZRH"):
+    for unit_key, location in enumerate(("GVA", "ZRH")):
         cuts = {*range(0, 4 * DAY + 1, DAY), *(dice.randrange(4 * DAY) for _ in range(12))}
         for i in range(dice.randrange(9)):
             start_s = dice.choice([dice.randrange(-2 * DAY, 4 * DAY), dice.randrange(-2, 4) * DAY])
@@ -36,7 +36,7 @@ def world(seed: int):
                 dice.choice(["measured", "held", "missing"]),
                 dice.choice([0, dice.randrange(60), dice.randrange(60), 10**24]),
             )
-            steps.append(("A", location, start_s, end_s, end_s - start_s, size, state, dice.randrange(2)))
+            steps.append((unit_key, "A", location, start_s, end_s, end_s - start_s, size, state, dice.randrange(2)))
     return subscriptions, steps
 
 
@@ -49,7 +49,7 @@ def test_what_subscriptions_cover_is_what_they_cover_step_by_step(seed):
         if rows:
             connection.executemany(f"insert into {table.split()[2]} values ({', '.join('?' * len(rows[0]))})", rows)
     covered: defaultdict[tuple, int] = defaultdict(int)
-    for account, location, start_s, end_s, seconds, size, state, rate_key in steps:
+    for _, account, location, start_s, end_s, seconds, size, state, rate_key in steps:
         left = size if state != "missing" else 0
         for where, name, whose, amount, from_s, until_s in sorted(subscriptions, key=lambda row: (row[4], row[1])):
             if (whose, where) == (account, location) and from_s <= start_s and end_s <= until_s and min(left, amount):
