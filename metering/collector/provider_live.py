@@ -80,9 +80,7 @@ async def _one(targets: Targets, client: EndpointClient, collection: Collection,
     )
 
 
-async def _rows(
-    client: EndpointClient, login: Login, kind: str, window: Period, limits: ReadingLimits
-) -> list[dict[str, Any]]:  # fmt: skip
+async def _rows(client: EndpointClient, login: Login, kind: str, window: Period, limits: ReadingLimits) -> list[dict[str, Any]]:
     """Give the rows of a window, which is halved where they are too many for one answer; some then come twice."""
     bounds = _bounds(kind, window.start_s, window.end_s)
     try:

@@ -112,29 +112,25 @@ def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[st
     """Write the samples of the exported polls: in Parquet a file a UTC day, so that engines read them side by side."""
     queries, select = ("reports/exported_samples",), _SAMPLES.format(poll_time=_POLL_TIMES.get(form, _instant("poll_s")))
     days = [row["day_s"] for row in engine.rows("reports/exported_days")]
-    if form != "parquet" or not days:
-        every = parameters | {"start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1]}
-        _make_part(engine, every)
-        counts = {f"samples.{form}": _export(engine, queries, select, folder / f"samples.{form}", form, every)}
-        engine.drop("part_polls", "part_runs")
-        return counts
-    (folder / "samples").mkdir(mode=0o700)
+    parts = {_ALL_TIME: {f"samples.{form}": _ALL_TIME}}
+    if form == "parquet" and days:
+        (folder / "samples").mkdir(mode=0o700)
+        # A month at a time, for otherwise each day would look through the polls and runs of all time.
+        parts = {
+            (month_s, next_month_start(month_s)): {
+                f"samples/{date_text(day_s)}.{form}": (day_s, day_s + SECONDS_PER_DAY) for day_s in its_days
+            }
+            for month_s, its_days in groupby(days, key=month_start)
+        }
     counts = {}
-    # A month at a time, for otherwise each day would look through the polls and runs of all time.
-    for month_s, its_days in groupby(days, key=month_start):
-        _make_part(engine, parameters | {"start_s": month_s, "stop_s": next_month_start(month_s)})
-        for day_s in its_days:
-            name = f"samples/{date_text(day_s)}.{form}"
-            day = parameters | {"start_s": day_s, "stop_s": day_s + SECONDS_PER_DAY}
-            counts[name] = _export(engine, queries, select, folder / name, form, day)
-    engine.drop("part_polls", "part_runs")
+    for (part_start_s, part_stop_s), files in parts.items():
+        for table in _PARTS:
+            engine.create(table, parameters | {"start_s": part_start_s, "stop_s": part_stop_s})
+        for name, (start_s, stop_s) in files.items():
+            wanted = parameters | {"start_s": start_s, "stop_s": stop_s}
+            counts[name] = _export(engine, queries, select, folder / name, form, wanted)
+    engine.drop(*(load_query(table).name for table in _PARTS))
     return counts
-
-
-def _make_part(engine: Engine, parameters: dict[str, Any]) -> None:
-    """Make the tables of a part of the time, of which `exported_samples` takes a part or all."""
-    for table in _PARTS:
-        engine.create(table, parameters)
 
 
 def _export(engine: Engine, queries: Sequence[str], select: str, path: Path, form: str, parameters: dict[str, Any]) -> int:
