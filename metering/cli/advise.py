@@ -94,5 +94,5 @@ def _print(common: Common, period: str, advised: "Advised", names: "Mapping[str,
             who = names.get(each_not.account, each_not.account)
             console().print(said(f"{who} in {each_not.location}: no advice, {each_not.reason}"), soft_wrap=True)
         if common.verbose:
-            print_titled(common, "Every length", advice_table(advised))
-            print_titled(common, "Not advised", unadvised_table(advised))
+            print_titled(common, "Every length", advice_table(advised), names)
+            print_titled(common, "Not advised", unadvised_table(advised), names)

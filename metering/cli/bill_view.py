@@ -8,10 +8,22 @@ from rich.text import Text
 
 from metering.cli.common import Common
 from metering.cli.layout import Field, Sheet, draw
-from metering.cli.render import EXACT_HINT, cell, cells, console, draw_fitting, field_of, said, shown_instant, shown_money
+from metering.cli.render import (
+    EXACT_HINT,
+    NAMED_ACCOUNT,
+    account_cell,
+    cell,
+    cells,
+    console,
+    draw_fitting,
+    field_of,
+    said,
+    shown_instant,
+    shown_money,
+)
 from metering.model.period import Period, date_text, instant_text
 from metering.model.records import Bill, ChargeLine, Episode, Finding, UsageRow
-from metering.model.tables import Column, Table, printable, table_of
+from metering.model.tables import Column, Table, table_of
 from metering.model.units import counted, shown_percent
 
 _SHOWN_EPISODES = 20
@@ -19,8 +31,6 @@ _STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
 _ACCOUNT = Field("account", is_key=True)
 _LOCATION = Field("location", is_key=True)
 _CURRENCY = Field("", is_unit=True)
-# A name is folded beside its figures, but not its identifier below it.
-_NAMED_ACCOUNT = replace(_ACCOUNT, is_prose=True, narrowest=len("0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"), widest=60)
 
 
 def print_bill(common: Common, bill: Bill) -> None:
@@ -67,7 +77,7 @@ def _statements(common: Common, bill: Bill, *, exact: bool) -> Sheet:
     lines = Counter((line.account, line.currency) for line in bill.lines)
     rows = [
         [
-            Text.assemble((printable(row.name), "bold"), ("\n" + printable(row.account), "dim")) if row.name else said(row.account),
+            account_cell(row.account, row.name),
             Text(f"{lines[row.account, row.currency]:,}"),
             Text(shown_money(row.burst_amount, exact=exact)),
             said(None) if row.amount_due is None else Text(f"{row.amount_due:,f}", style="bold"),
@@ -77,7 +87,7 @@ def _statements(common: Common, bill: Bill, *, exact: bool) -> Sheet:
         for row in bill.statements
     ]
     fields = [
-        _NAMED_ACCOUNT, Field("lines", is_figure=True), Field("burst amount", is_figure=True, is_point=True),
+        NAMED_ACCOUNT, Field("lines", is_figure=True), Field("burst amount", is_figure=True, is_point=True),
         Field("due", is_figure=True, is_point=True), _CURRENCY, Field("state"),
     ]  # fmt: skip
     return Sheet(fields, rows, groupings=(1,) if common.verbose or not exact else ())

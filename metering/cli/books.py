@@ -38,7 +38,7 @@ def close(
             with progress(common, "Closing") as show:
                 closed = opened.close(period, reason=reason, by=by, dry_run=dry_run, progress=show)
         except RefusedError as error:
-            _show_refusal(common, error)
+            _show_refusal(common, error, opened.account_names() if common.format is Format.TABLE else {})
             raise
         _tell(common, closed)
     show_bill(common, closed.bill)
@@ -82,7 +82,7 @@ def _tell(common: Common, closed: "Closed") -> None:
         message(common, f"{closed.closing.told} already; nothing was written")
 
 
-def _show_refusal(common: Common, error: "RefusedError") -> None:
+def _show_refusal(common: Common, error: "RefusedError", names: dict[str, str]) -> None:
     from metering.cli.documents import print_json
     from metering.cli.render import print_table
     from metering.model.tables import Table, columns_of
@@ -92,7 +92,7 @@ def _show_refusal(common: Common, error: "RefusedError") -> None:
         return
     columns = columns_of(check="text", account="text", location="text", missing_seconds="seconds", share="text", message="text")
     rows = [(f.check, f.account, f.location, f.seconds, (f.model_extra or {}).get("share"), f.message) for f in error.findings]
-    print_table(common, Table("refusals", columns, rows))
+    print_table(common, Table("refusals", columns, rows), names)
 
 
 def _show_verification(common: Common, found: "Verification") -> None:

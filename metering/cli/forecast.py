@@ -71,6 +71,6 @@ def _print(common: Common, found: "Forecast", names: "Mapping[str, str]") -> Non
             who = names.get(account, account)
             console().print(said(f"{who} in {location}: no forecast, its days are too few or too long ago"), soft_wrap=True)
         console().print()
-        print_titled(common, "Subscriptions that run out", runs_out_table(found))
+        print_titled(common, "Subscriptions that run out", runs_out_table(found), names)
         if common.verbose:
-            print_titled(common, "Days ahead", days_table(found))
+            print_titled(common, "Days ahead", days_table(found), names)

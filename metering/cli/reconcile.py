@@ -93,13 +93,13 @@ def reconcile(
 
             write_text(reconciliation_page(made), output)
             message(common, f"{output}: {counted(len(made.findings), 'finding')}")
-    if output is None:
-        _print(common, made)
+        else:
+            _print(common, made, opened.account_names() if common.format is Format.TABLE else {})
     if check and not made.is_clean:
         raise typer.Exit(EXIT_FOUND)
 
 
-def _print(common: Common, made: "Reconciliation") -> None:
+def _print(common: Common, made: "Reconciliation", names: dict[str, str]) -> None:
     from metering.cli.documents import print_json
     from metering.cli.render import print_steps, print_table, print_titled
     from metering.reporting.reconcile.tables import finding_table, heading, tables, verdict
@@ -111,4 +111,4 @@ def _print(common: Common, made: "Reconciliation") -> None:
     else:
         print_steps(heading(made), [(verdict(made), "")])
         for title, table in tables(made, every_finding=common.verbose):
-            print_titled(common, title, table)
+            print_titled(common, title, table, names)

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -39,30 +40,33 @@ _PROSE = ("name", "message", "what", "reason", "why_this_level", "charged", "mea
 _ROUNDED: tuple[Kind, ...] = ("bytes", "byte_seconds", "money")
 # An amount of more decimals than these is shown rounded where there is no room for the exact one.
 _SHOWN_PLACES = 6
+_NOBODY: Mapping[str, str] = {}
+# A name is folded beside its figures, but not its identifier below it.
+NAMED_ACCOUNT = Field("account", is_key=True, is_prose=True, narrowest=len("0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"), widest=60)
 EXACT_HINT = "exact figures: a wider terminal, -v, --format csv or --format json"
 
 
-def print_table(common: Common, table: Table) -> None:
-    """Print a table in the format asked for."""
+def print_table(common: Common, table: Table, names: Mapping[str, str] = _NOBODY) -> None:
+    """Print a table in the format asked for; for the eye, accounts by their `names` too, where they have one."""
     if common.format is Format.JSON:
         print_json(table.documents())
     elif common.format is Format.CSV:
         sys.stdout.write(csv_text(table))
     elif table.rows:
         terminal = console()
-        is_exact = draw_fitting(terminal, common, lambda exact: sheet_of(table, exact=exact))
+        is_exact = draw_fitting(terminal, common, lambda exact: sheet_of(table, names, exact=exact))
         if not is_exact and any(column.kind in _ROUNDED for column in table.columns):
             terminal.print(Text(EXACT_HINT, style="dim"), soft_wrap=True)
     else:
         console().print(f"no rows in {table.name}")
 
 
-def print_titled(common: Common, title: str, table: Table) -> None:
-    """Print a table for the eye under its title."""
+def print_titled(common: Common, title: str, table: Table, names: Mapping[str, str] = _NOBODY) -> None:
+    """Print a table for the eye under its title, accounts by their `names` too, where they have one."""
     terminal = console()
     terminal.print(Text(printable(title), style="bold"))
     if table.rows:
-        draw_fitting(terminal, common, lambda exact: sheet_of(table, exact=exact))
+        draw_fitting(terminal, common, lambda exact: sheet_of(table, names, exact=exact))
     else:
         terminal.print("none")
     terminal.print()
@@ -108,14 +112,32 @@ def said(text: str | None, style: str = "") -> Text:
     return Text("–", style="dim") if text is None else Text(printable(text), style=style)
 
 
-def sheet_of(table: Table, *, exact: bool) -> Sheet:
-    """Show a table: the columns that it begins with name its rows."""
+def account_cell(account: str, name: str | None) -> Text:
+    """Show whose row it is: the name, and the identifier below it."""
+    return Text.assemble((printable(name), "bold"), ("\n" + printable(account), "dim")) if name else said(account)
+
+
+def sheet_of(table: Table, names: Mapping[str, str] = _NOBODY, *, exact: bool) -> Sheet:
+    """Show a table: the columns that it begins with name its rows.
+
+    An account that has a name is called by it. Its identifier stands below where a row is all there is of it; what may have several
+    rows is a heading of them, as in a bill.
+    """
     leading = next((i for i, column in enumerate(table.columns) if column.name not in _KEYS), len(table.columns))
     fields = [field_of(column, is_key=i < leading) for i, column in enumerate(table.columns)]
     rows = [[cell(column, value, exact=exact) for column, value in zip(table.columns, row, strict=True)] for row in table.rows]
-    names = [column.name for column in table.columns]
-    groupings = [count for count in (1, 2) if names[:count] == ["account", "location"][:count] and count < len(names)]
-    return Sheet(fields, rows, tuple(groupings))
+    columns = [column.name for column in table.columns]
+    groupings = [count for count in (1, 2) if columns[:count] == ["account", "location"][:count] and count < len(columns)]
+    grouped, at = 0, columns.index("account") if "account" in columns else None
+    # What has no name is called by its identifier.
+    if at is not None and any(names.get(row[at], row[at]) != row[at] for row in table.rows):
+        grouped = int(at == 0 and bool({*columns[1:leading]} - {"currency"}))
+        for shown, row in zip(rows, table.rows, strict=True):
+            name = names.get(row[at], row[at])
+            if name != row[at]:
+                shown[at] = said(f"{name} · {row[at]}") if grouped else account_cell(row[at], name)
+        fields[at] = replace(NAMED_ACCOUNT, is_key=fields[at].is_key)
+    return Sheet(fields, rows, tuple(groupings), grouped)
 
 
 def field_of(column: Column, *, is_key: bool = False) -> Field:

@@ -92,20 +92,20 @@ def report(
             opened.write(output, table)
             message(common, f"{output}: {counted(len(table.rows), 'row')}")
         else:
-            _print(common, name, table)
+            _print(common, name, table, opened.account_names() if table.rows and common.format is Format.TABLE else {})
         tell(lambda: burst_alert(period, table))
     if check and table.rows:
         raise typer.Exit(EXIT_FOUND)
 
 
-def _print(common: Common, name: Report, table: "Table") -> None:
+def _print(common: Common, name: Report, table: "Table", names: dict[str, str]) -> None:
     from metering.cli.bill_view import print_statements
     from metering.cli.render import print_table
 
     if name is Report.STATEMENT and common.format is Format.TABLE and table.rows:
         print_statements(common, table)
     else:
-        print_table(common, table)
+        print_table(common, table, names)
 
 
 def _page(

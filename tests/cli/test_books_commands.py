@@ -212,3 +212,18 @@ def test_what_breaks_in_a_store_that_nobody_changed_is_told_as_ours(store, monke
     monkeypatch.setattr("metering.bookkeeping.terms_of", broken)
     ended = CliRunner().invoke(app, ["bill", DAY, "--store", str(store)])
     assert isinstance(ended.exception, ZeroDivisionError)
+
+
+def test_people_are_shown_accounts_by_name_and_programs_by_identifier(here):  # noqa: F811 -- the fixture
+    meter = day_meter(here, samples=polls(DAY, "2026-10-01T12:00:00Z", {"s": GIB}))
+    (account,) = {row.account for row in meter.bill(DAY).usage}
+    meter.release()
+    for words in (("report", "coverage"), ("report", "usage", "--by", "account,hour"), ("report", "snapshots", "--by", "account")):
+        shown, *others = (
+            books(*words, "--period", DAY, "--format", form, store=meter.settings.store)[1] for form in ("table", "json", "csv")
+        )
+        assert "Müller & <Co>" in shown
+        assert account in shown, "it is what --account takes"
+        assert all("Müller" not in other and account in other for other in others)
+    code, shown, said = books("close", DAY, "--by", "ann", "--dry-run", "--format", "table", store=meter.settings.store)
+    assert (code, "1 finding stands against it" in said, "Müller & <Co>" in shown) == (1, True, True), shown

@@ -23,10 +23,10 @@ TABLE = Table("usage", COLUMNS, [(ACCOUNT, "GVA", BYTE_SECONDS, 9_900, Decimal("
 def shown(monkeypatch):
     """Print a table on a terminal of some width."""
 
-    def show(table: Table, width: int, *, verbose: bool = False) -> str:
+    def show(table: Table, width: int, *, verbose: bool = False, **names: str) -> str:
         terminal = io.StringIO()
         monkeypatch.setattr(render, "console", lambda: render.Console(file=terminal, width=width, highlight=False))
-        render.print_table(Common(form=Format.TABLE, verbose=verbose), table)
+        render.print_table(Common(form=Format.TABLE, verbose=verbose), table, names)
         return terminal.getvalue()
 
     return show
@@ -131,6 +131,47 @@ def test_what_does_not_fit_is_grouped_under_what_its_rows_share(shown):
         "ZRH                  901.3426  9,900  69.835625",
         "          2508561548574720000",
     ]
+
+
+def test_an_account_that_has_a_name_is_called_by_it_with_its_identifier_below(shown):
+    table = Table("snapshots", columns_of(account="text", snapshot_count="count"), [("a-1", 5), ("b-2", 4)])
+    assert shown(table, 80, **{"a-1": "Alpenrose Käserei AG", "b-2": "b-2"}).splitlines()[2:] == [
+        "Alpenrose Käserei AG               5",
+        "a-1",
+        "b-2                                4",
+    ]
+
+
+def test_an_account_of_several_rows_is_a_heading_of_them(shown):
+    rows = [(ACCOUNT, "GVA", 1), (ACCOUNT, "ZRH", 2), ("nameless", "ZRH", 3)]
+    table = Table("coverage", columns_of(account="text", location="text", held_seconds="seconds"), rows)
+    named = shown(table, 200, **{ACCOUNT: "Alpenrose Käserei AG", "nameless": "nameless"}).splitlines()
+    assert named == [
+        "          held",
+        "location     s",
+        "─" * 14,
+        f"Alpenrose Käserei AG · {ACCOUNT}",
+        "GVA          1",
+        "ZRH          2",
+        "nameless",
+        "ZRH          3",
+    ]
+
+
+def test_an_account_in_the_middle_of_a_table_stands_there_by_its_name(shown):
+    table = Table("refusals", columns_of(check="text", account="text", message="text"), [("missing_time", "a-1", "nobody looked")])
+    assert shown(table, 80, **{"a-1": "Alpenrose Käserei AG"}).splitlines()[2:] == [
+        "missing_time  Alpenrose Käserei AG  nobody looked",
+        "              a-1",
+    ]
+
+
+def test_a_name_cannot_drive_the_terminal_where_it_stands_for_an_account(shown):
+    for location in ({}, {"location": "text"}):
+        table = Table("usage", columns_of(account="text", **location, held_seconds="seconds"), [("a", *location, 1)])
+        printed = shown(table, 80, a="\x1b[2J\u202eacme\n99.00 CHF")
+        assert not {"\x1b", "\u202e"} & set(printed)
+        assert "acme\ufffd99.00 CHF" in printed
 
 
 def test_what_does_not_fit_even_so_is_cut_into_tables_that_repeat_what_names_a_row(shown):
