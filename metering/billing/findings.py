@@ -6,7 +6,7 @@ from metering.billing.usage import Computation
 from metering.engine.interface import QueryEngine
 from metering.model.period import date_text, instant_text
 from metering.model.records import ChargeLine, Finding, Severity, UsageRow
-from metering.model.units import counted
+from metering.model.units import counted, shown_time
 
 _STATES: tuple[tuple[str, Severity, str], ...] = (
     ("missing", "warning", "nobody looked: not billed; bring the polls of that time if there are any"),
@@ -41,7 +41,7 @@ def _unobserved(usage: list[UsageRow]) -> list[Finding]:
     return [
         Finding(
             check=f"{state}_time", severity=severity, account=row.account, location=row.location, seconds=seconds,
-            message=f"{seconds:,} s {state}: {meaning}",
+            message=f"{shown_time(seconds)} {state}: {meaning}",
         )
         for row in usage
         for state, severity, meaning in _STATES

@@ -34,7 +34,7 @@ from metering.model.errors import MeteringError, MisuseError, NoDataError, Store
 from metering.model.period import Period, instant_text
 from metering.model.progress import Progress
 from metering.model.records import Bill, Finding, UsageRow
-from metering.model.units import counted, shown_quotient
+from metering.model.units import counted, shown_quotient, shown_time
 from metering.seals import kept_seals
 from metering.store import Store, last_ingest, transaction
 
@@ -204,8 +204,8 @@ def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last
             found.append(
                 Finding(
                     check="missing_time", severity="error", account=row.account, location=row.location, seconds=row.missing_seconds,
-                    message=f"{row.missing_seconds:,} s of {known:,} s are missing, {share}: more than the tolerated {tolerated}; "
-                    f"{_what_to_do(row, known, period, last_polls)}",
+                    message=f"{shown_time(row.missing_seconds)} of {shown_time(known)} are missing, {share}: more than the "
+                    f"tolerated {tolerated}; {_what_to_do(row, known, period, last_polls)}",
                     share=share,
                 )
             )  # fmt: skip

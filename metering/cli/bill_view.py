@@ -75,6 +75,7 @@ def _title(terminal: Console, text: str) -> None:
 def _statements(common: Common, bill: Bill, *, exact: bool) -> Sheet:
     """Show what is due; where there is no room for names beside it, rounded amounts are tried before names become headings."""
     lines = Counter((line.account, line.currency) for line in bill.lines)
+    words, below = ("burst and", "adjustments") if any(line.adjusts for line in bill.lines) else ("burst amount", "")
     rows = [
         [
             account_cell(row.account, row.name),
@@ -87,7 +88,7 @@ def _statements(common: Common, bill: Bill, *, exact: bool) -> Sheet:
         for row in bill.statements
     ]
     fields = [
-        NAMED_ACCOUNT, Field("lines", is_figure=True), Field("burst amount", is_figure=True, is_point=True),
+        NAMED_ACCOUNT, Field("lines", is_figure=True), Field(words, below, is_figure=True, is_point=True),
         Field("due", is_figure=True, is_point=True), _CURRENCY, Field("state"),
     ]  # fmt: skip
     return Sheet(fields, rows, groupings=(1,) if common.verbose or not exact else ())

@@ -70,6 +70,21 @@ def shown_percent(part: int, whole: int) -> str:
     return shown_quotient(10_000 * part // whole, 100, 2) if whole else "–"
 
 
+def shown_time(seconds: int) -> str:
+    """Write a length of time as people say it, and the exact seconds behind it; for the eye.
+
+    >>> shown_time(9_900), shown_time(2_590_650), shown_time(86_400), shown_time(59)
+    ('2 h 45 min (9,900 s)', '29 days 23 h 37 min 30 s (2,590,650 s)', '1 day (86,400 s)', '59 s')
+    """
+    minutes, rest_s = divmod(seconds, 60)
+    if not minutes:
+        return f"{seconds} s"
+    hours, rest_min = divmod(minutes, 60)
+    days, rest_h = divmod(hours, 24)
+    parts = [counted(days, "day") if days else "", *(f"{n} {u}" for n, u in ((rest_h, "h"), (rest_min, "min"), (rest_s, "s")) if n)]
+    return f"{' '.join(filter(None, parts))} ({seconds:,} s)"
+
+
 def shown_gib(quantity_bytes: int) -> str:
     """Write bytes as GiB with two decimals, for the eye."""
     return shown_quotient(quantity_bytes, GIB_BYTES, 2)

@@ -12,7 +12,7 @@ from metering.model.limits import AuditLimits
 from metering.model.period import date_text, instant_text
 from metering.model.records import Bill, Finding
 from metering.model.tables import Table, columns_of
-from metering.model.units import shown_gib, shown_gib_months
+from metering.model.units import shown_gib, shown_gib_months, shown_time
 from metering.reporting.checks import CHECKS, LINE_SUMS, QUERY_CHECKS, Check
 from metering.reporting.observed import forget_observed, observe
 
@@ -68,6 +68,8 @@ def _shown(name: str, value: Any) -> str:
         return f"{shown_gib_months(int(value))} GiB-months ({value} byte-seconds)"
     if name.endswith("_bytes"):
         return f"{shown_gib(int(value))} GiB ({value} bytes)"
+    if name == "finding_seconds":
+        return shown_time(int(value))
     return instant_text(value) if name.endswith("_s") else str(value)
 
 

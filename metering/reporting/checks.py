@@ -99,7 +99,7 @@ QUERY_CHECKS = (
     Check(
         "audit/clock_skew", "warning", "our clock and the provider's differ, so intervals may begin and end at the wrong time",
         "set the collector's clock",
-        "polls at {endpoint} are dated up to {finding_seconds} s apart from the provider's clock, first at {first_poll_s}",
+        "polls at {endpoint} are dated up to {finding_seconds} apart from the provider's clock, first at {first_poll_s}",
     ),
     Check(
         "audit/sizes_that_jump", "warning", "a size grew more than can be true between two polls",

@@ -5,6 +5,7 @@ The page is bounded whatever it is of: what burst most is drawn, the rest stands
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -14,9 +15,9 @@ from metering import __version__
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text
-from metering.model.records import Bill, Episode, Finding, UsageRow
+from metering.model.records import Bill, Episode, Finding, Statement, UsageRow
 from metering.model.tables import Column, Table, columns_of, table_of
-from metering.model.units import counted, shown_gib_months, shown_percent
+from metering.model.units import counted, shown_amount, shown_gib_months, shown_percent, shown_time
 from metering.reporting.charts import draw, pictures, series
 from metering.reporting.pages import called_by_name, columns, environment
 from metering.reporting.reports import statement
@@ -36,10 +37,11 @@ _USAGE = (
 )  # fmt: skip
 # What a customer needs to know; other findings are for whoever runs the program, and may name files and other accounts.
 _TOLD_CUSTOMERS = {
+    "unpriced_burst": "burst has no price yet, so what is due is not known",
+    "restated": "what was billed for a closed period is adjusted by this bill",
     "missing_time": "not observed, and not billed",
     "partial_time": "observed in part, and billed by what was seen",
     "held_time": "a listing came late, and the one before it counts on",
-    "unpriced_burst": "burst has no price yet, so what is due is not known",
 }
 _CONTENTS = {
     "statements": "Statements", "findings": "Findings", "burst": "Burst", "usage": "Usage", "cost": "Cost", "drives": "Drives",
@@ -74,8 +76,8 @@ def month_page(shown: Shown) -> str:
     table = _table_maker(names, keep_account=not is_own)
     drives, snapshots = tops(shown.engine, shown.computation, shown.account, _MOST_TOPS)
     units = series.ranked(bill.usage)
+    has_adjustments = any(line.adjusts for line in bill.lines)
     rest = partial(_rest, period, is_own=is_own)
-    statements = table_of("statements", type(bill.statements[0]), bill.statements) if bill.statements else Table("", (), [])
     return (
         environment()
         .get_template("month.html")
@@ -87,8 +89,10 @@ def month_page(shown: Shown) -> str:
             hatches=Markup(draw.hatches(draw.ON_PAGE)),  # noqa: S704 -- our own patterns
             cards=_cards(bill, is_own=is_own),
             contents=_CONTENTS.items(),
-            statements=(table if is_own else _as_it_is)(_capped(statements, _MOST_ROWS, notes["statements"], rest("bill"))),
-            has_adjustments=any(line.adjusts for line in bill.lines),
+            statements=(table if is_own else _as_it_is)(
+                _capped(_statements(bill, has_adjustments=has_adjustments), _MOST_ROWS, notes["statements"], rest("bill"))
+            ),
+            has_adjustments=has_adjustments,
             lines=_lines(bill, names, notes["statements"], rest("report statement")),
             findings=_findings(bill, table, notes["findings"], rest("audit"), is_own=is_own),
             burst_chart=_drawn(pictures.burst_chart(draw.ON_PAGE, period, bill.usage, bill.lines, 1_000)),
@@ -140,6 +144,15 @@ def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
     return cards
 
 
+def _statements(bill: Bill, *, has_adjustments: bool) -> Table:
+    """Give what is due; an amount that is not of burst alone is not headed as if it were."""
+    table = table_of("statements", Statement, bill.statements)
+    if not has_adjustments:
+        return table
+    headed = [Column("burst_and_adjustments", c.kind) if c.name == "burst_amount" else c for c in table.columns]
+    return Table(table.name, tuple(headed), table.rows)
+
+
 def _table_maker(names: dict[str, str], *, keep_account: bool) -> Callable[[Table], Table]:
     """Call accounts by name, or leave them out of a page that is one account's."""
 
@@ -185,8 +198,7 @@ def _lines(bill: Bill, names: dict[str, str], notes: list[str], rest: str) -> li
     """Give the lines of each statement that has any, with its total; as many statements as there is room for."""
     table = statement(bill)
     at = {column.name: i for i, column in enumerate(table.columns)}
-    has_adjustments = any(line.adjusts for line in bill.lines)
-    shown = [name for name in _LINE if name != "adjusts" or has_adjustments]
+    shown = [name for name in _LINE if name != "adjusts" or any(line.adjusts for line in bill.lines)]
     own: list[tuple[Any, ...]] = []
     found: list[tuple[str, str, Table]] = []
     lines = left_out = 0
@@ -223,12 +235,23 @@ def _with_total(lines: Table) -> Table:
 def _findings(bill: Bill, table: Callable[[Table], Table], notes: list[str], rest: str, *, is_own: bool) -> Table:
     """Give what to know before believing the figures; a customer is told what touches the bill, in words that are no orders."""
     if is_own:
-        told_columns = columns_of(location="text", seconds="seconds", what="text")
-        told = [f for f in bill.findings if f.check in _TOLD_CUSTOMERS]
-        return Table("findings", told_columns, [(f.location, f.seconds, _TOLD_CUSTOMERS[f.check]) for f in told])
+        told = [f for check in _TOLD_CUSTOMERS for f in bill.findings if f.check == check]
+        told_rows = [(f.location, None if f.seconds is None else shown_time(f.seconds), _told_customer(f)) for f in told]
+        return Table("findings", columns_of(location="text", time="text", what="text"), told_rows)
     ordered = sorted(bill.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     shown = columns(table_of("findings", Finding, ordered), "severity", "check", "account", "location", "message")
     return table(_capped(shown, _MOST_FINDINGS, notes, rest))
+
+
+def _told_customer(finding: Finding) -> str:
+    """Say what a finding means to whom it is billed; of a closed period by how much, but not which facts of ours made it so."""
+    told, more = _TOLD_CUSTOMERS[finding.check], finding.model_extra or {}
+    if finding.check != "restated":
+        return told
+    billed, now, by = (
+        "–" if more[name] is None else shown_amount(Decimal(more[name])) for name in ("billed", "restated", "difference")
+    )
+    return f"{told}: {more['adjusts']}, billed {billed} {more['currency'] or ''} so far, now {now}, so adjusted by {by}"
 
 
 def _episodes(episodes: list[Episode], table: Callable[[Table], Table], notes: list[str], rest: str) -> Table:

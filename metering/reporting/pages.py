@@ -100,7 +100,7 @@ def explanation_page(explanation: Explanation) -> str:
     return _explained_page(
         explanation,
         title=heading(explanation),
-        stands_in="billed",
+        stands_in="computed for",
         steps=arithmetic_lines(explanation),
         verdict=verdict(explanation),
         exactly=f"{arithmetic.fraction} {arithmetic.currency}" if arithmetic else None,
@@ -116,7 +116,7 @@ def adjustment_page(explanation: ExplainedAdjustment) -> str:
     return _explained_page(
         explanation,
         title=adjustment_tables.heading(explanation),
-        stands_in="carried by",
+        stands_in="carried by the bill of",
         steps=adjustment_tables.arithmetic_lines(explanation),
         verdict=adjustment_tables.verdict(explanation),
         exactly=None,

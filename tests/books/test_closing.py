@@ -292,8 +292,8 @@ def test_an_account_that_nobody_polls_any_more_is_refused_with_what_to_do_and_cl
     (finding,) = refused.value.findings
     assert (finding.account, finding.location, finding.share) == ("A", "GVA", "100.0000 %")
     assert finding.message == (
-        "86,400 s of 86,400 s are missing, 100.0000 %: more than the tolerated 1 %; nobody polls it any more, the last time at "
-        "2026-10-01T11:55:00Z: poll it again and bring the polls of that time if there are any (`metering collect --backfill "
-        "2026-10-02`); if the account has left, say so with --reason"
+        "1 day (86,400 s) of 1 day (86,400 s) are missing, 100.0000 %: more than the tolerated 1 %; nobody polls it any more, "
+        "the last time at 2026-10-01T11:55:00Z: poll it again and bring the polls of that time if there are any (`metering collect "
+        "--backfill 2026-10-02`); if the account has left, say so with --reason"
     )
     assert meter.close("2026-10-02", reason="A left GVA on 1 October").is_new

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from metering.cli import bill_view, render
 from metering.cli.common import Common, Format
-from metering.model.records import Bill, BilledPeriod, Episode, Finding, Statement, UsageRow
+from metering.model.records import Bill, BilledPeriod, ChargeLine, Episode, Finding, Statement, UsageRow
 
 GIB = 2**30
 DAY = 86_400
@@ -198,3 +198,17 @@ def test_missing_time_says_where_to_look_up_when(shown):
 
 def test_a_bill_of_nobody_owes_nothing(shown):
     assert "Due in all: nothing" in shown(bill())
+
+
+def test_an_amount_with_adjustments_in_it_is_not_headed_as_burst_alone(shown):
+    made = bill([statement()])
+    assert "burst amount" in shown(made, 120)
+    late = ChargeLine(
+        charge_id="2026-10-01-a", kind="adjustment", account=ALPENROSE, location="GVA", date=OCTOBER_1, level=1, currency="CHF",
+        price="0.27", unit="GB/month", multiplier=1, burst_byte_seconds=1, burst_seconds=1, peak_burst_bytes=1,
+        amount=Decimal("1.00000000000000000000"), adjusts="2026-09",
+    )  # fmt: skip
+    printed = shown(made.model_copy(update={"lines": [late]}), 120)
+    assert "burst amount" not in printed
+    above, below = printed.splitlines()[2:4]
+    assert (above.split(), below.split()) == (["burst", "and"], ["account", "lines", "adjustments", "due", "state"])

@@ -220,7 +220,27 @@ def test_a_customer_sees_his_own_and_no_one_elses(october, tmp_path):
         assert (line.charge_id in shown) == (line.account == ALPENROSE)
     assert "69.84" in shown
     assert "samples/alpenrose" not in shown, "where a file of ours is, is none of a customer's business"
-    assert "not observed, and not billed" in shown
+    assert "GVA 2 h 45 min (9,900 s) not observed, and not billed" in shown
+
+
+def test_a_customer_is_told_by_how_much_a_closed_period_is_adjusted_and_not_by_which_facts_of_ours(tmp_path):
+    with day_meter(tmp_path, sizes={"s": GIB}, prices=[price("30", level=0), price("30")]) as meter:
+        meter.close("2026-10-01", by="test")
+        assert "None: nothing is known to be wrong" in (shown := page_of_a(meter, tmp_path))
+        assert "burst amount" in shown
+        more_facts(meter, tmp_path, "late", samples=polls("2026-10-01", "2026-10-02", {"s": 2 * GIB}), supersede=True)
+        shown = page_of_a(meter, tmp_path)
+    assert "None: nothing is known to be wrong" not in shown
+    assert "what was billed for a closed period is adjusted by this bill: 2026-10-01, billed 1.00 CHF so far, now 2.00, so " in shown
+    assert "ingest" not in shown
+    assert "burst amount" not in shown, "it is not of burst alone"
+    assert "burst and adjustments" in shown
+
+
+def page_of_a(meter, folder):
+    """Give the text of the page that A has of the second day."""
+    meter.page(folder / "page.html", period="2026-10-02", account="A")
+    return Parts((folder / "page.html").read_text(encoding="utf-8")).text
 
 
 def test_what_is_closed_is_no_draft_also_where_a_statement_was_parked_at_closing(tmp_path):

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from metering.billing.money import AMOUNT_PLACES, LAST_PLACE, charge_amount, in_units
 from metering.ingest.provider_rows import LedgerRow
-from metering.model.units import counted, shown_gib
+from metering.model.units import counted, shown_gib, shown_time
 from metering.reporting.reconcile.lines import STATE_CAUSES, Ledger, compare_line, uncovered
 from metering.reporting.reconcile.places import Placed, Places, place_lines
 from metering.reporting.reconcile.tally import Compared, Found, Tally
@@ -266,6 +266,6 @@ def _add_gap(ledger: Ledger, gap: _Gap, tally: Tally) -> None:
     else:
         peak = max(piece.burst_bytes for piece in gap.pieces)
         lines = counted(-(-gap.seconds // beat.cycle_s), "line")
-        said = f"no line charges {gap.seconds:,} s of our burst of up to {shown_gib(peak)} GiB; that is {lines}"
+        said = f"no line charges {shown_time(gap.seconds)} of our burst of up to {shown_gib(peak)} GiB; that is {lines}"
         compared.found.append(Found("missing_line", said, -compared.ours))
     tally.add(own.unit, compared)

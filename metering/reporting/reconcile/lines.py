@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from metering.billing.money import LAST_PLACE, Price, plain_decimal, round_ratio
 from metering.model.reconciliation import Cause
-from metering.model.units import shown_gib
+from metering.model.units import shown_gib, shown_time
 from metering.reporting.reconcile.places import Beat, Placed
 from metering.reporting.reconcile.tally import Compared, Found
 from metering.reporting.unit_steps import UNKNOWN, Step, UnitSteps
@@ -69,7 +69,7 @@ def compare_line(ledger: Ledger, line: Placed, *, is_cut: bool) -> Compared:
     claim = amount - bytes_seen * line.seconds * price
     if line.is_moved and not line.is_wrong_interval:
         late_s = row.start_s - line.start_s
-        said = f"shifted: it says a time {abs(late_s):,} s {'later' if late_s > 0 else 'earlier'} than the one it charges"
+        said = f"shifted: it says a time {shown_time(abs(late_s))} {'later' if late_s > 0 else 'earlier'} than the one it charges"
         compared.found.append(Found("shifted_line", said, Fraction(0), "warning"))
     if line.is_wrong_interval:
         exact = 0 if abs(claim) <= _ROUNDING else claim
