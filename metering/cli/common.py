@@ -74,6 +74,8 @@ def _show_version(value: bool) -> None:
 def _no_stdout(output: Path | None) -> Path | None:
     if str(output) == "-":
         raise typer.BadParameter("- names no file: give a name, or leave -o out where a command can print", param_hint="-o")
+    if output == Path():
+        raise typer.BadParameter("it is empty, or a dot: give the name of what is to be written", param_hint="-o")
     return output
 
 

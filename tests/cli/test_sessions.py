@@ -137,6 +137,30 @@ def test_misuse_is_told_with_the_usage_and_exit_2(words, said):
     assert said in " ".join(err.split())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["bill", HOUR, "--format", "xml"], "'--format': 'xml' is not one of 'table', 'json', 'csv'."),
+        (["--format", "xml", "bill", HOUR], "'--format': 'xml' is not one of 'table', 'json', 'csv'."),
+        (["plot", "u", "--period", HOUR, "-o", "u.png"], "'PLOT': 'u' is not one of 'usage', 'burst', 'cost'."),
+        (["plot", "usage", "--period", HOUR, "-o", "u.png", "--width", "10"], "'--width': '10' is too small: 300 is the least"),
+        (["plot", "usage", "--period", HOUR, "-o", "u.png", "--width", "4001"], "'--width': '4001' is too large: 4000 is the most"),
+        (["forecast", "--days", "many"], "'--days': 'many' is no whole number"),
+        (["forecast", "--days", "1.5"], "'--days': '1.5' is no whole number"),
+        (["sandbox", "facts", "-o", "new", "--seed", "9" * 5_000], "is no whole number"),
+        (["bill", HOUR, "-o", ""], "-o: it is empty, or a dot: give the name of what is to be written"),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_wrong_value_is_told_on_one_line_in_plain_words(words, said):
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("Error: Invalid value for ")
+    assert err.splitlines()[-1].endswith(said)
+    assert "Input should" not in err
+    assert "Value error" not in err
+
+
 FILES = [
     ("samples.csv", b"", "samples.csv is empty: it lacks even a header; restore it, or remove it"),
     ("samples.csv", b"poll_time,location,account,snapshot\n",

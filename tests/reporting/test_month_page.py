@@ -231,7 +231,9 @@ def test_a_customer_is_told_by_how_much_a_closed_period_is_adjusted_and_not_by_w
         more_facts(meter, tmp_path, "late", samples=polls("2026-10-01", "2026-10-02", {"s": 2 * GIB}), supersede=True)
         shown = page_of_a(meter, tmp_path)
     assert "None: nothing is known to be wrong" not in shown
-    assert "what was billed for a closed period is adjusted by this bill: 2026-10-01, billed 1.00 CHF so far, now 2.00, so " in shown
+    assert (
+        "what was billed for a closed period is adjusted by this bill: 2026-10-01, billed 1.00 CHF so far, now 2.00, so " in shown
+    )
     assert "ingest" not in shown
     assert "burst amount" not in shown, "it is not of burst alone"
     assert "burst and adjustments" in shown
