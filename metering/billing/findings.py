@@ -124,6 +124,8 @@ _CAUSES = {
     "listed_twice": "the listing named objects twice, alike; each was counted once",
     "foreign_only": "the listing named other accounts' snapshots only, where own ones were before, and counts as it says: were "
     "they deleted, or did the provider take the login for another's?",
+    "repeats_login": "the listing repeated the password or the login's header, which is withheld: tell whoever runs the provider, "
+    "or a proxy before it, unless a customer wrote it into a name",
 }
 
 

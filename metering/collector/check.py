@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from metering.collector.client import Answer, EndpointClient, endpoint_clients
 from metering.collector.cycle import Collection, collections_of
-from metering.collector.listing import assert_list
+from metering.collector.listing import REPEATS_LOGIN, assert_list
 from metering.collector.loops import run_to_end
 from metering.collector.targets import Targets
 from metering.ingest.failure import RequestFailure
@@ -50,7 +50,10 @@ async def _row(client: EndpointClient, collection: Collection, targets: Targets)
         skew_s = None if answer.date_s is None else answer.date_s - answer.answered_us // 1_000_000
         # Where the provider's clock dates the polls, ours may be wherever it is.
         tolerance_s = targets.collect.clock_tolerance if targets.collect.clock == "ours" else None
-        doubt = _doubt(collection, await client.get("profile/", login), skew_s, tolerance_s)
+        profile = await client.get("profile/", login)
+        doubt = _doubt(collection, profile, skew_s, tolerance_s)
+        if not doubt and (answer.repeats_login or profile.repeats_login):
+            doubt = f"{REPEATS_LOGIN}: tell whoever runs the provider, or a proxy before it"
         result, detail = ("doubtful", doubt) if doubt else ("works", "")
     except RequestFailure as failure:
         result, detail = failure.cause, failure.detail

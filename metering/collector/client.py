@@ -2,7 +2,8 @@
 
 A response is taken only if it is whole: 200, no redirect, not cut off inside gzip, not larger or deeper than allowed, strict
 JSON. Anything else is a `RequestFailure` with its cause. Credentials go with each request to the one host of the endpoint and
-nowhere else: no redirect is followed, no cookie kept, neither `.netrc` nor a proxy of the environment is heeded.
+nowhere else: no redirect is followed, no cookie kept, neither `.netrc` nor a proxy of the environment is heeded. An answer that
+repeats them is taken without them, and no library logs its head.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import random
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,7 @@ import httpx
 import stamina
 from aiolimiter import AsyncLimiter
 
+from metering.collector.connections import tls_context, trouble_of_connecting, unlogged
 from metering.collector.credentials import Login
 from metering.collector.targets import CollectSettings, EndpointSettings, Targets
 from metering.ingest.failure import RequestFailure
@@ -58,6 +60,8 @@ class Answer:
     answered_us: int
     date_s: int | None
     received_bytes: int
+    # Whether it repeated the login that asked, which was then withheld from both.
+    repeats_login: bool = False
 
 
 def now_us() -> int:
@@ -117,7 +121,6 @@ class EndpointClient:
         Raises:
             RequestFailure: there is none; it says why the last attempt gave nothing.
         """
-        auth = httpx.BasicAuth(login.username, login.password)
         context = stamina.retry_context(
             on=lambda error: self._wait(error, until), attempts=self._collect.attempts, timeout=None,
             wait_initial=_FIRST_PAUSE, wait_max=_LONGEST_PAUSE, wait_jitter=_JITTER,
@@ -126,7 +129,7 @@ class EndpointClient:
             with attempt:
                 # A slot is held while bytes travel, not while we wait for another try.
                 async with self._limiter, self._slots:
-                    answer = await self._ask(path, auth, params)
+                    answer = await self._ask(path, login, params)
                 if check is not None:
                     check(answer.document)
                 return answer
@@ -143,7 +146,8 @@ class EndpointClient:
         # All who were told the same second must not come back in the same instant.
         return True if error.after_s is None else timedelta(seconds=pause_s, milliseconds=random.randrange(100, 1_000))  # noqa: S311
 
-    async def _ask(self, path: str, auth: httpx.BasicAuth, params: Params | None) -> Answer:
+    async def _ask(self, path: str, login: Login, params: Params | None) -> Answer:
+        auth = httpx.BasicAuth(login.username, login.password)
         asked_us = self._clock()
         try:
             async with (
@@ -158,7 +162,8 @@ class EndpointClient:
         except (TimeoutError, httpx.TimeoutException):
             raise RequestFailure("timeout", f"no whole answer within {self._collect.request_timeout} s", again=True) from None
         except httpx.ConnectError as error:
-            raise RequestFailure("unreachable", f"no connection to {self._host} ({_kind(error)})", again=True) from None
+            said = f"no connection to {self._host} ({trouble_of_connecting(error)})"
+            raise RequestFailure("unreachable", said, again=True) from None
         except httpx.RemoteProtocolError:
             raise RequestFailure("malformed", "the answer was cut off, or is no HTTP", again=True) from None
         except httpx.TransportError as error:
@@ -166,16 +171,16 @@ class EndpointClient:
         except httpx.HTTPError as error:
             raise RequestFailure("malformed", f"no answer that HTTP knows ({type(error).__name__})", again=True) from None
         if len(body) < _LARGE_BYTES:
-            text, document = _parsed(body, self._limits.depth)
+            text, document, repeats_login = _parsed(body, self._limits.depth, login)
         else:
-            text, document = await asyncio.to_thread(_parsed, body, self._limits.depth)
+            text, document, repeats_login = await asyncio.to_thread(_parsed, body, self._limits.depth, login)
         if self._collect.clock == "provider":
             if date_s is None:
                 raise RequestFailure("malformed", "the answer has no Date that can be read, and the clock is to be the provider's")
             answered_us = date_s * 1_000_000
         else:
             self._assert_dated_by_now(asked_us, answered_us)
-        return Answer(text, document, answered_us, date_s, received)
+        return Answer(text, document, answered_us, date_s, received, repeats_login)
 
     def _assert_fresh(self, response: httpx.Response) -> None:
         """Refuse what a cache kept: it says what was stored then, and would be billed as what is stored now."""
@@ -256,11 +261,12 @@ async def endpoint_clients(
     tls = tls_context(endpoint.url for endpoint in targets.endpoints.values())
     asking = collect or targets.collect
     clients = {name: EndpointClient(each, asking, targets.limits, tls, clock=clock) for name, each in targets.endpoints.items()}
-    try:
-        yield clients
-    finally:
-        for client in clients.values():
-            await client.close()
+    with unlogged():
+        try:
+            yield clients
+        finally:
+            for client in clients.values():
+                await client.close()
 
 
 class _Unfolder:
@@ -309,20 +315,14 @@ def _asked_host(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def tls_context(urls: Iterable[str]) -> ssl.SSLContext:
-    """Make the context that verifies every certificate; one is enough for all addresses.
-
-    Where all are plain http, which goes no further than this machine, it trusts nobody: to load the authorities takes time.
-    """
-    if any(url.lower().startswith("https:") for url in urls):
-        return httpx.create_ssl_context(verify=True, trust_env=False)
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:
+def _parsed(body: bytes, max_depth: int, login: Login) -> tuple[str, dict[str, Any], bool]:
+    """Give the text and the document of an answer, both without the login, and whether it was repeated there."""
     try:
         text = body.decode("utf-8")
         document = loads_object(text, max_depth)
+        kept = login.withheld_from(text, document)
+        if kept != text:
+            return kept, loads_object(kept, max_depth), True
     except UnicodeError:
         raise RequestFailure("malformed", "the answer is no UTF-8 text", again=True) from None
     except NestingError:
@@ -330,16 +330,7 @@ def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:
     except ValueError:
         # What the parser says may quote what it read, which is not repeated.
         raise RequestFailure("malformed", "the answer is no strict JSON object", again=True) from None
-    return text, document
-
-
-def _kind(error: httpx.ConnectError) -> str:
-    text = str(error).lower()
-    meanings = {
-        "certificate": "its certificate is not valid", "ssl": "it speaks no TLS that we know: is the url's https right?",
-        "name": "its name is not known", "refused": "refused",
-    }  # fmt: skip
-    return next((meaning for mark, meaning in meanings.items() if mark in text), "nobody answers there")
+    return text, document, False
 
 
 def _date_seconds(value: str | None) -> int | None:

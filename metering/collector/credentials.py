@@ -1,15 +1,25 @@
-"""Passwords: from the environment, a file that only its owner may read, or the keyring; never from an argument or the settings."""
+"""Passwords: from the environment, a file that only its owner may read, or the keyring; never from an argument or the settings.
 
+Nor are they told by what is answered: whoever answers, or a proxy on the way, may repeat the login that asked.
+"""
+
+import base64
+import json
 import os
 import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from metering.collector.targets import AccountSettings
 from metering.model.errors import InputError
 
 _MAX_BYTES = 4_096
+# What stands in place of a password that was repeated; one that is shorter than this cannot be told from other text.
+_WITHHELD, _LEAST_LENGTH = "[withheld]", 8
+_JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +28,42 @@ class Login:
 
     username: str
     password: str = field(repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What nobody may be told: the password, as it is and as URLs and HTTP write it, the longest first.
+
+        Left out is what any answer may hold without meaning a password: a few characters, or nothing but digits.
+        """
+        written = {self.password, quote(self.password, safe="")}
+        for text in (self.password, f"{self.username}:{self.password}"):
+            encoded = base64.b64encode(text.encode()).decode().rstrip("=")
+            written |= {encoded, encoded.translate({ord("+"): "-", ord("/"): "_"})}
+        found = (secret for secret in written if len(secret) >= _LEAST_LENGTH and not secret.isdigit())
+        return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
+
+    def withheld_from(self, text: str, document: Any) -> str:
+        """Give the text of a JSON document with `[withheld]` wherever one of its texts or keys repeats a secret.
+
+        All else stays as it came, numbers too: an answer is not refused for what somebody wrote into a name.
+
+        Args:
+            text: what came, which is known to be valid.
+            document: what it says.
+        """
+        secrets = self.secrets
+        # A character may be written in several ways; in what is written anew, there is one.
+        plain = json.dumps(document, ensure_ascii=False) if "\\" in text else text
+        if not any(json.dumps(secret, ensure_ascii=False)[1:-1] in plain for secret in secrets):
+            return text
+        secret_here = re.compile("|".join(map(re.escape, secrets)))
+
+        def told(found: re.Match[str]) -> str:
+            said = json.loads(found[0])
+            kept = secret_here.sub(_WITHHELD, said)
+            return found[0] if kept == said else json.dumps(kept, ensure_ascii=False)
+
+        return _JSON_TEXT.sub(told, text)
 
 
 def password_variable(name: str) -> str:
@@ -29,19 +75,26 @@ def find_login(name: str, account: AccountSettings) -> Login:
     """Find the login of `[accounts.NAME]`: the environment first, then its file, then the keyring.
 
     Raises:
-        InputError: there is no password, or its file may be read by others; no error shows any of it.
+        InputError: there is no password, its file may be read by others, or it is told with the account; no error shows any of it.
     """
+    login = Login(account.username, _find_password(name, account))
+    if any(secret in account.account for secret in login.secrets):
+        raise InputError(f"[accounts.{name}] the password stands in the account's UUID, which everybody is told: choose another")
+    return login
+
+
+def _find_password(name: str, account: AccountSettings) -> str:
     variable = account.password_env or password_variable(name)
     if password := os.environ.get(variable):
         try:
             password.encode()
         except UnicodeEncodeError:
             raise InputError(f"[accounts.{name}] {variable} is no UTF-8 text") from None
-        return Login(account.username, password)
+        return password
     if account.password_file is not None:
-        return Login(account.username, secret_in_file(account.password_file, f"[accounts.{name}]", "password"))
+        return secret_in_file(account.password_file, f"[accounts.{name}]", "password")
     if account.keyring is not None:
-        return Login(account.username, _from_keyring(name, account.keyring, account.username))
+        return _from_keyring(name, account.keyring, account.username)
     raise InputError(
         f"[accounts.{name}] has no password: set {variable}, or name a password_file (mode 0600) or a keyring in its table"
     )

@@ -24,6 +24,7 @@ from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
 Ask = Callable[[dict[str, int]], Awaitable[Answer]]
 Key = Callable[[dict[str, Any]], Hashable]
 
+REPEATS_LOGIN = "the password or the login's header stands in the answer, and is withheld from what is kept of it"
 _PASSES = 3
 _MOST_PAGES = 10_000
 
@@ -95,6 +96,8 @@ async def _one_pass(ask: Ask, key: Key, limits: ReadingLimits) -> Listing:
         flags.append(("total_count", f"total_count is {first.total} beside {len(found)} objects"))
     if len(pages) == 1 and len(first.keys) > len(found):
         flags.append(("listed_twice", f"{len(first.keys) - len(found)} of {len(first.keys)} objects are listed again, alike"))
+    if any(page.answer.repeats_login for page in pages):
+        flags.append(("repeats_login", REPEATS_LOGIN))
     objects = list(found.values())
     text = first.answer.text if len(pages) == 1 else _joined(pages, key, len(found))
     return Listing(text, objects, first.answer.answered_us, first.answer.date_s, 0, flags)

@@ -16,8 +16,7 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -25,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import stamina
 
-from metering.collector.client import tls_context
+from metering.collector.connections import tls_context, unlogged
 from metering.collector.credentials import secret_in_file
 from metering.collector.loops import run_to_end
 from metering.collector.targets import LOOPBACK
@@ -75,7 +74,7 @@ class Mailbox:
         Raises:
             DeliveryError: the last try failed, or one failed in a way that another would not mend.
         """
-        with _unlogged():
+        with unlogged():
             run_to_end(self._post(alert))
 
     async def _post(self, alert: Alert) -> None:
@@ -114,23 +113,6 @@ class Mailbox:
             said = "a redirect, which is never followed" if 300 <= status < 400 else f"HTTP {status}"  # noqa: PLR2004
             again = status in _PASSING or status >= _SERVER_ERROR
             raise DeliveryError(f"the alert was not delivered: {self.host} answered {said}", again=again)
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Keep an address, and an answer that repeats it, out of what libraries log of an exchange, whoever configured logging."""
-
-    def is_told(_record: logging.LogRecord) -> bool:
-        return False
-
-    logs = [logging.getLogger(name) for name in ("httpx", "httpcore.http11")]
-    for log in logs:
-        log.addFilter(is_told)
-    try:
-        yield
-    finally:
-        for log in logs:
-            log.removeFilter(is_told)
 
 
 def mailbox(url: str) -> Mailbox:
