@@ -1,6 +1,7 @@
 """Files that are whole and on disk before anybody sees them under their name, and those that are gone when nobody needs them."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -92,6 +93,38 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def put_new(place: Path, path: Path) -> None:
+    """Give a file that is whole and on disk the name `path`, unless it is taken; at `place` it may be gone then.
+
+    Of several that do so at once, the first counts, and nobody ever sees less than a whole file under the name.
+
+    Raises:
+        FileExistsError: the name is taken; whatever has it stays as it is.
+    """
+    try:
+        path.hardlink_to(place)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Of a stick or a share, whose files have one name only, or what is wrong there: then to rename it fails for that too.
+        with _turn_in(path.parent):
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+            place.rename(path)
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _turn_in(folder: Path) -> Iterator[None]:
+    """Let one process after the other look for a name in a folder and take it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def file_at(path: Path) -> tuple[int, int] | None:

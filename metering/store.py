@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from metering.durable import ScratchFolder, commit_begins, file_at, sync_file, sync_folder
+from metering.durable import ScratchFolder, commit_begins, file_at, put_new, sync_file
 from metering.engine.duckdb import (
     ANOTHER_THREAD,
     DEFAULT_MEMORY,
@@ -158,8 +158,7 @@ class Store:
                 place.chmod(0o600)
                 sync_file(place)
                 with contextlib.suppress(FileExistsError):
-                    self.path.hardlink_to(place)
-                sync_folder(self.path.parent)
+                    put_new(place, self.path)
         except OSError as error:
             raise StoreError(
                 f"{self.shown} cannot be made ({error.strerror}): its directory is not there or may not be written, or the disk is "

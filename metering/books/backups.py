@@ -7,7 +7,6 @@ whatever of the books the backup does not know is told (metering/books/head.py).
 """
 
 import contextlib
-import errno
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -16,15 +15,13 @@ from pathlib import Path
 from metering.books.closings import Books
 from metering.books.head import head_problem, read_head
 from metering.books.verification import differences_of_facts_and_chain
-from metering.durable import replaced, sync_file, sync_folder, unfinished
+from metering.durable import put_new, replaced, sync_file, sync_folder, unfinished
 from metering.engine.duckdb import Engine, log_of
 from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError
 from metering.model.progress import Progress
 from metering.store import Store, last_ingest
 
 _CHUNK_BYTES = 1 << 20
-# What file systems say that give each file one name only.
-_NO_SECOND_NAMES = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @dataclass(slots=True)
@@ -150,9 +147,7 @@ def _exchange(store: Store, staged: Path) -> Path | None:
             log_of(store.path).rename(log_of(_free_name(store.path)))
         # One that somebody makes at this moment is a store like any other, and is kept.
         with contextlib.suppress(FileExistsError):
-            if not _is_named_too(staged, store.path):
-                staged.rename(store.path)
-            sync_folder(store.path.parent)
+            put_new(staged, store.path)
             return None
     aside, is_moved = _free_name(store.path), False
     try:
@@ -171,8 +166,7 @@ def _exchange(store: Store, staged: Path) -> Path | None:
 def _move(path: Path, aside: Path, staged: Path) -> None:
     try:
         # Another name for what is there, so that there is a store at its place at every moment.
-        if not _is_named_too(path, aside):
-            path.rename(aside)
+        put_new(path, aside)
         # A log is of the store beside which it was written, and would be read into any other.
         if log_of(path).exists():
             log_of(path).rename(log_of(aside))
@@ -180,23 +174,6 @@ def _move(path: Path, aside: Path, staged: Path) -> None:
     except OSError as error:
         raise InputError(f"{path} cannot be put in place ({error.strerror}); what was there is at {path} or {aside}") from None
     sync_folder(path.parent)
-
-
-def _is_named_too(path: Path, name: Path) -> bool:
-    """Give a file a second name, and tell whether its file system knows such; that of a stick or a share may not.
-
-    Raises:
-        FileExistsError: the name is taken.
-    """
-    try:
-        name.hardlink_to(path)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        if error.errno in _NO_SECOND_NAMES:
-            return False
-        raise
-    return True
 
 
 def _free_name(path: Path) -> Path:

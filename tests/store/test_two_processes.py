@@ -31,10 +31,24 @@ os.fsync = lambda _descriptor: os.kill(os.getpid(), number)
 main()
 """
 
+# Where a file has one name only, as on a stick or a share, and it takes a while to look whether another has the name.
+ONE_NAME = """
+import errno, os, time
+from metering.cli import main
+def refused(*_args, **_named):
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+def slowly(path, lexists=os.path.lexists):
+    found = lexists(path)
+    time.sleep(0.5)
+    return found
+os.link, os.path.lexists = refused, slowly
+main()
+"""
 
-def started(facts, store):
+
+def started(facts, store, ingest=INGEST):
     return subprocess.Popen(
-        [*INGEST, str(facts), "--store", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*ingest, str(facts), "--store", str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"METERING_STORE_WAIT": "300"},
     )  # fmt: skip
 
@@ -47,6 +61,16 @@ def test_two_processes_that_ingest_the_same_facts_at_once_bring_them_once(tmp_pa
     accepted = sorted(json.loads(out)["tables"]["polls"]["accepted"] for out, _ in printed)
     assert accepted[0] == 0 < accepted[1]
     assert bill_json(store=store) == bill_json(facts)
+
+
+def test_two_processes_that_make_the_same_store_at_once_where_files_have_one_name_lose_nothing(tmp_path, facts):
+    store, more = tmp_path / "store.duckdb", write_facts(tmp_path / "more", {"samples": [sample(at(30), 7, account="new")]})
+    ingest = [sys.executable, "-c", ONE_NAME, *INGEST[3:]]
+    both = [started(folder, store, ingest) for folder in (facts, more)]
+    printed = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    assert bill_json(store=store) == bill_json(facts, more)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["facts", "more", "store.duckdb"]
 
 
 def test_a_report_while_facts_come_sees_what_was_before_or_what_is_after(tmp_path, facts):
