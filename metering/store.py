@@ -40,7 +40,7 @@ from metering.engine.duckdb import (
 from metering.model.clock import Clock
 from metering.model.errors import MisuseError, StoreError, StoreHeldError, StoreMemoryError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
-from metering.model.period import instant_seconds, instant_text
+from metering.model.period import instant_seconds
 from metering.schema import SCHEMA, SCHEMA_VERSION, fact_tables
 
 DEFAULT_WAIT_SECONDS = 30
@@ -108,9 +108,8 @@ class Store:
         Raises:
             StoreError: it is of a newer version, damaged, cannot be made or written, or is held by others beyond the bound.
         """
-        if "?" in str(self.path):
-            # Names are URLs to DuckDB: it takes what follows for no part of the file's.
-            raise StoreError(f"{self.shown} has a ? in its name, where DuckDB would put its log elsewhere: name another place")
+        # Names are URLs to DuckDB: it takes what follows for no part of the file's.
+        self._assert_without("?", "where DuckDB would put its log elsewhere")
         self.assert_named_alike()
         if not self.is_memory and not os.path.lexists(self.path):
             self._make()
@@ -123,8 +122,13 @@ class Store:
         Raises:
             StoreError: there is one in the name.
         """
-        if "\\" in str(self.path):
-            raise StoreError(f"{self.shown} has a \\ in its name, which DuckDB takes for a /: name another place")
+        self._assert_without("\\", "which DuckDB takes for a /")
+
+    def _assert_without(self, mark: str, why: str) -> None:
+        """Fail where DuckDB would see a character in the name of the file, or of a folder above it: it takes whole paths."""
+        named = self.shown if mark in self.shown else os.path.realpath(self.path)
+        if mark in named and not self.is_memory:
+            raise StoreError(f"{named} has a {mark} in its name, {why}: name another place")
 
     def close(self) -> None:
         """Forget a store in memory, and remove what was spilled."""
@@ -267,6 +271,8 @@ class Store:
             if self.path.is_dir():
                 raise StoreError(f"{self.shown} is a directory, not a store: name a file such as {self.shown}/metering.duckdb")
             if not self.path.exists():
+                if self.path.is_symlink():
+                    raise StoreError(f"{self.shown} is a link that leads to itself: name a file")
                 return
             if not self.path.is_file():
                 raise StoreError(f"{self.shown} is a device or a pipe, not a store: name a file")
@@ -391,9 +397,3 @@ def files_of(engine: Engine, ingest_seqs: Sequence[int], table: str) -> list[str
     rows = engine.sql("select source from ingests where list_contains($ingests, ingest_seq)", {"ingests": list(ingest_seqs)})
     documents = [json.loads(source) for (source,) in rows if source.startswith("{")]
     return sorted({file for document in documents for file in document.get("files", {}).get(table, [])})
-
-
-def ingested_at(engine: Engine, ingest_seq: int) -> str:
-    """Write when an ingest happened, by its sequence number."""
-    rows = engine.sql("select ingested_at_s from ingests where ingest_seq = $ingest_seq", {"ingest_seq": ingest_seq})
-    return instant_text(rows[0][0]) if rows else "never"

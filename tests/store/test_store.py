@@ -204,13 +204,16 @@ def test_a_store_in_a_directory_that_may_not_be_written_is_refused(tmp_path, fac
 
 
 @pytest.mark.parametrize("name", ["what?.duckdb", "fol?der/metering.duckdb"])
-def test_a_name_with_a_question_mark_is_refused_before_anything_is_made(tmp_path, facts, name):
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_name_with_a_question_mark_is_refused_before_anything_is_made(tmp_path, monkeypatch, facts, name, is_told):
     place = tmp_path / name
     place.parent.mkdir(exist_ok=True)
+    monkeypatch.chdir(place.parent)
     said = r"has a \? in its name, where DuckDB would put its log elsewhere: name another place"
-    with metering.open(str(place)) as meter, pytest.raises(StoreError, match=said):
+    with metering.open(str(place if is_told else place.name)) as meter, pytest.raises(StoreError, match=said):
         meter.ingest(facts)
     assert list(place.parent.glob("*.duckdb*")) == []
+    assert json.loads(bill_json(facts))
 
 
 def test_a_store_in_memory_keeps_nothing_and_serves_its_meter(tmp_path, facts, monkeypatch):
@@ -397,14 +400,16 @@ def test_a_program_without_a_file_gets_no_progress_among_its_results(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["what\\ever.duckdb", "fol\\der/metering.duckdb"])
-def test_a_name_with_a_backslash_is_refused_before_anything_is_made_or_read(tmp_path, facts, name):
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_name_with_a_backslash_is_refused_before_anything_is_made_or_read(tmp_path, monkeypatch, facts, name, is_told):
     """DuckDB takes it for a slash, and would read the store of another folder."""
     other = tmp_path / name.replace("\\", "/")
     other.parent.mkdir(parents=True)
     ingested(facts, store=other)
     place = tmp_path / name
     place.parent.mkdir(exist_ok=True)
-    with metering.open(str(place)) as meter:
+    monkeypatch.chdir(place.parent)
+    with metering.open(str(place if is_told else place.name)) as meter:
         for ask in (lambda: meter.ingest(facts), lambda: meter.bill(HOUR)):
             with pytest.raises(StoreError, match=r"has a \\ in its name, which DuckDB takes for a /: name another place"):
                 ask()
@@ -435,6 +440,11 @@ def test_a_link_that_leads_to_itself_and_a_pipe_are_refused(tmp_path, facts):
     os.mkfifo(tmp_path / "pipe")
     with metering.open(str(tmp_path / "loop")) as meter, pytest.raises(StoreError, match="there is no store at"):
         meter.bill(HOUR)
+    with (
+        metering.open(str(tmp_path / "loop")) as meter,
+        pytest.raises(StoreError, match="is a link that leads to itself: name a file"),
+    ):
+        meter.ingest(facts)
     refusal(tmp_path / "pipe", "is a device or a pipe, not a store: name a file")
     with metering.open(str(tmp_path / "pipe")) as meter, pytest.raises(StoreError, match="is a device or a pipe"):
         meter.ingest(facts)
