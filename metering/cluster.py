@@ -39,6 +39,17 @@ def open_cluster(settings: Settings, *, clock: Callable[[], int] = lambda: int(t
         yield ClusterMeter(settings, engine, clock=clock)
 
 
+def assert_places(places: Sequence[str], settings: Settings) -> None:
+    """Fail where facts on this machine cannot be taken in from `places`, as far as names tell; a URL's are told once Spark looks.
+
+    Raises:
+        InputError: a place is not there, holds no facts, or facts that are no Parquet.
+    """
+    from metering.ingest.lake_files import name_files_here  # noqa: PLC0415 -- only this engine waits for it
+
+    name_files_here(list(places), settings.limits)
+
+
 class ClusterMeter:
     """The main job on Spark: facts in, a bill out, for as long as the session lasts."""
 

@@ -62,13 +62,16 @@ def run(
     from metering.bookkeeping import read_instant
     from metering.cli.facts import tell
     from metering.model.period import parse_period
+    from metering.reporting.bill_tables import make_folder, write_bill_tables
 
     with errors_told():  # before facts are taken in, which may take an hour of a cluster
         if period is not None:
             parse_period(period)
         if as_of is not None:
             read_instant(as_of, "--as-of")
-    with job_meter(common, engine, master) as opened:
+        if tables is not None:
+            make_folder(tables)
+    with job_meter(common, facts, engine, master) as opened:
         with progress(common, "Ingesting") as show:
             outcome = opened.ingest(facts, progress=show)
         tell(common, outcome)
@@ -78,8 +81,6 @@ def run(
         with progress(common, "Billing") as show:
             made = opened.bill(period, as_of=as_of, account=account, progress=show)
         if tables is not None:
-            from metering.reporting.bill_tables import write_bill_tables
-
             for place, count in write_bill_tables(made, tables).items():
                 message(common, f"{place}: {counted(count, 'row')}")
     _print(common, made, check)

@@ -175,19 +175,23 @@ def meter(common: Common) -> Iterator["Meter"]:
 
 
 @contextlib.contextmanager
-def job_meter(common: Common, engine: str | None, master: str | None) -> "Iterator[Meter | ClusterMeter]":
-    """Open what does the main job: the store's meter, or one on Spark where that engine is asked for or set."""
+def job_meter(common: Common, facts: list[str], engine: str | None, master: str | None) -> "Iterator[Meter | ClusterMeter]":
+    """Open what does the main job: the store's meter, or one on Spark where that engine is asked for or set.
+
+    Where the facts are told to be missing costs no start of Spark's.
+    """
     from metering.api import Meter
 
     with errors_told():
         settings = _settings(common)
         if (engine or settings.engine) == "spark":
-            from metering.cluster import open_cluster
+            from metering.cluster import assert_places, open_cluster
 
             if common.store is not None:
                 raise typer.BadParameter("the spark engine keeps nothing: leave --store out", param_hint="--store")
             spark = settings.spark if master is None else settings.spark.model_copy(update={"master": master})
-            with open_cluster(settings.model_copy(update={"spark": spark})) as cluster:
+            assert_places(facts, settings)
+            with errors_told("nothing was kept"), open_cluster(settings.model_copy(update={"spark": spark})) as cluster:
                 yield cluster
             return
         if master is not None:
@@ -228,8 +232,8 @@ def _settings(common: Common) -> "Settings":
 
 
 @contextlib.contextmanager
-def errors_told() -> Iterator[None]:
-    """Make one line on stderr and an exit code of every error."""
+def errors_told(untouched: str = "the store is as it was before") -> Iterator[None]:
+    """Make one line on stderr and an exit code of every error; `untouched` is what an interruption says that left nothing."""
     from metering.durable import commits_begun
     from metering.engine.duckdb import Engine, is_interruption, trouble_of_machine
     from metering.model.errors import MeteringError, MisuseError
@@ -254,7 +258,7 @@ def errors_told() -> Iterator[None]:
         if not isinstance(error, KeyboardInterrupt) and not is_interruption(error):
             raise
         is_untouched = commits_begun() == before
-        stands = "the store is as it was before" if is_untouched else "what was brought into the store before stands; run it again"
+        stands = untouched if is_untouched else "what was brought into the store before stands; run it again"
         print_error(f"interrupted; {stands}")
         raise typer.Exit(EXIT_INTERRUPTED) from None
 

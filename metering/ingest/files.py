@@ -94,7 +94,7 @@ def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
     """Look up which files `paths` name, and note what was passed over; no file is read.
 
     Raises:
-        InputError: a path is not there, or what would be a fact file cannot be read.
+        InputError: a path is not there, what would be a fact file cannot be read, or nothing was found.
     """
     by_root: dict[Path, list[tuple[Path, Table | None]]] = {}
     notes: list[str] = []
@@ -102,6 +102,8 @@ def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
         if not root.exists():
             raise InputError(f"{root} is not there: {FACTS_HINT}")
         by_root[root] = [*_walk(root, notes, limits)] if root.is_dir() else [(root, table_by_name(root))]
+    if not any(by_root.values()):
+        raise InputError(f"no facts in {', '.join(map(str, by_root))}: {FACTS_HINT}")
     return NamedFiles(by_root, notes)
 
 
@@ -109,7 +111,7 @@ def find_files(engine: Engine, named: NamedFiles, limits: ReadingLimits) -> tupl
     """Open the files that were named, sorted by name, each once, and tell about what was passed over.
 
     Raises:
-        InputError: a file is empty or lacks a required column, nothing was found, or a directory is not what its manifest says.
+        InputError: a file is empty or lacks a required column, or a directory is not what its manifest says.
     """
     found: dict[Path, FactFile] = {}
     notes = list(named.notes)
@@ -119,8 +121,6 @@ def find_files(engine: Engine, named: NamedFiles, limits: ReadingLimits) -> tupl
             assert_few(len(found), limits)
         if root.is_dir():
             assert_as_exported(root, [path for path, _ in files], limits.listing_bytes)
-    if not found:
-        raise InputError(f"no facts in {', '.join(map(str, named.by_root))}: {FACTS_HINT}")
     return sorted(found.values(), key=lambda file: file.shown), sorted(set(notes))
 
 

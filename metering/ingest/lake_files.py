@@ -16,6 +16,7 @@ from metering.engine.spark import SparkEngine, reason_of
 from metering.ingest.files import (
     FACTS_HINT,
     FactFile,
+    NamedFiles,
     Table,
     assert_few,
     check_columns,
@@ -25,6 +26,7 @@ from metering.ingest.files import (
     table_of,
     table_of_columns,
 )
+from metering.ingest.lake_hints import SCHEME, hint
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
 from metering.model.errors import InputError
 from metering.model.limits import ReadingLimits
@@ -35,21 +37,13 @@ if TYPE_CHECKING:
     from pyspark.sql.types import StructType
 
 T = TypeVar("T")
-SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?", re.IGNORECASE)
 # Spark's types by the names that DuckDB has for them.
 KINDS = {
     "string": "VARCHAR", "timestamp": "TIMESTAMP WITH TIME ZONE", "timestamp_ntz": "TIMESTAMP", "tinyint": "TINYINT",
     "smallint": "SMALLINT", "int": "INTEGER", "bigint": "BIGINT", "binary": "BLOB", "void": '"NULL"',
 }  # fmt: skip
-# What reads an object store, by the scheme of its URLs; Spark comes with none of them.
-_CONNECTORS = {
-    "s3": "org.apache.hadoop:hadoop-aws", "s3a": "org.apache.hadoop:hadoop-aws", "abfs": "org.apache.hadoop:hadoop-azure",
-    "abfss": "org.apache.hadoop:hadoop-azure", "gs": "com.google.cloud.bigdataoss:gcs-connector",
-}  # fmt: skip
 # Spark passes over files that are called like what Hadoop keeps for itself, and says nothing.
 _PASSED_OVER = ("_", ".")
-# How Spark names text that is no UTF-8.
-NO_UTF8 = "INVALID_UTF8_STRING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +60,36 @@ def find_lake_files(engine: SparkEngine, places: list[str], limits: ReadingLimit
     Raises:
         InputError: a place is not there, holds no facts, or facts that are no Parquet; or is not what its manifest says.
     """
-    urls = [place for place in places if SCHEME.match(place)]
     notes: list[str] = []
     files: list[FactFile] = []
-    if local := [Path(place) for place in places if place not in urls]:
-        named = name_files(local, limits)
+    if named := name_files_here(places, limits):
         connection = connect(MEMORY, read_only=False, spill_folder=None, threads=1, places=named.places)
         try:
             files, notes = find_files(DuckDB(connection), named, limits)
         finally:
             connection.close()
-        _assert_parquet([file.shown for file in files if file.format != "parquet"])
         for file in files:
             _assert_seen(file.shown, place_of(file))
-    for url in urls:
+    for url in filter(SCHEME.match, places):
         files += _remote_files(engine, url.rstrip("/"), notes, limits)
         assert_few(len(files), limits)
     found = {file.shown: file for file in files}
     return [found[shown] for shown in sorted(found)], sorted(set(notes))
+
+
+def name_files_here(places: list[str], limits: ReadingLimits) -> NamedFiles | None:
+    """Look up which files on this machine `places` name, without Spark, which alone can look up URLs; None where all are such.
+
+    Raises:
+        InputError: a place is not there, holds no facts, or facts that are no Parquet.
+    """
+    local = [Path(place) for place in places if not SCHEME.match(place)]
+    if not local:
+        return None
+    named = name_files(local, limits)
+    paths = sorted(str(path) for files in named.by_root.values() for path, _ in files)
+    _assert_parquet([path for path in paths if not path.lower().endswith(".parquet")])
+    return named
 
 
 def _assert_seen(shown: str, place: str) -> None:
@@ -155,23 +161,7 @@ def asked(shown: str, question: Callable[[], T]) -> T:
     except Exception as error:  # noqa: BLE001 -- the JVM's, py4j's, grpc's: all say that it cannot be read
         text = str(error)
         reason = "it is not there" if "PATH_NOT_FOUND" in text else reason_of(error)
-        raise InputError(f"{shown} cannot be read by Spark ({reason}): {_hint(shown, text)}") from None
-
-
-def _hint(shown: str, said: str) -> str:
-    """Tell what to do about what Spark says of a place."""
-    scheme = shown.partition("://")[0]
-    if "No FileSystem for scheme" in said or "FileSystem not found" in said:
-        connector = _CONNECTORS.get(scheme)
-        jars = f', such as "spark.jars.packages" = "{connector}:VERSION"' if connector else ""
-        return f"Spark has no connector for {scheme}://; name one in [spark.conf] of metering.toml{jars}"
-    if "PARQUET_TYPE_ILLEGAL" in said:
-        return "write that column as text, as `metering export facts` does"
-    if NO_UTF8 in said:
-        return "write it again, its text in UTF-8"
-    if "URISyntaxException" in said and ":" in _stem(shown):
-        return "give it a name without ':', with which Spark opens no file of this machine"
-    return FACTS_HINT
+        raise InputError(f"{shown} cannot be read by Spark ({reason}): {hint(shown, text)}") from None
 
 
 def _stem(url: str) -> str:

@@ -16,7 +16,8 @@ from metering.engine.spark import SparkEngine, spark_type
 from metering.ingest.fact_models import IDENTIFIER_COLUMNS
 from metering.ingest.files import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, FactFile
 from metering.ingest.folds import TOLD_BY_FOLDS, folded, said_columns
-from metering.ingest.lake_files import KINDS, NO_UTF8, SCHEME, asked, escaped, place_of
+from metering.ingest.lake_files import KINDS, asked, escaped, place_of
+from metering.ingest.lake_hints import NO_UTF8, SCHEME
 from metering.ingest.raw_rows import IDENTIFIERS, RAW_COLUMNS
 from metering.ingest.samples import Rejection
 from metering.ingest.sources import WHOLE_NUMBERS

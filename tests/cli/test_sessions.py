@@ -1,5 +1,6 @@
 """Sessions at the command line: what is typed, what is printed, how it ends. Bad input gets one clear line and loses nothing."""
 
+import contextlib
 import json
 import os
 import re
@@ -257,6 +258,62 @@ def test_run_reads_what_it_is_asked_before_it_takes_facts_in_or_starts_an_engine
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert err.startswith(f"metering: {said}")
     assert not (here / "metering.duckdb").exists()
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [("a-file", "File exists"), ("a-file/below", "Not a directory"), ("/proc/nowhere", "No such file or directory")],
+)
+def test_a_place_that_tables_cannot_have_is_refused_before_facts_are_taken_in(here, engine, tables, said):
+    (here / "a-file").touch()
+    refused = run("run", "facts", "--tables", tables, "--engine", engine, JAVA_HOME=str(here))
+    assert refused == (1, "", f"metering: {tables} cannot be written ({said}): name another place\n")
+    assert not (here / "metering.duckdb").exists()
+
+
+NO_PARQUET = (
+    "the spark engine reads Parquet facts, and facts/accounts.csv is none (5 such files): make them with `metering export facts`"
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"), [("nowhere", "nowhere is not there: name a"), ("empty", "no facts in empty: name a"), ("facts", NO_PARQUET)]
+)
+def test_facts_that_are_not_there_are_told_before_spark_is_started(here, facts, said):
+    (here / "empty").mkdir()
+    code, out, err = run("run", facts, "s3a://bucket/facts", "--engine", "spark", JAVA_HOME=str(here))
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"metering: {said}")
+
+
+def test_what_spark_lacks_on_this_machine_is_told_in_one_line(here, monkeypatch):
+    export_hour(here / "parquet")
+    code, out, err = run("run", "parquet", "--engine", "spark", JAVA_HOME=str(here))
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"metering: Spark needs Java, and there is none in JAVA_HOME ({here}): install Java 17 or later")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyspark"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    assert run("run", "parquet", "--engine", "spark") == (
+        1, "", "metering: the spark engine is not installed: pip install 'metering[spark]'\n"
+    )  # fmt: skip
+
+
+def test_an_interruption_on_spark_speaks_of_no_store(here, monkeypatch):
+    @contextlib.contextmanager
+    def interrupted(_settings):
+        raise KeyboardInterrupt
+        yield
+
+    export_hour(here / "parquet")
+    monkeypatch.setattr("metering.cluster.open_cluster", interrupted)
+    assert run("run", "parquet", "--engine", "spark") == (130, "", "metering: interrupted; nothing was kept\n")
+
+
+def export_hour(folder):
+    ingest("facts", "--store", "exported.duckdb")
+    assert run("export", "facts", "--store", "exported.duckdb", "-o", folder)[0] == 0
 
 
 @pytest.mark.usefixtures("here")

@@ -525,7 +525,7 @@ def test_a_url_is_listed_by_spark_and_held_against_its_manifest(engine, tmp_path
         find_lake_files(engine, [f"file://{tmp_path}/nowhere"], SETTINGS.limits)
 
 
-def test_an_object_store_without_its_connector_gets_one_clear_line(engine):
+def test_a_place_that_spark_cannot_reach_gets_one_clear_line_and_what_to_do(engine):
     for scheme, connector in (("s3", "hadoop-aws"), ("s3a", "hadoop-aws"), ("gs", "gcs-connector"), ("abfss", "hadoop-azure")):
         said = (
             rf"^{scheme}://b/x cannot be read by Spark \(.*\): Spark has no connector for {scheme}://; name one in .*{connector}:V"
@@ -533,6 +533,18 @@ def test_an_object_store_without_its_connector_gets_one_clear_line(engine):
         with pytest.raises(InputError, match=said) as error:
             find_lake_files(engine, [f"{scheme}://b/x"], SETTINGS.limits)
         assert "\n" not in str(error.value)
+    for place, told in (
+        ("wasbs://c@a/x", "no connector for wasbs://; name one in .*hadoop-azure:VERSION"),
+        ("dbfs:/x", "no connector for dbfs://; name one in .* of metering.toml$"),
+        ("S3A://b/x", "write s3a:// in small letters$"), ("s3n://b/x", "write s3a:// in its place$"),
+        ("s3a:b", "write it as s3a://PLACE/FOLDER$"), ("hdfs:///x", "name the host too, as in hdfs://HOST:PORT/FOLDER$"),
+        ("hdfs://127.0.0.1:1/x", "Connection refused.*: see that its host is spelled right, runs, and can be reached"),
+        ("webhdfs://127.0.0.1:1/x", "Connection refused.*: see that its host is spelled right"),
+        ("http://127.0.0.1:1/x", "http:// cannot list what a folder holds: copy the facts"),
+        ("file://host/x", "a file:// URL names no machine: write file:///FOLDER$"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=f"^{place} cannot be read by Spark .*{told}"):
+            find_lake_files(engine, [place], SETTINGS.limits)
 
 
 def test_of_what_fails_on_a_machine_of_sparks_the_bottom_is_told_in_one_line(engine, tmp_path):

@@ -15,6 +15,7 @@ from metering.engine import sessions
 from metering.engine.probes import PROBES, assert_trusted
 from metering.engine.sessions import open_session
 from metering.engine.translate import to_spark
+from metering.ingest.lake_hints import hint
 from metering.model.errors import EngineError
 
 
@@ -60,6 +61,26 @@ def test_a_missing_java_or_server_gets_one_clear_line(monkeypatch, tmp_path):
     old.chmod(0o755)
     with pytest.raises(EngineError, match=r"Spark needs Java 17 or later, and .*java is Java 11"):
         open_session("local[1]", {})
+
+
+def test_without_the_extra_what_to_install_is_told(monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pyspark"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    with pytest.raises(EngineError, match=r"^the spark engine is not installed: pip install 'metering\[spark\]'$"):
+        open_session("local[1]", {})
+
+
+def test_credentials_that_an_object_store_refuses_are_told_as_that():
+    said = (
+        "java.nio.file.AccessDeniedException: s3a://b/x: getFileStatus on s3a://b/x: (Service: S3, Status Code: 403): 403 Forbidden"
+    )
+    assert hint("s3a://b/x", said) == (
+        "give Spark credentials that may read it, as its connector takes them (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the "
+        "environment)"
+    )
+    denied = "org.apache.hadoop.security.AccessControlException: Permission denied: user=x, access=READ_EXECUTE, inode=/x"
+    assert hint("hdfs://h:9000/x", denied) == "give Spark credentials that may read it, as its connector takes them"
 
 
 # Where something listens that never answers. A process of its own: pyspark looks at what program imports it.
