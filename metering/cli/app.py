@@ -45,31 +45,32 @@ def metering(common: Common) -> None:
     del common  # kept in the context, for the command that follows
 
 
-app.command(cls=Command, epilog=example("metering run sample_data --period 2026-10 --format table"))(bill.run)
-app.command(cls=Command, epilog=example("metering ingest sample_data/samples sample_data/prices.csv"))(facts.ingest)
-app.command(cls=Command, epilog=example("metering collect --every 5m"))(collect.collect)
-app.command(cls=Command, epilog=example("metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"))(bill.bill)
-app.command(cls=Command, epilog=example("metering close 2026-10 --dry-run --reason 'agreed by phone'"))(books.close)
-app.command(cls=Command, epilog=example("metering verify"))(books.verify)
-app.command(cls=Command, epilog=example("metering backup november.duckdb"))(backups.backup)
-app.command(cls=Command, epilog=example("metering restore november.duckdb"))(backups.restore)
-app.command(cls=Command, epilog=example("metering report usage --period 2026-10 --by account,day --format csv"))(report.report)
-app.command(cls=Command, epilog=example("metering plot usage --period 2026-10 -o usage.png"))(plot.plot)
-app.command(cls=Command, epilog=example("metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"))(explain.explain)
-app.command(cls=Command, epilog=example("metering audit --period 2026-10 --format table"))(audit.audit)
-app.command(cls=Command, epilog=example("metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"))(
-    quote.quote
-)
-app.command(cls=Command, epilog=example("metering advise --period 2026-10 --step 100GiB --format table"))(advise.advise)
-app.command(cls=Command, epilog=example("metering forecast --days 30 --format table"))(forecast.forecast)
-app.command(
-    cls=Command,
-    epilog=example(
+# Each with the example that ends its help.
+_COMMANDS = (
+    (bill.run, "metering run sample_data --period 2026-10 --format table"),
+    (facts.ingest, "metering ingest sample_data/samples sample_data/prices.csv"),
+    (collect.collect, "metering collect --every 5m"),
+    (bill.bill, "metering bill 2026-10 --as-of 2026-10-20T00:00:00Z --format json"),
+    (books.close, "metering close 2026-10 --dry-run --reason 'agreed by phone'"),
+    (books.verify, "metering verify"),
+    (backups.backup, "metering backup november.duckdb"),
+    (backups.restore, "metering restore november.duckdb"),
+    (report.report, "metering report usage --period 2026-10 --by account,day --format csv"),
+    (plot.plot, "metering plot usage --period 2026-10 -o usage.png"),
+    (explain.explain, "metering explain 2026-10-08-f1e2f6fc12673835 -o charge.html"),
+    (audit.audit, "metering audit --period 2026-10 --format table"),
+    (quote.quote, "metering quote --amount 100GiB --location ZRH --period '1 year' --currency CHF"),
+    (advise.advise, "metering advise --period 2026-10 --step 100GiB --format table"),
+    (forecast.forecast, "metering forecast --days 30 --format table"),
+    (
+        reconcile.reconcile,
         "metering reconcile --period 2026-10 --location ZRH --account 0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01 "
-        "--ledger sample_data/provider/alpenrose-zrh.ledger.json.gz"
+        "--ledger sample_data/provider/alpenrose-zrh.ledger.json.gz",
     ),
-)(reconcile.reconcile)
-app.command(cls=Command, epilog=example("metering export usage --period 2026-10 -o usage.parquet"))(export.export)
+    (export.export, "metering export usage --period 2026-10 -o usage.parquet"),
+)
+for command, line in _COMMANDS:
+    app.command(cls=Command, epilog=example(line))(command)
 
 practice = typer.Typer(
     name="sandbox",
@@ -79,8 +80,10 @@ practice = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-practice.command(cls=Command, epilog=example("metering sandbox serve --port 8600 --speed 60"))(sandbox.serve)
-practice.command(cls=Command, epilog=example("metering sandbox facts -o practice --period 2026-10-01..2026-10-03 --missed 2"))(
-    sandbox.facts
+_PRACTICE = (
+    (sandbox.serve, "metering sandbox serve --port 8600 --speed 60"),
+    (sandbox.facts, "metering sandbox facts -o practice --period 2026-10-01..2026-10-03 --missed 2"),
 )
+for command, line in _PRACTICE:
+    practice.command(cls=Command, epilog=example(line))(command)
 app.add_typer(practice)
