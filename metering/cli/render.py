@@ -51,7 +51,8 @@ def print_table(common: Common, table: Table, names: Mapping[str, str] = _NOBODY
     if common.format is Format.JSON:
         print_json(table.documents())
     elif common.format is Format.CSV:
-        sys.stdout.write(csv_text(table))
+        text = csv_text(table)
+        sys.stdout.write("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
     elif table.rows:
         terminal = console()
         is_exact = draw_fitting(terminal, common, lambda exact: sheet_of(table, names, exact=exact))

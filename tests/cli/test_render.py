@@ -1,6 +1,7 @@
 """Tables for the eye: a figure is never broken, the exact one is there where there is room, and text can do no harm."""
 
 import io
+import json
 import sys
 from decimal import Decimal
 
@@ -108,6 +109,29 @@ def test_a_name_from_outside_cannot_drive_the_terminal(shown):
     assert "\x07" not in printed
     assert "\u202e" not in printed
     assert "[bold]x[/bold]" in printed
+
+
+class Terminal(io.StringIO):
+    """What is a terminal to whoever asks."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("form", [Format.CSV, Format.JSON])
+def test_a_name_cannot_drive_a_terminal_in_a_format_for_programs_either_and_a_program_gets_it_as_it_is(form, monkeypatch):
+    name = "\x1b[2J\x9b2J\u202e00.1\n株式会社"
+    table = Table("usage", columns_of(name="text", held_seconds="seconds"), [(name, 1)])
+    piped, terminal = io.StringIO(), Terminal()
+    for stdout in (piped, terminal):
+        monkeypatch.setattr(sys, "stdout", stdout)
+        render.print_table(Common(form=form), table)
+    assert not {"\x1b", "\x9b", "\u202e"} & set(terminal.getvalue())
+    assert "株式会社" in terminal.getvalue()
+    if form is Format.JSON:
+        assert json.loads(terminal.getvalue()) == json.loads(piped.getvalue()) == [{"name": name, "held_seconds": 1}]
+    else:
+        assert piped.getvalue() == csv_text(table)
 
 
 @pytest.mark.parametrize("name", ["株式会社\u3000東京", "Banque\u00a0X", "\u0645\u06cc\u200c\u062e", "क्\u200dष"])
