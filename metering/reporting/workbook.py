@@ -42,6 +42,8 @@ _WIDTHS = {
 # How many decimals the formats above show at the most, the point with them; and the room of what is bold, with its margins.
 _DECIMALS = {"bytes": 3, "byte_seconds": 5, "money": 13}
 _BOLDER = 3
+# What fits beside each other on a sheet of paper and is still read; what is wider takes several, each with the first column.
+_WIDEST_PAPER = 240
 # What stands for a total of which a part is not known.
 _NOT_KNOWN = "not known"
 # Money that is in whole coins of its currency.
@@ -169,10 +171,11 @@ class _Writer:
     def write(self) -> None:
         table = self._sheet.table
         headers = [*(cells.header for cells in self._cells), *(formula.name for formula in self._sheet.formulas)]
+        widths = [self._width(i, header) for i, header in enumerate(headers)]
         for i, header in enumerate(headers):
             is_text = i < len(self._cells) and self._cells[i].form == "text"
             self._page.write_string(0, i, header, self._style("text" if is_text else "heading", bold=True))
-            self._page.set_column(i, i, self._width(i, header))
+            self._page.set_column(i, i, widths[i])
         for number, row in enumerate(table.rows, start=1):
             self._row(number, row)
         last = max(1, len(table.rows))
@@ -180,8 +183,10 @@ class _Writer:
         self._page.freeze_panes(1, 1)
         self._page.set_landscape()
         self._page.set_paper(9)
-        self._page.fit_to_pages(1, 0)
+        self._page.fit_to_pages(-(-sum(widths) // _WIDEST_PAPER), 0)
         self._page.repeat_rows(0)
+        self._page.repeat_columns(0)
+        self._page.print_across()
         if self._sheet.has_totals and table.rows:
             self._totals(len(table.rows))
 
@@ -286,8 +291,12 @@ class _Writer:
         if key not in self._styles:
             number = _FORMATS[form] if places is None else "#,##0" + ("." + "0" * places if places else "")
             told: dict[str, Any] = {"num_format": number, "valign": "top"}
-            if form == "heading":
+            # A total that is not known is text, and stands where its figure would.
+            if form in ("heading", "money"):
                 told |= {"align": "right"}
+            if form == "text":
+                # What stands in the cell to the left may end at its right edge: 0.27 and GB/month are two.
+                told |= {"align": "left", "indent": 1}
             if form == "exact":
                 told |= {"font_color": "#5c6670", "align": "right"}
             if bold:
@@ -303,7 +312,7 @@ class _Writer:
             least = max(len(header) + 4, _WIDTHS["money" if cells is None else cells.form])
             return least if cells is None else max(least, self._width_of_figures(cells))
         longest = max((len(str(row[cells.source] or "")) for row in self._sheet.table.rows[:500]), default=0)
-        return max(len(header) + 4, min(longest + 2, 60))
+        return max(len(header) + 4, min(longest + 3, 60))
 
     def _width_of_figures(self, cells: _Cells) -> int:
         """Give the room of the longest figure and of the totals below: one that has too little is shown as ###."""

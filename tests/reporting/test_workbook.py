@@ -115,6 +115,23 @@ def formulas(place):
     }
 
 
+def test_a_sheet_that_is_too_wide_to_read_on_one_paper_takes_two_with_its_rows_named_on_each(book):
+    pages = openpyxl.load_workbook(book)
+    assert {page.title: page.page_setup.fitToWidth or 1 for page in pages} == {
+        "about": 1, "statements": 1, "lines": 2, "usage": 2, "episodes": 1, "findings": 1, "snapshots": 2, "subscriptions": 2,
+        "cost": 2, "coverage": 1,
+    }  # fmt: skip
+    for page in pages:
+        assert (page.print_title_cols, page.print_title_rows, page.print_options.gridLines) == ("$A:$A", "$1:$1", None)
+        assert page.page_setup.pageOrder == "overThenDown"
+
+
+def test_text_does_not_touch_the_figure_in_the_cell_before_it(book):
+    page = openpyxl.load_workbook(book)["lines"]
+    (unit,) = (cell for cell in page[2] if cell.value == "GB/month")
+    assert (unit.alignment.horizontal, unit.alignment.indent) == ("left", 1)
+
+
 @tools.needs("soffice")
 def test_a_spreadsheet_that_computes_every_formula_anew_gets_what_we_wrote(book, hostile, tmp_path):
     other = tmp_path / "hostile.xlsx"
