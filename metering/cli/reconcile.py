@@ -91,7 +91,7 @@ def reconcile(
             from metering.reporting.files import write_text
             from metering.reporting.pages import reconciliation_page
 
-            write_text(reconciliation_page(made), output)
+            write_text(reconciliation_page(made, opened.account_names()), output)
             message(common, f"{output}: {counted(len(made.findings), 'finding')}")
         else:
             _print(common, made, opened.account_names() if common.format is Format.TABLE else {})

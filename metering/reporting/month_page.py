@@ -128,6 +128,8 @@ def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
     cards = [(f"Due, {currency}", f"{amount:,f}") for currency, amount in bill.due]
     if parked := sum(row.state == "parked" for row in bill.statements):
         cards.append(("Parked", counted(parked, "statement")))
+    if not is_own and (serious := sum(finding.severity != "info" for finding in bill.findings)):
+        cards.append(("Errors and warnings", f"{serious:,}"))
     known = sum(row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds for row in bill.usage)
     missing = sum(row.missing_seconds for row in bill.usage)
     cards += [
@@ -139,8 +141,6 @@ def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
     ]
     if not is_own:
         cards.append(("Accounts", f"{len({row.account for row in bill.usage}):,}"))
-    if not is_own and (serious := sum(finding.severity != "info" for finding in bill.findings)):
-        cards.append(("Errors and warnings", f"{serious:,}"))
     return cards
 
 
@@ -238,7 +238,8 @@ def _findings(bill: Bill, table: Callable[[Table], Table], notes: list[str], res
         told = [f for check in _TOLD_CUSTOMERS for f in bill.findings if f.check == check]
         told_rows = [(f.location, None if f.seconds is None else shown_time(f.seconds), _told_customer(f)) for f in told]
         return Table("findings", columns_of(location="text", time="text", what="text"), told_rows)
-    ordered = sorted(bill.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    # What is left out at the end is the least of its kind.
+    ordered = sorted(bill.findings, key=lambda f: (_SEVERITIES.index(f.severity), f.check, -(f.seconds or 0)))
     shown = columns(table_of("findings", Finding, ordered), "severity", "check", "account", "location", "message")
     return table(_capped(shown, _MOST_FINDINGS, notes, rest))
 

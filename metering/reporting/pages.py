@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from metering.model.explanation import ExplainedAdjustment, Explanation
 from metering.model.period import Period, instant_text
 from metering.model.reconciliation import Reconciliation
-from metering.model.tables import Column, Table, plain_text
+from metering.model.tables import Column, Table, plain_text, printable
 from metering.model.units import shown_amount, shown_gib, shown_gib_months
 from metering.reporting.explain import adjustment_tables
 from metering.reporting.explain.line_tables import arithmetic_lines, heading, tables, verdict
@@ -36,7 +36,7 @@ def environment() -> "Environment":
     )
     environment.filters |= {"cell": _cell, "unit": _unit, "title": _title}
     environment.filters |= {"gib_months": shown_gib_months, "columns": columns}
-    environment.tests |= {"number": _is_number, "short": _is_short, "wide": _is_wide}
+    environment.tests |= {"number": _is_number, "short": _is_short, "wide": _is_wide, "leading": _is_leading}
     return environment
 
 
@@ -57,6 +57,11 @@ def called_by_name(table: Table, names: Mapping[str, str]) -> Table:
 def _is_number(column: Column) -> bool:
     """Tell whether figures stand in a column, which are read from their right."""
     return column.kind in _NUMBERS or column.name == "price" or column.name.endswith("_percent")
+
+
+def _is_leading(column: Column, following: Column | None = None) -> bool:
+    """Tell whether a column says what the amount behind it is in, and so stands at that amount, not at the figure before it."""
+    return column.name == "currency" and following is not None and following.kind == "money"
 
 
 def _is_short(column: Column) -> bool:
@@ -99,7 +104,7 @@ def explanation_page(explanation: Explanation) -> str:
     arithmetic = explanation.arithmetic
     return _explained_page(
         explanation,
-        title=heading(explanation),
+        title=printable(heading(explanation)),
         stands_in="computed for",
         steps=arithmetic_lines(explanation),
         verdict=verdict(explanation),
@@ -115,7 +120,7 @@ def adjustment_page(explanation: ExplainedAdjustment) -> str:
     """Write an explained adjustment as one HTML page."""
     return _explained_page(
         explanation,
-        title=adjustment_tables.heading(explanation),
+        title=printable(adjustment_tables.heading(explanation)),
         stands_in="carried by the bill of",
         steps=adjustment_tables.arithmetic_lines(explanation),
         verdict=adjustment_tables.verdict(explanation),
@@ -140,12 +145,13 @@ def _explained_page(explanation: Explanation | ExplainedAdjustment, **parts: Any
     )
 
 
-def reconciliation_page(made: Reconciliation) -> str:
-    """Write a reconciliation as one HTML page, with every finding."""
+def reconciliation_page(made: Reconciliation, names: Mapping[str, str]) -> str:
+    """Write a reconciliation as one HTML page, with every finding; accounts by their `names` too, where they have one."""
+    told = {account: name if name == account else f"{printable(name)} ({account})" for account, name in names.items()}
     template = environment().get_template("reconcile.html")
     return template.render(
         title=reconcile_tables.heading(made),
         verdict=reconcile_tables.verdict(made),
         is_clean=made.is_clean,
-        parts=reconcile_tables.tables(made, every_finding=True),
+        parts=[(title, called_by_name(table, told)) for title, table in reconcile_tables.tables(made, every_finding=True)],
     )

@@ -99,6 +99,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_comes_from_outside(store, 
     done = run(store, "--ledger", str(tmp_path / "l.json"), *WHOSE, "-o", str(page))
     assert (done.exit_code, done.stdout) == (0, "")
     text = page.read_text(encoding="utf-8")
+    assert f"Alpenrose Käserei AG ({ALPENROSE})" in text, "who reads it knows names"
     assert "does NOT agree" in text
     assert "&lt;script&gt;" in text
     assert "<script" not in text

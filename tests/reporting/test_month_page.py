@@ -1,6 +1,7 @@
 """The page of a period: opened in a real browser, it shows what the bill says, asks for nothing, and obeys no name."""
 
 import html
+import itertools
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tools import Parts
 from metering.model.errors import NoDataError
 from metering.model.units import shown_amount, shown_gib_months
 from metering.reporting.month_page import MOST_DRAWN
+from metering.reporting.pages import explanation_page
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ALPENROSE = "0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01"
@@ -77,6 +79,31 @@ def test_a_price_is_read_from_its_right_as_figures_are(page):
     assert re.search(r'<td class="number">1</td>\s*<td class="number">0.27</td>', page.read_text(encoding="utf-8"))
 
 
+def test_a_currency_stands_at_its_amount_and_not_at_the_figure_before_it(page):
+    """140.0000 and CHF beside each other would be read as money."""
+    cells = r'<td class="number">140.0000<small>\d+</small></td>\s*<td class="number">CHF</td>\s*<td class="number">41.445</td>'
+    assert re.search(cells, page.read_text(encoding="utf-8"))
+
+
+def test_what_is_due_and_what_is_wrong_come_first(page):
+    shown = Parts(page.read_text(encoding="utf-8")).text
+    first = "Due, CHF 69.84 Due, JPY 755 Due, USD 21.77 Parked 1 statement Errors and warnings 8 Burst, GiB-months"
+    assert first in shown
+    lon, gva = (shown.index(f"{where} {time}") for where, time in (("LON", "3 h 45 min (13,500 s) missing"), ("GVA", "2 h 45 min")))
+    assert lon < gva, "the most is said first"
+
+
+def test_tables_are_told_and_reached_without_eyes_and_without_a_mouse(page):
+    text = page.read_text(encoding="utf-8")
+    assert '<html lang="en">' in text
+    assert text.count("<th ") > 50
+    assert text.count("<th ") == text.count('<th scope="col"') == text.count("<th") - text.count("<thead")
+    assert text.count('<div class="scroll"') == text.count('<div class="scroll" tabindex="0"') > 5
+    levels = [int(level) for level in re.findall(r"<h([1-6])", text)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels)), "no level is skipped"
+
+
 def test_every_picture_has_a_name_for_who_does_not_see_it(page):
     text = page.read_text(encoding="utf-8")
     figures = re.findall("<figure[^>]*>(?:<figcaption>|)", text)
@@ -120,6 +147,17 @@ def test_a_name_that_turns_text_around_turns_no_text_but_itself(hostile_page):
         around = text[text.rindex("<", 0, at) : text.index(">", at)]
         assert around.startswith(("<bdi>", "<td>")), around
         assert around.endswith(("</bdi", "</td", "<small")), around
+
+
+def test_a_name_in_the_heading_of_an_explained_charge_turns_nothing_around(tmp_path):
+    with hostile_meter(tmp_path) as meter:
+        explained = [meter.explain(line.charge_id) for line in meter.bill(DAY).lines]
+    turning = [each for each in explained if "\u202e" in each.name]
+    assert turning
+    for each in turning:
+        heading = re.search("<h1>(.*)</h1>", explanation_page(each))[1]
+        assert "\u202e" not in heading
+        assert "\N{REPLACEMENT CHARACTER}" in heading
 
 
 def test_two_accounts_of_one_name_are_told_apart_by_their_ids(hostile_page):
