@@ -27,7 +27,8 @@ from metering.model.tables import Column, Table, table_of
 from metering.model.units import counted, shown_percent
 
 _SHOWN_EPISODES = 20
-_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim"}
+# Each is read on black and on white; yellow is not on white.
+_STYLES = {"error": "bold red", "warning": "magenta", "info": "dim"}
 _ACCOUNT = Field("account", is_key=True)
 _LOCATION = Field("location", is_key=True)
 _CURRENCY = Field("", is_unit=True)
@@ -131,7 +132,7 @@ def _field(column: Column) -> Field:
 def _observed(row: UsageRow) -> Text:
     known = row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds
     share = shown_percent(known - row.missing_seconds, known)
-    return Text(f"{share} %", style="yellow" if row.missing_seconds or row.partial_seconds else "")
+    return Text(f"{share} %", style="magenta" if row.missing_seconds or row.partial_seconds else "")
 
 
 def _largest(episodes: list[Episode]) -> list[Episode]:

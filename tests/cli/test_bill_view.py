@@ -212,3 +212,16 @@ def test_an_amount_with_adjustments_in_it_is_not_headed_as_burst_alone(shown):
     assert "burst amount" not in printed
     above, below = printed.splitlines()[2:4]
     assert (above.split(), below.split()) == (["burst", "and"], ["account", "lines", "adjustments", "due", "state"])
+
+
+def test_no_colour_is_lost_on_a_white_terminal_or_on_a_black_one(monkeypatch):
+    terminal = io.StringIO()
+    wide = render.Console(file=terminal, width=120, highlight=False, force_terminal=True, color_system="standard")
+    monkeypatch.setattr(bill_view, "console", lambda: wide)
+    made = bill(
+        [statement(state="parked")], [usage(ALPENROSE, missing_seconds=DAY)], [episode(1)], [finding("warning"), finding("error")]
+    )
+    bill_view.print_bill(Common(form=Format.TABLE), made)
+    codes = {code for codes in re.findall("\x1b\\[([0-9;]*)m", terminal.getvalue()) for code in codes.split(";")}
+    assert {"31", "35"} <= codes, "errors and warnings are told apart"
+    assert not codes & {"30", "33", "36", "37", "90", "93", "96", "97"}
