@@ -45,7 +45,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _JITTER = timedelta(milliseconds=500), timedelta(s
 # Who asks outside a cycle has no deadline, but does not wait as long as a server pleases.
 _LONGEST_ASKED_S = 300
 # Statuses that are worth another try: the provider asks for one, or is being restarted.
-_PASSING = (429, 500, 502, 503, 504)
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 Params = Mapping[str, str | int]
 Check = Callable[[dict[str, Any]], object]
@@ -159,17 +159,8 @@ class EndpointClient:
                     await self._refuse(response)
                 self._assert_fresh(response)
                 body, received = await self._body(response)
-        except (TimeoutError, httpx.TimeoutException):
-            raise RequestFailure("timeout", f"no whole answer within {self._collect.request_timeout} s", again=True) from None
-        except httpx.ConnectError as error:
-            said = f"no connection to {self._host} ({trouble_of_connecting(error)})"
-            raise RequestFailure("unreachable", said, again=True) from None
-        except httpx.RemoteProtocolError:
-            raise RequestFailure("malformed", "the answer was cut off, or is no HTTP", again=True) from None
-        except httpx.TransportError as error:
-            raise RequestFailure("unreachable", f"the connection broke ({type(error).__name__})", again=True) from None
-        except httpx.HTTPError as error:
-            raise RequestFailure("malformed", f"no answer that HTTP knows ({type(error).__name__})", again=True) from None
+        except (TimeoutError, httpx.HTTPError) as error:
+            raise self._failure(error) from None
         if len(body) < _LARGE_BYTES:
             text, document, repeats_login = _parsed(body, self._limits.depth, login)
         else:
@@ -181,6 +172,22 @@ class EndpointClient:
         else:
             self._assert_dated_by_now(asked_us, answered_us)
         return Answer(text, document, answered_us, date_s, received, repeats_login)
+
+    def _failure(self, error: Exception) -> RequestFailure:
+        """Say why there is no answer; what libraries say of it may repeat what came, and is not told."""
+        if isinstance(error, httpx.ConnectTimeout):
+            said = f"no connection to {self._host} within {self._collect.connect_timeout} s (connect_timeout)"
+            return RequestFailure("timeout", said, again=True)
+        if isinstance(error, (TimeoutError, httpx.TimeoutException)):
+            return RequestFailure("timeout", f"no whole answer within {self._collect.request_timeout} s", again=True)
+        if isinstance(error, httpx.ConnectError):
+            said = f"no connection to {self._host} ({trouble_of_connecting(error)})"
+            return RequestFailure("unreachable", said, again=True)
+        if isinstance(error, httpx.RemoteProtocolError):
+            return RequestFailure("malformed", "the answer was cut off, or is no HTTP", again=True)
+        if isinstance(error, httpx.TransportError):
+            return RequestFailure("unreachable", f"the connection broke ({type(error).__name__})", again=True)
+        return RequestFailure("malformed", f"no answer that HTTP knows ({type(error).__name__})", again=True)
 
     def _assert_fresh(self, response: httpx.Response) -> None:
         """Refuse what a cache kept: it says what was stored then, and would be billed as what is stored now."""
@@ -215,7 +222,8 @@ class EndpointClient:
             raise RequestFailure("credential", f"{said}: the login may not (or no longer) ask this")
         if 300 <= status < 400:  # noqa: PLR2004
             raise RequestFailure("refused", f"{said}: a redirect is never followed; correct the endpoint's url if it moved")
-        after_s = _retry_after(response.headers.get("retry-after"), self._clock() // 1_000_000)
+        # A date is one of the provider's clock, as far as that is known.
+        after_s = _retry_after(response.headers.get("retry-after"), (self._clock() + (self.ahead_us or 0)) // 1_000_000)
         wait = "" if after_s is None else f", asks to wait {after_s} s"
         if status == 404:  # noqa: PLR2004
             raise RequestFailure(

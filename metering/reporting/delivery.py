@@ -24,7 +24,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import stamina
 
-from metering.collector.connections import tls_context, unlogged
+from metering.collector.connections import tls_context, trouble_of_certificate, unlogged
 from metering.collector.credentials import secret_in_file
 from metering.collector.loops import run_to_end
 from metering.collector.targets import LOOPBACK
@@ -104,10 +104,10 @@ class Mailbox:
         except (TimeoutError, httpx.TimeoutException):
             raise DeliveryError(f"the alert was not delivered: {self.host} did not answer in time", again=True) from None
         except httpx.HTTPError as error:
-            is_refused = "certificate" in str(error).lower()
-            why = "its certificate is not valid" if is_refused else type(error).__name__
+            refusal = trouble_of_certificate(error)
+            why = refusal or type(error).__name__
             raise DeliveryError(
-                f"the alert was not delivered: no connection to {self.host} ({why})", again=not is_refused
+                f"the alert was not delivered: no connection to {self.host} ({why})", again=refusal is None
             ) from None
         if not 200 <= status < 300:  # noqa: PLR2004 -- what HTTP calls success
             said = "a redirect, which is never followed" if 300 <= status < 400 else f"HTTP {status}"  # noqa: PLR2004

@@ -150,6 +150,65 @@ def test_who_is_told_to_wait_waits(as_date):
     assert second_ns - (begun_ns if as_date else first_ns) >= 1_000_000_000
 
 
+def tries(*refusals):
+    """Give what came of asking an endpoint that refuses so at first, and how often it was asked."""
+
+    async def run():
+        async with asking(*refusals, attempts=2) as (endpoint, client):
+            endpoint.answer_when.set()
+            try:
+                return await client.get("remotesnapshots/", LOGIN, until=asyncio.get_running_loop().time() + 240), endpoint
+            except RequestFailure as failure:
+                return failure, endpoint
+
+    with stamina.set_testing(True, attempts=2, cap=True):
+        came, endpoint = asyncio.run(run())
+    return came, len(endpoint.asked_ns)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_refusal_that_may_pass_is_asked_again_within_the_cycle(status):
+    answer, count = tries(f"{status} Some Reason")
+    assert (answer.text.encode(), count) == (LISTING, 2)
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 406, 410, 501, 505])
+def test_a_refusal_that_stays_is_not_asked_again(status):
+    failure, count = tries(f"{status} Some Reason")
+    assert (failure.cause in ("refused", "credential"), count) == (True, 1)
+
+
+PAST, NEXT_YEAR = "Sun, 06 Nov 1994 08:49:37 GMT", formatdate(time.time() + 365 * 86_400, usegmt=True)
+
+
+@pytest.mark.parametrize("said", ["-5", "-86400", "1e3", "0.5", "soon", "", "0x10", "\xb2", "Fri, 32 Foo 2026", PAST])
+def test_a_retry_after_that_says_nothing_does_not_end_the_tries(said):
+    answer, count = tries(f"503 Service Unavailable\r\nRetry-After: {said}")
+    assert (answer.text.encode(), count) == (LISTING, 2)
+
+
+@pytest.mark.parametrize("said", ["31536000", "9" * 40, NEXT_YEAR], ids=["seconds", "digits", "date"])
+def test_a_retry_after_of_a_year_ends_the_tries(said):
+    failure, count = tries(f"429 Too Many Requests\r\nRetry-After: {said}")
+    assert (str(failure), count) == ("refused: HTTP 429, asks to wait 86400 s", 1)
+
+
+@pytest.mark.parametrize("apart_s", [-7_200, 7_200])
+def test_a_retry_after_is_a_date_of_the_providers_clock(apart_s):
+    """By our own, which may be apart, the wait would be none, or longer than the cycle."""
+    now_s = time.time() + apart_s
+    date, after = (formatdate(moment, usegmt=True) for moment in (now_s, now_s + 2))
+
+    async def run():
+        async with asking(f"429 Too Many Requests\r\nDate: {date}\r\nRetry-After: {after}") as (endpoint, client):
+            endpoint.answer_when.set()
+            await client.get("remotesnapshots/", LOGIN, until=asyncio.get_running_loop().time() + 240)
+            return endpoint.asked_ns
+
+    first_ns, second_ns = asyncio.run(run())
+    assert 1_000_000_000 <= second_ns - first_ns < 200_000_000_000
+
+
 @pytest.mark.parametrize("refusal", ["503 Service Unavailable", "429 Too Many Requests\r\nRetry-After: 0"])
 def test_all_who_were_refused_at_once_do_not_come_back_at_once(refusal):
     async def run():
