@@ -76,17 +76,22 @@ def checked_snapshots(objects: list[dict[str, Any]], account: str) -> tuple[int,
     Raises:
         RequestFailure: an object lacks its owner, or one of the account's own is no sample; malformed.
     """
-    own = 0
-    for found in objects:
-        try:
-            if _identifier(found["owner"]["uuid"]) != account:
-                continue
-        except (KeyError, TypeError, ValueError):
-            raise RequestFailure("malformed", "a snapshot has no owner", again=True) from None
-        own += 1
-        if problem := _problem(found):
-            raise RequestFailure("malformed", problem, again=True)
-    return own, len(objects) - own
+    owners = [_owner(found) for found in objects]
+    if unknown := owners.count(None):
+        # To pass over what may be the account's own would bill less without a word.
+        said = f"{unknown} of {len(objects)} snapshots name no owner, and may be the account's own: ask the provider"
+        raise RequestFailure("malformed", said, again=True)
+    own = [found for found, owner in zip(objects, owners, strict=True) if owner == account]
+    if problem := next(filter(None, map(_problem, own)), None):
+        raise RequestFailure("malformed", problem, again=True)
+    return len(own), len(objects) - len(own)
+
+
+def _owner(found: dict[str, Any]) -> str | None:
+    try:
+        return _identifier(found["owner"]["uuid"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _problem(found: dict[str, Any]) -> str | None:

@@ -194,6 +194,17 @@ def test_an_identifier_that_no_ingest_would_take_is_refused_where_it_can_be_aske
     assert checked_snapshots([odd], "a2") == (0, 1), "of another account's nothing more is asked"
 
 
+@pytest.mark.parametrize("owner", [None, 5, "a2", [], {}, {"uuid": None}, {"uuid": ""}, {"uuid": 5}, {"resource_uri": "/user/a2/"}])
+def test_a_snapshot_that_names_no_owner_may_be_the_accounts_own_so_the_listing_is_none(owner):
+    """To take it for a shared one would bill less without a word; missing time is told (ACCOUNTING.md 8)."""
+    own = {"uuid": "s1", "location": "ZRH", "allocated_size": 5, "drive": None, "owner": {"uuid": "a1"}}
+    shared = own | {"uuid": "s2", "owner": {"uuid": "a2"}}
+    assert checked_snapshots([own, shared], "a1") == (1, 1)
+    said = "malformed: 1 of 3 snapshots name no owner, and may be the account's own: ask the provider"
+    with pytest.raises(RequestFailure, match=f"^{said}$"):
+        checked_snapshots([own, shared, own | {"uuid": "s3", "owner": owner}], "a1")
+
+
 def test_a_fault_that_passes_is_tried_again_within_the_cycle(tmp_path, sandbox):
     rig = Rig(tmp_path, sandbox, attempts=4)
     for kind in ("status", "cut_gzip", "html"):
