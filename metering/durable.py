@@ -30,15 +30,15 @@ def commits_begun() -> int:
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path, *, shown: Path | None = None) -> Iterator[Path]:
     """Give a place to write to that becomes `path` once it is whole and on disk; on any failure `path` stays as it was.
 
-    Only its owner may read it: it holds what customers store and pay.
+    Only its owner may read it: it holds what customers store and pay. Errors name it as `shown`, where that is given.
 
     Raises:
         InputError: the directory is not there, may not be written, or the disk is full; or `path` is a device or a pipe.
     """
-    with unfinished(path) as place:
+    with unfinished(path, shown=shown) as place:
         yield place
         sync_file(place)
         place.replace(path)
@@ -46,7 +46,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
+def unfinished(path: Path, *, shown: Path | None = None) -> Iterator[Path]:
     """Give an empty file beside `path`, for its owner's eyes only; it is gone at the end unless it was put in its place.
 
     Where the process is killed, whoever writes beside it next removes it.
@@ -58,7 +58,7 @@ def unfinished(path: Path) -> Iterator[Path]:
     try:
         folder = ScratchFolder(beside=path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); name another place, or mend this one") from None
+        raise InputError(f"{shown or path} cannot be written ({error.strerror}); name another place, or mend this one") from None
     with folder:
         # Its name says nothing: what writes it may take the name of a file for its form, or for a pattern.
         place = Path(folder.name) / "unfinished"
@@ -66,7 +66,7 @@ def unfinished(path: Path) -> Iterator[Path]:
             place.touch(mode=0o600)
             yield place
         except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}): it stays as it was") from None
+            raise InputError(f"{shown or path} cannot be written ({error.strerror}): it stays as it was") from None
 
 
 def assert_replaceable(path: Path) -> None:

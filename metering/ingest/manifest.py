@@ -1,13 +1,14 @@
 """The manifest of an exported facts directory: which files it holds, so that a copy that lost or changed one is found.
 
 `metering export facts` writes one that tells of no end first, and the manifest itself last: what a killed export leaves is told
-apart from facts. Row counts tell how much there is without reading it; a SHA-256 tells that a file is what was written.
+apart from facts, and from what is another's. Row counts tell how much there is without reading it; a SHA-256 tells that a file is
+what was written.
 """
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -39,15 +40,34 @@ class Manifest(BaseModel):
     files: list[ManifestFile]
 
 
-def manifest_of(folder: Path, rows: dict[str, int]) -> str:
-    """Write the manifest of the files of `folder`, by path, as text."""
-    files = [_described(folder, path, count) for path, count in sorted(rows.items())]
-    return json.dumps(Manifest(files=files).model_dump(), indent=1, ensure_ascii=False) + "\n"
+def manifest_of(folder: Path, rows: dict[str, int]) -> Manifest:
+    """Give the manifest of the files of `folder`, from the rows of each by its path."""
+    return Manifest(files=[_described(folder, path, count) for path, count in sorted(rows.items())])
 
 
-def unfinished_manifest() -> str:
-    """Write what stands for the manifest as long as files are still to come, as text."""
-    return json.dumps({_MARK: _UNFINISHED}) + "\n"
+def manifest_text(manifest: Manifest) -> str:
+    """Write a manifest as text."""
+    return _text(manifest.model_dump())
+
+
+def unfinished_text(manifest: Manifest) -> str:
+    """Write what stands for the manifest as long as files are still to be put in their places, as text."""
+    return _text(manifest.model_dump() | {_MARK: _UNFINISHED})
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def left_by(text: str) -> Manifest | None:
+    """Read which files an export that did not end had put, or was about to put, in their places; None where it is no such."""
+    try:
+        found = json.loads(text)
+        if found[_MARK] == _UNFINISHED:
+            return Manifest(files=found["files"])
+    except (ValueError, ValidationError, LookupError, TypeError, RecursionError):
+        pass
+    return None
 
 
 def read_manifest(text: str, place: str) -> Manifest | None:
@@ -114,6 +134,11 @@ def assert_unaltered(file: ManifestFile, size: int, sha256: str, shown: str) -> 
     """
     if (size, sha256) != (file.bytes, file.sha256):
         raise InputError(f"{shown}/{file.path} is not what its {MANIFEST} says ({size:,} of {file.bytes:,} bytes): {_OTHERWISE}")
+
+
+def is_unaltered(file: ManifestFile, path: Path) -> bool:
+    """Tell whether a file is, to the last byte, what a manifest says."""
+    return path.stat().st_size == file.bytes and _sha256(path) == file.sha256
 
 
 def _described(folder: Path, path: str, rows: int) -> ManifestFile:

@@ -6,14 +6,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from metering.durable import replaced
-from metering.engine.duckdb import Engine, quoted, telling_of
+from metering.engine.duckdb import Engine, quoted
 from metering.engine.queries import load_query
-from metering.ingest.manifest import MANIFEST, manifest_of, unfinished_manifest
-from metering.model.errors import InputError, MisuseError, NoDataError
+from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import SECONDS_PER_DAY, date_text, month_start, next_month_start
 from metering.model.units import counted
-from metering.reporting.files import write_text
+from metering.reporting.facts_folder import FactsFolder, facts_folder
 
 _FORMS = {"csv": "format csv, header", "ndjson": "format json", "parquet": "format parquet, compression zstd"}
 # Without a file of its own beside it, DuckDB writes into the one that it is given, which is its owner's only.
@@ -67,32 +65,25 @@ def export_facts(
     Raises:
         MisuseError: the format is none that is written.
         NoDataError: nothing is known of the account.
-        InputError: the folder cannot be written, or holds something already.
+        InputError: the folder cannot be written, or holds something that no unfinished export left.
     """
     if form not in _ENDS:
         raise MisuseError(f"facts are written as csv, ndjson or parquet, not {form!r}")
     parameters: dict[str, Any] = {"known_seq": known_seq, "start_s": _ALL_TIME[0], "stop_s": _ALL_TIME[1], "account": account}
     if account is not None and not engine.rows("reports/accounts_with_facts", parameters):
         raise NoDataError(f"account {account!r} has no facts: `metering export facts` without --account writes everybody's")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError(f"{folder} is not empty: name a new folder, so that no facts mix")
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written ({error.strerror}): name another place") from None
-    # First, so that what an export leaves that does not end is taken for no facts.
-    write_text(unfinished_manifest(), folder / MANIFEST)
-    if start_s is not None and end_s is not None:
-        wanted = parameters | {"start_s": start_s, "stop_s": end_s}
-        parameters |= engine.rows("reports/neighbouring_polls", wanted)[0]
-    engine.create("reports/exported_polls", parameters)
-    if start_s is not None:
-        engine.insert("exported_polls", "reports/witness_polls", parameters)
-    counts = _export_samples(engine, folder, form, parameters)
-    for table, (queries, select) in _SELECTS.items():
-        counts[f"{table}.{form}"] = _export(engine, queries, select, folder / f"{table}.{form}", form, parameters)
-    engine.drop("exported_polls")
-    write_text(manifest_of(folder, {path: count for path, count in counts.items() if _has_file(form, count)}), folder / MANIFEST)
+    with facts_folder(folder) as made:
+        if start_s is not None and end_s is not None:
+            wanted = parameters | {"start_s": start_s, "stop_s": end_s}
+            parameters |= engine.rows("reports/neighbouring_polls", wanted)[0]
+        engine.create("reports/exported_polls", parameters)
+        if start_s is not None:
+            engine.insert("exported_polls", "reports/witness_polls", parameters)
+        counts = _export_samples(engine, made, form, parameters)
+        for table, (queries, select) in _SELECTS.items():
+            counts[f"{table}.{form}"] = _export(engine, queries, select, made, f"{table}.{form}", parameters)
+        engine.drop("exported_polls")
+        made.put({path: count for path, count in counts.items() if _has_file(form, count)})
     tables = ("samples", *_SELECTS)
     return {table: sum(count for path, count in counts.items() if path.startswith((f"{table}.", f"{table}/"))) for table in tables}
 
@@ -108,13 +99,13 @@ def left_out(engine: Engine, known_seq: int) -> list[str]:
     return told
 
 
-def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[str, Any]) -> dict[str, int]:
+def _export_samples(engine: Engine, made: FactsFolder, form: str, parameters: dict[str, Any]) -> dict[str, int]:
     """Write the samples of the exported polls: in Parquet a file a UTC day, so that engines read them side by side."""
     queries, select = ("reports/exported_samples",), _SAMPLES.format(poll_time=_POLL_TIMES.get(form, _instant("poll_s")))
     days = [row["day_s"] for row in engine.rows("reports/exported_days")]
     parts = {_ALL_TIME: {f"samples.{form}": _ALL_TIME}}
     if form == "parquet" and days:
-        (folder / "samples").mkdir(mode=0o700)
+        (made.place / "samples").mkdir(mode=0o700)
         # A month at a time, for otherwise each day would look through the polls and runs of all time.
         parts = {
             (month_s, next_month_start(month_s)): {
@@ -128,20 +119,20 @@ def _export_samples(engine: Engine, folder: Path, form: str, parameters: dict[st
             engine.create(table, parameters | {"start_s": part_start_s, "stop_s": part_stop_s})
         for name, (start_s, stop_s) in files.items():
             wanted = parameters | {"start_s": start_s, "stop_s": stop_s}
-            counts[name] = _export(engine, queries, select, folder / name, form, wanted)
+            counts[name] = _export(engine, queries, select, made, name, wanted)
     engine.drop(*(load_query(table).name for table in _PARTS))
     return counts
 
 
-def _export(engine: Engine, queries: Sequence[str], select: str, path: Path, form: str, parameters: dict[str, Any]) -> int:
+def _export(engine: Engine, queries: Sequence[str], select: str, made: FactsFolder, name: str, parameters: dict[str, Any]) -> int:
     """Write what the last of `queries` gives, each of which reads the one before, and give its number of rows."""
-    names = [load_query(query).name for query in queries]
+    names, form = [load_query(query).name for query in queries], Path(name).suffix.removeprefix(".")
     for query in queries:
         engine.create(query, parameters)
     count = int(engine.scalar(f"select count(*) from {names[-1]}"))
     if _has_file(form, count):
-        with replaced(path) as place, telling_of(path, place):
-            engine.sql(f"copy (with facts as (from {names[-1]}) {select}) to {quoted(os.fspath(place))} ({_ENDS[form]})")
+        with made.file(name) as path:
+            engine.sql(f"copy (with facts as (from {names[-1]}) {select}) to {quoted(os.fspath(path))} ({_ENDS[form]})")
     engine.drop(*names)
     return count
 

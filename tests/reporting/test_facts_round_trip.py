@@ -19,6 +19,7 @@ from metering.api import Meter
 from metering.config import Settings
 from metering.model.errors import InputError, MisuseError, NoDataError
 from metering.model.period import instant_seconds
+from metering.reporting.facts_folder import facts_folder
 
 FORMS = ["csv", "ndjson", "parquet"]
 # Exports facts, and is killed after so many files came to their names.
@@ -33,6 +34,22 @@ def counted(path, target):
         os.kill(os.getpid(), signal.SIGKILL)
 pathlib.Path.replace = counted
 metering.open(sys.argv[2]).export("facts", sys.argv[3], facts_format="csv")
+"""
+# Likewise, where what is renamed counts too.
+KILLED_ANYWHERE = """
+import os, pathlib, signal, sys
+import metering
+names = []
+def counting(change):
+    def counted(path, target):
+        change(path, target)
+        if ".owner" not in str(target):
+            names.append(target)
+        if len(names) == int(sys.argv[1]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return counted
+pathlib.Path.replace, pathlib.Path.rename = counting(pathlib.Path.replace), counting(pathlib.Path.rename)
+metering.open(sys.argv[2]).export("facts", sys.argv[3], facts_format=sys.argv[4])
 """
 # What is hard on a text format: quotes, delimiters, line ends, NUL, white space, signs that other programs swallow.
 NAMES = [
@@ -440,6 +457,54 @@ def test_an_export_that_was_killed_is_no_facts_directory(tmp_path, store, change
     told = r"out/manifest\.json tells that the export did not end: export the facts again, into a new folder"
     with metering.open(":memory:") as meter, pytest.raises(InputError, match=told):
         meter.ingest(tmp_path / "out")
+
+
+# Of five files, the first change is the manifest, 2 to 6 make them, 7 tells what comes, 8 to 12 put them, and 13 is the end.
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("changes", [1, 4, 7, 8, 9, 12])
+def test_what_a_killed_export_left_is_replaced_by_the_next(tmp_path, store, changes, form):
+    out = tmp_path / "out"
+    killed = subprocess.run([sys.executable, "-c", KILLED_ANYWHERE, str(changes), str(store), str(out), form], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with metering.open(str(store)) as meter:
+        meter.export("facts", tmp_path / "undisturbed", facts_format=form)
+        meter.export("facts", out, facts_format=form)
+    assert bytes_of(out) == bytes_of(tmp_path / "undisturbed")
+
+
+def bytes_of(folder):
+    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+def mine(out):
+    (out / "accounts.csv").write_text("account,currency\nz,CHF\n")
+
+
+def link(out):
+    (out / "linked.csv").symlink_to(out.parent / "elsewhere")
+
+
+@pytest.mark.parametrize("change", [mine, link, lambda out: (out / "empty").mkdir(), lambda out: (out / "manifest.json").unlink()])
+def test_what_is_another_s_in_the_folder_of_a_killed_export_is_never_touched(tmp_path, store, change):
+    out = tmp_path / "out"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").write_text("mine")
+    subprocess.run([sys.executable, "-c", KILLED_ANYWHERE, "9", str(store), str(out), "csv"], check=False)
+    assert (out / "burst_levels.csv").exists()
+    change(out)
+    there = bytes_of(tmp_path)
+    with metering.open(str(store)) as meter, pytest.raises(InputError, match="out is not empty: name a new folder"):
+        meter.export("facts", out, facts_format="csv")
+    scratch = {path for path in there if any(part.startswith(".metering-") for part in path.parts)}
+    assert bytes_of(tmp_path) == {path: content for path, content in there.items() if path not in scratch}
+
+
+def test_two_exports_into_one_folder_at_once_do_not_mix(tmp_path, store):
+    with metering.open(str(store)) as meter, facts_folder(tmp_path / "out") as made:
+        with pytest.raises(InputError, match="out is not empty: name a new folder"):
+            meter.export("facts", tmp_path / "out")
+        made.put({})
+    assert files_of(tmp_path / "out") == ["manifest.json"]
 
 
 def test_another_program_s_manifest_is_no_concern_of_ours(tmp_path):
