@@ -22,7 +22,7 @@ import metering
 from metering.cli.app import app
 from metering.config import Settings, load_settings
 from metering.engine.queries import load_query
-from metering.ingest.files import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from metering.ingest.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from metering.model import records
 from metering.model.period import INSTANT_PATTERN
 

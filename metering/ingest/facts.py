@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from metering.engine.duckdb import Engine, quoted_name, read_files, reason_of, trouble_of_machine
 from metering.engine.interface import QueryEngine
-from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, IDENTIFIER_COLUMNS, MODELS, Fact, Known
-from metering.ingest.files import REQUIRED_COLUMNS, FactFile, records
+from metering.ingest.columns import REQUIRED_COLUMNS
+from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, MODELS, Fact, Known
+from metering.ingest.files import FactFile, records
 from metering.ingest.samples import Outcome, Rejection
 from metering.ingest.sources import seconds_of_nanoseconds, text_of
 from metering.ingest.strict_json import decimal_text
@@ -246,8 +247,6 @@ def _parquet_rows(engine: Engine, file: FactFile) -> Iterator[Record]:
             picks.append(f"coalesce({', '.join(texts)}) as {name}")
         elif kind in ("FLOAT", "DOUBLE"):
             picks.append(f"cast({name} as varchar) || ' (a float)' as {name}")
-        elif column in IDENTIFIER_COLUMNS and kind not in ("VARCHAR", "UUID", '"NULL"'):
-            raise InputError(f"{file.shown}: the column {column!r} is {kind}, but identifiers are text; write it as text")
         else:
             picks.append(f"{text_of(name, kind)} as {name}")
     try:

@@ -13,36 +13,27 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 from metering.engine.duckdb import Engine, assert_utf8, glob_escaped, quoted, read_files, reason_of, trouble_of_machine
-from metering.ingest.fact_models import Account, BurstLevel, PriceRow, Subscription
+from metering.ingest.columns import (
+    FACTS_HINT,
+    OPTIONAL_COLUMNS,
+    RAW_TABLES,
+    REQUIRED_COLUMNS,
+    Table,
+    check_columns,
+    check_types,
+    table_of_columns,
+)
 from metering.ingest.manifest import assert_as_exported
 from metering.ingest.strict_json import loads_members
 from metering.ingest.text import Record, byte_lines, csv_records, first_line, json_records
 from metering.model.errors import InputError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits, raised_by
 
-Table = Literal["samples", "captures", "answers", "subscriptions", "prices", "burst_levels", "accounts"]
-# Raw responses, as the collector keeps them.
-RAW_TABLES = ("captures", "answers")
 Format = Literal["csv", "ndjson", "parquet"]
 
-REQUIRED_COLUMNS: dict[Table, tuple[str, ...]] = {
-    "samples": ("poll_time", "location", "account", "snapshot", "allocated_size"),
-    "subscriptions": Subscription.required(),
-    "prices": PriceRow.required(),
-    "burst_levels": BurstLevel.required(),
-    "accounts": Account.required(),
-}
-OPTIONAL_COLUMNS: dict[Table, tuple[str, ...]] = {
-    "samples": ("endpoint", "drive", "status", "name"),
-    "subscriptions": Subscription.optional(),
-    "prices": PriceRow.optional(),
-    "burst_levels": BurstLevel.optional(),
-    "accounts": Account.optional(),
-}
 _FORMATS: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet"}
 _COMPRESSIONS = (".gz", ".zst")
 _NUMBERED = re.compile(r"_[0-9]+$")
-FACTS_HINT = "name a facts directory, or files such as samples.csv, prices.ndjson.gz, samples/day-01.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +92,12 @@ def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
     for root in paths:
         if not root.exists():
             raise InputError(f"{root} is not there: {FACTS_HINT}")
+        if not root.is_dir():
+            _assert_file(root)
         by_root[root] = [*_walk(root, notes, limits)] if root.is_dir() else [(root, table_by_name(root))]
     if not any(by_root.values()):
-        raise InputError(f"no facts in {', '.join(map(str, by_root))}: {FACTS_HINT}")
+        told = f" ({notes[0]})" if notes else ""
+        raise InputError(f"no facts in {', '.join(map(str, by_root))}{told}: {FACTS_HINT}")
     return NamedFiles(by_root, notes)
 
 
@@ -272,6 +266,7 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str], l
         for column in (*REQUIRED_COLUMNS[table], *OPTIONAL_COLUMNS[table]):
             if column in written and column not in columns:
                 raise InputError(f"{path} has columns that differ from {column!r} by capitals only: rename them")
+        check_types(str(path), table, columns, types)
     return FactFile(
         path=path,
         shown=str(path),
@@ -285,44 +280,6 @@ def _opened(engine: Engine, path: Path, table: Table | None, notes: list[str], l
         modified_ns=status.st_mtime_ns,
         limits=limits,
     )
-
-
-def table_of_columns(shown: str, columns: tuple[str, ...]) -> Table:
-    """Tell which table a file holds by its columns.
-
-    Raises:
-        InputError: they fit none.
-    """
-    if "response" in columns:
-        return "captures"
-    fitting = [table for table, required in REQUIRED_COLUMNS.items() if set(required) <= set(columns)]
-    if not fitting:
-        raise InputError(
-            f"{shown} fits no table of facts: neither its name nor its columns ({', '.join(columns)}) tell; "
-            f"{_of_comments(columns) or FACTS_HINT}"
-        )
-    return max(fitting, key=lambda table: len(REQUIRED_COLUMNS[table]))
-
-
-def _of_comments(columns: tuple[str, ...]) -> str:
-    """Say what may be wrong where columns that lack what they must have begin like a comment, else nothing."""
-    if not columns or not columns[0].startswith("#"):
-        return ""
-    return "its first column begins with '#', and CSV facts have no comments: remove what stands before the header"
-
-
-def check_columns(shown: str, table: Table, columns: tuple[str, ...], notes: list[str], *, are_all: bool) -> None:
-    """Check the columns of a header, or of the first line of NDJSON, which need not have all of them."""
-    known = REQUIRED_COLUMNS[table] + OPTIONAL_COLUMNS[table]
-    for column in REQUIRED_COLUMNS[table] if are_all else ():
-        if column not in columns:
-            hint = f"; {said}" if (said := _of_comments(columns)) else ""
-            raise InputError(f"{shown} has no column {column!r}, which {table} need; it has {', '.join(columns)}{hint}")
-    for column in columns:
-        if column not in known:
-            notes.append(f"{shown}: the column {column!r} is no column of {table} and is ignored")
-        elif are_all and columns.count(column) > 1:
-            raise InputError(f"{shown} has the column {column!r} twice: which one counts cannot be told")
 
 
 def _parquet_columns(engine: Engine, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -13,19 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 from metering.engine.duckdb import MEMORY, connect
 from metering.engine.duckdb import Engine as DuckDB
 from metering.engine.spark import SparkEngine, reason_of
-from metering.ingest.files import (
-    FACTS_HINT,
-    FactFile,
-    NamedFiles,
-    Table,
-    assert_few,
-    check_columns,
-    find_files,
-    name_files,
-    table_by_name,
-    table_of,
-    table_of_columns,
-)
+from metering.ingest.columns import FACTS_HINT, Table, check_columns, check_types, table_of_columns
+from metering.ingest.files import FactFile, NamedFiles, assert_few, find_files, name_files, table_by_name, table_of
 from metering.ingest.lake_hints import SCHEME, hint
 from metering.ingest.manifest import MANIFEST, assert_complete, assert_unaltered, read_manifest
 from metering.model.errors import InputError
@@ -112,7 +101,8 @@ def _remote_files(engine: SparkEngine, url: str, notes: list[str], limits: Readi
     tables = {name: table_by_name(PurePosixPath(url)) if name == "." else _table(url, name, notes) for name in shown}
     tables = {name: table for name, table in tables.items() if table or name == "."}
     if not tables:
-        raise InputError(f"no facts in {url}: {FACTS_HINT}")
+        told = f" ({notes[0]})" if notes else ""
+        raise InputError(f"no facts in {url}{told}: {FACTS_HINT}")
     _assert_parquet([shown[name] for name in tables if not shown[name].lower().endswith(".parquet")])
     if MANIFEST in listed:
         _hold_against_manifest(engine, url, set(tables))
@@ -125,6 +115,7 @@ def _remote_files(engine: SparkEngine, url: str, notes: list[str], limits: Readi
         told = table or table_of_columns(place, columns)
         check_columns(place, told, columns, notes, are_all=True)
         kinds = tuple(KINDS.get(kind, kind.upper()) for kind in (field.dataType.simpleString() for field in fields))
+        check_types(place, told, columns, kinds)
         found.append(RemoteFile(Path(place), place, told, "parquet", columns, kinds, limits=limits))
     return found
 

@@ -2,7 +2,7 @@
 
 import re
 
-from metering.ingest.files import FACTS_HINT
+from metering.ingest.columns import FACTS_HINT
 
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:(//[^/]*)?", re.IGNORECASE)
 # How Spark names text that is no UTF-8.
@@ -20,7 +20,11 @@ _REFUSED = r"AccessDenied|AccessControlException|Forbidden|Credentials|Unauthori
 _HINTS = [
     (re.compile(said), re.compile(place, re.IGNORECASE), hint)
     for said, place, hint in (
-        ("PARQUET_TYPE_ILLEGAL", "", "write that column as text, as `metering export facts` does"),
+        (
+            "PARQUET_TYPE_ILLEGAL|UNSUPPORTED_TIME_TYPE|DECIMAL_PRECISION_EXCEEDS",
+            "",
+            "write that column as text, as `metering export facts` does",
+        ),
         (NO_UTF8, "", "write it again, its text in UTF-8"),
         ("URISyntaxException", r"^[a-z][a-z0-9+.-]*:([^/]|$)", "write it as {scheme}://PLACE/FOLDER"),
         ("URISyntaxException", ":[^/]*$", "give it a name without ':', with which Spark opens no file of this machine"),

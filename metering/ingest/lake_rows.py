@@ -13,12 +13,12 @@ from urllib.parse import unquote
 
 from metering.engine.duckdb import quoted_name
 from metering.engine.spark import SparkEngine, spark_type
-from metering.ingest.fact_models import IDENTIFIER_COLUMNS
-from metering.ingest.files import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, FactFile
+from metering.ingest.columns import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
+from metering.ingest.files import FactFile
 from metering.ingest.folds import TOLD_BY_FOLDS, folded, said_columns
 from metering.ingest.lake_files import KINDS, asked, escaped, place_of
 from metering.ingest.lake_hints import NO_UTF8, SCHEME
-from metering.ingest.raw_rows import IDENTIFIERS, RAW_COLUMNS
+from metering.ingest.raw_rows import RAW_COLUMNS
 from metering.ingest.samples import Rejection
 from metering.ingest.sources import WHOLE_NUMBERS
 from metering.ingest.text import Record
@@ -27,7 +27,6 @@ from metering.model.errors import InputError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_TEXTS = ("VARCHAR", "UUID", '"NULL"')
 _FLOATS = ("FLOAT", "DOUBLE")
 # The powers of ten between which DuckDB writes floats without one.
 _PLAIN_FROM, _PLAIN_UNTIL = -4, 16
@@ -90,12 +89,10 @@ def parquet_records(engine: SparkEngine, file: FactFile) -> Iterator[Record]:
     """Give the rows of a small table's file, as text, numbered from 1.
 
     Raises:
-        InputError: an identifier is a number, or of another type that is no text; or the file is damaged.
+        InputError: the file is damaged.
     """
     picks = ["_metadata.row_index"]
     for column, kind in _known(file):
-        if column in IDENTIFIER_COLUMNS and kind not in _TEXTS:
-            raise InputError(f"{file.shown}: the column {column!r} is {kind}, but identifiers are text; write it as text")
         picks.append(f"{_text(column, kind)} as {_quoted(column)}")
     rows = asked(file.shown, lambda: _opened(engine, [file]).selectExpr(*picks).orderBy("row_index").collect())
     for number, *cells in rows:
@@ -149,7 +146,7 @@ def raw_samples(engine: SparkEngine, files: list[FactFile]) -> bool:
     folded; whether there are none is told.
 
     Raises:
-        InputError: an identifier is a number, or of another type that is no text; or a file cannot be read.
+        InputError: a file cannot be read.
     """
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[tuple[int, FactFile]]] = {}
     for number, file in enumerate(files, start=1):
@@ -227,10 +224,6 @@ def _raw_values(file: FactFile) -> dict[str, str]:
     values = {"row_number": "_metadata.row_index + 1", "listing": "0", "row_count": "1"}
     for column, kind in _known(file):
         name = _quoted(column)
-        if column in IDENTIFIERS and not (kind in _TEXTS or kind.startswith("ENUM")):
-            raise InputError(
-                f"{file.shown}: the column {column!r} is {kind}, but identifiers are text (00123 is not 123); write it as text"
-            )
         if column == "poll_time" and kind == "TIMESTAMP WITH TIME ZONE":
             values["poll_s"] = f"unix_seconds({name})"
         elif column == "poll_time" and kind == "TIMESTAMPTZ_NS":

@@ -135,9 +135,6 @@ def parquet_source(files: dict[int, FactFile]) -> str:
     """Give the SQL that selects the raw rows of Parquet files, by number, where they lie; all have the same columns and types.
 
     A file with a column that is called like the number of its rows is numbered on one core, and stands alone.
-
-    Raises:
-        InputError: an identifier is a number, or of another type that is no text.
     """
     first, *others = files
     values = parquet_values(files[first]) | of_file(first)
@@ -159,20 +156,12 @@ def is_numbered(file: FactFile) -> bool:
 
 
 def parquet_values(file: FactFile) -> dict[str, str]:
-    """Give the SQL of each raw column that a Parquet file tells, over its columns as they lie in it.
-
-    Raises:
-        InputError: an identifier is a number, or of another type that is no text.
-    """
+    """Give the SQL of each raw column that a Parquet file tells, over its columns as they lie in it."""
     values = {}
     for column, kind in zip(file.columns, file.types, strict=True):
         if column not in TEXT_COLUMNS or column == "owner":
             continue
         name = quoted_name(column)
-        if column in IDENTIFIERS and not (kind in ("VARCHAR", "UUID", '"NULL"') or kind.startswith("ENUM")):
-            raise InputError(
-                f"{file.shown}: the column {column!r} is {kind}, but identifiers are text (00123 is not 123); write it as text"
-            )
         if column == "poll_time" and kind == "TIMESTAMP WITH TIME ZONE":
             values["poll_s"] = _floored(f"epoch_us({name})", 1_000_000)
         elif column == "poll_time" and kind == "TIMESTAMPTZ_NS":

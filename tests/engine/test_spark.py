@@ -278,6 +278,18 @@ def test_uuids_are_read_from_files_here_and_from_elsewhere_asked_for_as_text(eng
         find_lake_files(engine, [f"file://{tmp_path}"], SETTINGS.limits)
 
 
+def test_what_is_neither_text_nor_number_nor_instant_is_refused_here_and_at_a_url(engine, tmp_path):
+    """Of bytes each engine would make another text; a list or a struct kept Spark from the file with an error of its own syntax."""
+    odd = {"binary": pa.array([b"x"]), "list": pa.array([["x"]]), "struct": pa.array([{"a": "x"}])}
+    for kind, values in odd.items():
+        place = tmp_path / kind / "accounts.parquet"
+        place.parent.mkdir()
+        pq.write_table(pa.table({"account": ["a"], "currency": ["CHF"], "name": values}), place)
+        for named in (str(place), f"file://{place}"):
+            with pytest.raises(InputError, match=r"the column 'name' is .*, but facts are text, numbers and instants; "):
+                find_lake_files(engine, [named], SETTINGS.limits)
+
+
 def test_a_file_that_spark_passes_over_is_refused_for_its_rows_would_be_missing(engine, tmp_path):
     for name in ("_samples.parquet", ".samples.parquet", "samples.parquet"):
         write_parquet(tmp_path / name, [sample(at(0), 7)])

@@ -203,6 +203,13 @@ def test_a_name_that_tells_no_format_is_refused(tmp_path):
         ingested(tmp_path / "empty")
 
 
+def test_where_nothing_has_the_name_of_facts_what_was_passed_over_is_told(tmp_path):
+    (tmp_path / "Samples (1).csv").write_text("poll_time\n")
+    said = r"^no facts in .* \(.*Samples \(1\)\.csv is passed over: no table of facts has its name\): name a facts directory"
+    with pytest.raises(InputError, match=said):
+        ingested(tmp_path)
+
+
 def test_a_file_whose_columns_fit_no_table_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="fits no table of facts"):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hour_facts import HOUR, at, csv_bytes, sample
+from hour_facts import HOUR, at, csv_bytes, ingested, sample
 
 import metering
 from metering.model.errors import InputError
@@ -97,6 +97,12 @@ def test_a_pipe_among_the_facts_is_refused(facts):
     (facts / "prices").mkdir()
     os.mkfifo(facts / "prices" / "x.csv")
     refused(facts / "prices" / "x.csv", "is no file, but a pipe or a device: name a file in its place, or remove it")
+
+
+def test_a_pipe_that_is_named_by_itself_is_refused_as_that(tmp_path):
+    os.mkfifo(tmp_path / "samples.csv")
+    with pytest.raises(InputError, match=r"samples\.csv is no file, but a pipe or a device: name a file in its place"):
+        ingested(tmp_path / "samples.csv")
 
 
 def test_what_is_called_like_no_facts_may_be_anything(tmp_path, facts):

@@ -1,10 +1,13 @@
 """Parquet has types: those that say what is meant are taken, those that may have lost something are refused."""
 
+import re
+from datetime import time
+
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hour_facts import HOUR, at, counts, ingested, literal, sample, write_parquet
+from hour_facts import HOUR, at, counts, ingested, literal, price, sample, write_parquet
 
 import metering
 from metering.ingest import folds
@@ -105,6 +108,30 @@ def test_text_that_is_kept_as_bytes_is_refused(tmp_path):
     write_parquet(tmp_path / "samples.parquet", [sample(at(0))], account="blob")
     with pytest.raises(InputError, match="the column 'account' is BLOB, but identifiers are text"):
         ingested(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (pa.array([b"x"]), "BLOB"), (pa.array([["x"]]), "VARCHAR[]"), (pa.array([{"a": "x"}]), "STRUCT(a VARCHAR)"),
+        (pa.array([[("k", "v")]], pa.map_(pa.string(), pa.string())), "MAP(VARCHAR, VARCHAR)"), (pa.array([time(1)]), "TIME"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(("table", "column"), [("accounts", "name"), ("prices", "price"), ("samples", "allocated_size")])
+def test_what_is_neither_text_nor_number_nor_instant_is_refused(tmp_path, table, column, values, kind):
+    """Each engine would make text of another kind of it, and an account would be called `{'a': x}`."""
+    rows = {"accounts": {"account": "a", "currency": "CHF", "name": ""}, "prices": price(), "samples": sample(at(0))}[table]
+    columns = {name: pa.array([str(value)]) for name, value in rows.items()} | {column: values}
+    pq.write_table(pa.table(columns), tmp_path / f"{table}.parquet")
+    said = f"the column '{column}' is {kind}, but facts are text, numbers and instants; write it as text"
+    with pytest.raises(InputError, match=re.escape(said)):
+        ingested(tmp_path)
+
+
+def test_a_column_of_another_type_that_no_table_has_is_ignored(tmp_path):
+    rows = {name: pa.array([str(value)]) for name, value in sample(at(0)).items()}
+    pq.write_table(pa.table(rows | {"tags": pa.array([["x"]])}), tmp_path / "samples.parquet")
+    assert counts(ingested(tmp_path)) == (1, 0, 0, 0, 0)
 
 
 def test_a_column_of_nulls_only_is_empty(tmp_path):
