@@ -102,7 +102,7 @@ class Deciding(Publishing):
             # What is bought now comes after all that is closed.
             discounts = DiscountBook.read(engine, Settled(self.settings.discount_table), computation.known_seq)
             ask = Ask(terms, in_steps, kept, discounts)
-            return advise(engine, computation, ask, account, curves)
+            return advise(engine, computation, ask, curves)
 
     def advice_page(self, path: str | Path, period: str, **options: Any) -> int:
         """Write advice as a page with pictures of cost against amount: of how many accounts and locations."""

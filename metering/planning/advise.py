@@ -128,16 +128,15 @@ class _Unit:
     unpriced_bytes: int | None
 
 
-def advise(engine: Engine, computation: Computation, ask: Ask, account: str | None, most_points: int = 0) -> Advised:
+def advise(engine: Engine, computation: Computation, ask: Ask, most_points: int = 0) -> Advised:
     """Advise each account and location of a computed period; `usage_steps` must be whole.
 
     With `most_points`, curves of about so many points come with it.
     """
     found = Advised()
-    for unobserved in engine.rows("planning/unobserved_units"):
-        if account in (None, unobserved["account"]):
-            found.unadvised.append(Unadvised(**unobserved, reason="all of the time is missing: nobody looked"))
-    for unit in _units(engine, computation, ask, account, found.unadvised):
+    reason = "all of the time is missing: nobody looked"
+    found.unadvised += [Unadvised(**unobserved, reason=reason) for unobserved in engine.rows("planning/unobserved_units")]
+    for unit in _units(engine, computation, ask, found.unadvised):
         rows, prices = [], {}
         discounts = ask.discounts.at(unit.place[1], computation.stop_s, computation.stop_s + 1)
         for term in ask.lengths or _lengths(discounts, computation.stop_s):
@@ -161,14 +160,12 @@ def _lengths(discounts: Discounts, from_s: int) -> list[Term]:
     return sorted(lengths, key=lambda term: term.after(0))
 
 
-def _units(engine: Engine, computation: Computation, ask: Ask, account: str | None, unadvised: list[Unadvised]) -> Iterator[_Unit]:
+def _units(engine: Engine, computation: Computation, ask: Ask, unadvised: list[Unadvised]) -> Iterator[_Unit]:
     parameters, rates = computation.parameters, [rate.price for rate in computation.rates.rates]
     currencies = known_currencies(engine, computation.known_seq)
     book = PriceBook(engine.rows("billing/known_prices", parameters))
     days = occupied_days(engine)
     for place, levels in _levels(engine):
-        if account not in (None, place[0]):
-            continue
         currency = currencies.get(place[0])
         price = None if currency is None else book.at(currency, place[1], SUBSCRIPTION_LEVEL, computation.stop_s)
         kept = ask.kept.get(place, Kept())

@@ -1,7 +1,7 @@
 """What comes: sizes ahead beside what is subscribed, when burst is likely to begin, what the month will cost, what runs out.
 
 Entitlement ahead is that of the subscriptions known now; one that runs out is not taken to be renewed. Burst ahead costs what it
-costs when the history ends.
+costs where the days ahead begin.
 """
 
 from collections import defaultdict
@@ -99,6 +99,7 @@ class _Held:
 def look_ahead(engine: Engine, computation: Computation, ahead_days: int, account: str | None, learnt_s: int) -> Forecast:
     """Forecast each account and location of a computed history, from its end on; `usage_steps` must be whole.
 
+    With `account` the history was computed of that account alone.
     Sizes are learnt from the days since `learnt_s`; what the month cost so far is taken from all of its days that are computed.
     """
     start_s, parameters = computation.period.end_s, computation.parameters
@@ -112,8 +113,6 @@ def look_ahead(engine: Engine, computation: Computation, ahead_days: int, accoun
     so_far = _so_far(engine, computation)
     month_days = (next_month_start(start_s) - start_s) // SECONDS_PER_DAY
     for place, days in occupied_days(engine).items():
-        if account not in (None, place[0]):
-            continue
         sizes = daily_sizes([day for day in days if day.date_s >= learnt_s])
         if len(sizes) < LEAST_DAYS or days[-1].date_s + SECONDS_PER_DAY < start_s:
             found.unforecast.append(place)
@@ -142,10 +141,10 @@ def _changes(own: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
 
 
 class _Prices:
-    """The prices of burst when the history ends."""
+    """The prices of burst that are in force at the instant at which the history ends and the days ahead begin."""
 
     def __init__(self, engine: Engine, computation: Computation) -> None:
-        self._last_s = computation.stop_s - 1
+        self._begin_s = computation.period.end_s
         self._prices = engine.rows("billing/known_prices", computation.parameters)
         self._levels = engine.rows("billing/known_burst_levels", computation.parameters)
         self._found: dict[tuple[str, str], Price | None] = {}
@@ -155,7 +154,7 @@ class _Prices:
         if currency is None:
             return None
         if (currency, location) not in self._found:
-            book = rate_book([(currency, location)], self._prices, self._levels, self._last_s, self._last_s + 1)
+            book = rate_book([(currency, location)], self._prices, self._levels, self._begin_s, self._begin_s + 1)
             self._found[currency, location] = book.rates[0].price
         return self._found[currency, location]
 

@@ -13,29 +13,42 @@ settled as (
     from settled_files
     where ingest_seq <= $known_seq
     group by file
+),
+
+not_taken as (
+    select
+        r.table_name,
+        coalesce(r.account, '') as account,
+        r.field,
+        r.reason,
+        r.file || ' line ' || cast(r.line as varchar) as place,
+        row_number() over (
+            partition by r.table_name, coalesce(r.account, ''), r.field, r.reason order by r.file, r.line
+        ) as number
+    from rejections as r
+    left join settled as s
+        on r.file = s.file
+    left join collections as c
+        on r.endpoint = c.endpoint
+        and r.account = c.account
+    left join polls as p
+        on c.collection_key = p.collection_key
+        and r.poll_s = p.poll_s
+        and p.ingest_seq <= $known_seq
+    where
+        r.ingest_seq <= $known_seq
+        and r.ingest_seq >= coalesce(s.ingest_seq, 0)
+        and p.poll_key is null
+        and (r.poll_s is null or (r.poll_s >= $start_s and r.poll_s < $stop_s))
 )
 
 select
-    r.table_name,
-    coalesce(r.account, '') as account,
-    r.field,
-    r.reason,
+    table_name,
+    account,
+    field,
+    reason,
     count(*) as row_count,
-    min(r.file || ' line ' || cast(r.line as varchar)) as first_place
-from rejections as r
-left join settled as s
-    on r.file = s.file
-left join collections as c
-    on r.endpoint = c.endpoint
-    and r.account = c.account
-left join polls as p
-    on c.collection_key = p.collection_key
-    and r.poll_s = p.poll_s
-    and p.ingest_seq <= $known_seq
-where
-    r.ingest_seq <= $known_seq
-    and r.ingest_seq >= coalesce(s.ingest_seq, 0)
-    and p.poll_key is null
-    and (r.poll_s is null or (r.poll_s >= $start_s and r.poll_s < $stop_s))
-group by r.table_name, coalesce(r.account, ''), r.field, r.reason
-order by r.table_name, account, r.field, r.reason
+    max(case when number = 1 then place end) as first_place
+from not_taken
+group by table_name, account, field, reason
+order by table_name, account, field, reason

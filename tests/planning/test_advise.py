@@ -74,7 +74,50 @@ def test_what_is_bought_and_lasts_stays_and_what_runs_out_does_not(tmp_path):
     assert (row.bought_already_bytes, row.amount_bytes) == (3 * GIB, 7 * GIB)
     lasting = Decimal("0.10") * 3 * (1 - Decimal("0.03"))
     assert (row.month_cost, row.month_cost_now) == (lasting + Decimal("0.7"), lasting + Decimal("2.1"))
+    assert (row.subscription_cost, row.burst_cost) == (Decimal("0.7"), 0)
     assert best(meter, lengths=["1 month"], ignore_bought=True).amount_bytes == 10 * GIB
+    (curve,) = meter.advise(MONTH, lengths=["1 month"], curves=5).curves
+    drawn = dict(curve.points)
+    assert (drawn[curve.best_bytes], drawn[0]) == (row.month_cost, row.month_cost_now), "the picture says what the table says"
+
+
+def test_what_is_bought_by_period_costs_its_price_spread_until_the_noon_at_which_it_ends(tmp_path):
+    """Twelve days are paid, and half a day more is had: 10 GiB at 0.10 a month cost 12 / 12.5 of that."""
+    bought = [subscription("1", 10 * GIB, "2026-09-25T00:00:00Z", None, period="12 days")]
+    row = best(month_of(tmp_path, [(10 * GIB, 30)], subscriptions=bought), lengths=["1 month"])
+    assert (row.amount_bytes, row.month_cost, row.month_cost_now) == (0, Decimal("0.96"), Decimal("0.96"))
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("2", "1")])
+def test_where_nothing_tells_in_the_accounts_currency_what_a_part_of_what_is_bought_cost_no_cost_is_told(tmp_path, names):
+    """Bought in dollars for an account in francs: the amount counts, the cost of all that is bought is not known."""
+    until = ("2026-09-25T12:00:00Z", "2026-12-24T12:00:00Z")
+    bought = [subscription(names[0], GIB, *until, price="5", currency="USD"), subscription(names[1], GIB, *until)]
+    row = best(month_of(tmp_path, [(10 * GIB, 30)], subscriptions=bought), lengths=["1 month"])
+    assert (row.bought_already_bytes, row.amount_bytes, row.subscription_cost) == (2 * GIB, 8 * GIB, Decimal("0.8"))
+    assert (row.month_cost, row.month_cost_now, row.saving) == (None, None, Decimal("1.6"))
+
+
+def test_a_purchase_costs_what_it_costs_now_and_burst_what_it_cost_then(tmp_path):
+    """Subscriptions cost twice as much from the 20th on: 4 GiB for a month are worth 0.20 each, where they burst at 0.30."""
+    samples = polls("2026-09-01", "2026-10-01", {"s": 4 * GIB}, step=3_600)
+    prices = [*PRICES, price("0.20", level=0, since="2026-09-20")]
+    meter = meter_of(tmp_path, samples=samples, prices=prices, settings={"cycle": 3_600, "max_hold": 3_600})
+    row = best(meter, lengths=["1 month"])
+    assert (row.price, row.month_cost, row.month_cost_now) == ("0.20", Decimal("0.80"), Decimal("1.20"))
+
+
+def test_where_all_that_is_occupied_is_bought_burst_needs_no_price(tmp_path):
+    """To the last byte; a byte more would burst at a price that nobody knows."""
+    samples = polls("2026-09-01", "2026-09-11", {"s": 10 * GIB}, step=3_600)
+    settings = {"cycle": 3_600, "max_hold": 3_600}
+    for amount, advised in ((10 * GIB, 1), (10 * GIB - 1, 0)):
+        bought = [subscription("1", amount, "2026-09-01T00:00:00Z", "2027-09-01T00:00:00Z")]
+        meter = meter_of(
+            tmp_path / str(amount), samples=samples, subscriptions=bought, prices=[price("0.10", level=0)], settings=settings
+        )
+        found = meter.advise("2026-09-01..2026-09-11", lengths=["1 month"])
+        assert (len(found.advice), len(found.unadvised)) == (advised, 1 - advised)
 
 
 def test_what_takes_over_when_the_history_ends_is_bought_already(tmp_path):
@@ -133,6 +176,7 @@ def test_growth_moves_the_cost_of_the_purchase_and_of_none_at_all(tmp_path):
 def test_from_a_few_days_no_growth_is_read(tmp_path):
     row = best(month_of(tmp_path, [(GIB, 3)]), lengths=["1 month"])
     assert (row.month_cost_p5, row.month_cost_p95) == (None, None)
+    assert row.subscription_cost == Decimal("0.10"), "of a month, however short the history"
     assert sentence(row, {}) == "A in ZRH: buy 1.00 GiB for 1 month: 0.10 CHF a month instead of 0.30"
 
 

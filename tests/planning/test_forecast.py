@@ -29,7 +29,7 @@ def month_of(folder, sizes, **more):
         samples += polls(f"{day:%Y-%m-%d}", f"{day + timedelta(days=1):%Y-%m-%d}", {"s": size}, step=3_600)
         day += timedelta(days=1)
     settings = {"cycle": 3_600, "max_hold": 3_600}
-    return meter_of(folder, samples=samples, prices=[price("0.30")], settings=settings, **more)
+    return meter_of(folder, samples=samples, settings=settings, **{"prices": [price("0.30")], **more})
 
 
 def test_a_size_that_never_changes_stays_and_its_burst_is_known_to_the_cent(tmp_path):
@@ -60,11 +60,59 @@ def test_what_came_to_be_known_after_the_history_was_closed_is_entitled_ahead(tm
     assert meter.forecast(known_at=1).outlooks[0].burst_cost_month == Decimal(3)
 
 
+def test_burst_ahead_has_the_price_that_is_in_force_where_the_days_ahead_begin(tmp_path):
+    """A price list of November came in October: 10 GiB for its 30 days are at 0.60, the days of October were at 0.30."""
+    prices = [price("0.30"), price("0.60", since="2026-11-01")]
+    (outlook,) = month_of(tmp_path, [10 * GIB] * 12, prices=prices).forecast().outlooks
+    assert (outlook.month, outlook.burst_cost_month) == ("2026-11", Decimal(6))
+
+
+def test_burst_begins_on_the_day_on_which_the_least_that_is_entitled_is_passed(tmp_path):
+    """20 GiB are subscribed until noon, and 10 from then on: to have just what is subscribed is no burst, a byte more is."""
+    for size, begins in ((10 * GIB, None), (10 * GIB + 1, NOVEMBER + 9 * SECONDS_PER_DAY)):
+        bought = [
+            subscription("more", 10 * GIB, "2026-10-01T12:00:00Z", "2026-11-10T12:00:00Z"),
+            subscription("1", 10 * GIB, "2026-10-01T12:00:00Z", "2027-10-01T12:00:00Z"),
+        ]
+        (outlook,) = month_of(tmp_path / str(size), [size] * 12, subscriptions=bought).forecast().outlooks
+        assert (outlook.burst_begins, outlook.burst_begins_early, outlook.burst_begins_late) == (begins, begins, begins)
+        assert (outlook.burst_cost_month == 0) == (begins is None)
+
+
+def test_what_ends_from_the_first_of_the_days_ahead_until_before_their_end_runs_out(tmp_path):
+    ends = {"over": "2026-10-31T23:59:59Z", "first": "2026-11-01", "last": "2026-11-14T23:59:59Z", "after": "2026-11-15"}
+    bought = [subscription(name, GIB, "2026-10-01T12:00:00Z", end) for name, end in ends.items()]
+    found = month_of(tmp_path, [GIB] * 12, subscriptions=bought).forecast(days=14)
+    assert [row.id for row in found.runs_out] == ["first", "last"]
+
+
+def test_of_two_accounts_the_one_that_is_asked_for_is_forecast_and_one_whose_polls_ended_before_is_not(tmp_path):
+    other = polls("2026-10-12", "2026-10-27", {"t": GIB}, account="B", step=3_600)
+    accounts = [{"account": account, "currency": "CHF", "name": ""} for account in "AB"]
+    meter = month_of(tmp_path, [GIB] * 20, accounts=accounts)
+    meter.ingest(write(tmp_path / "other", samples=other))
+    found = meter.forecast()
+    assert ([row.account for row in found.outlooks], found.unforecast) == (["A"], [("B", "ZRH")])
+    before = meter.forecast(as_of="2026-10-27T00:00:00Z")
+    assert [row.account for row in before.outlooks] == ["A", "B"]
+    only = meter.forecast(account="B", as_of="2026-10-27T00:00:00Z")
+    assert [row.account for row in only.outlooks] == ["B"]
+
+
+def test_a_month_that_burst_without_a_price_has_no_cost(tmp_path):
+    """There was no price until 20 October: what the days before it cost nobody can tell, and so not what the month will cost."""
+    meter = month_of(tmp_path, [GIB] * 20, prices=[price("0.30", since="2026-10-20")])
+    (outlook,) = meter.forecast(as_of="2026-10-28T00:00:00Z").outlooks
+    assert (outlook.burst_cost_so_far, outlook.burst_cost_month, outlook.burst_cost_month_p95) == (None, None, None)
+
+
 def test_what_burst_in_the_month_so_far_counts(tmp_path):
     found = month_of(tmp_path, [10 * GIB] * 20).forecast(as_of="2026-10-28T00:00:00Z")
     (outlook,) = found.outlooks
     # 16 days were polled, from 12 October on, and 4 are left
     assert (outlook.month, outlook.burst_cost_so_far, outlook.burst_cost_month) == ("2026-10", Decimal("1.6"), Decimal(2))
+    (whole,) = month_of(tmp_path / "whole", [10 * GIB] * 31).forecast(as_of="2026-10-28T00:00:00Z").outlooks
+    assert whole.burst_cost_so_far == Decimal("2.7"), "from the first day of the month on"
 
 
 def test_the_whole_month_so_far_counts_however_short_the_history_is_that_is_learnt_from(tmp_path):
@@ -100,6 +148,7 @@ def test_what_jumps_about_is_told_with_its_range(tmp_path):
     said = outlook_sentence(outlook, {"A": "Ann AG"}, found.end)
     assert said.startswith("Ann AG in ZRH: ")
     assert outlook.burst_begins_late is None
+    assert outlook.burst_cost_month_p5 < outlook.burst_cost_month < outlook.burst_cost_month_p95
     assert "may begin on 2026-11-01" in said or said.split("; ")[0].endswith("2026-11-01 at the earliest, if at all")
 
 
@@ -149,8 +198,22 @@ def test_that_no_burst_is_likely_is_said_of_the_days_ahead_and_of_no_others(tmp_
 
 
 def test_from_too_few_days_nothing_is_forecast_and_that_is_said(tmp_path):
-    found = month_of(tmp_path, [GIB] * 5).forecast()
+    found = month_of(tmp_path, [GIB] * 9).forecast()
     assert (found.outlooks, found.unforecast) == ([], [("A", "ZRH")])
+    found = month_of(tmp_path / "enough", [GIB] * 10).forecast()
+    assert ([outlook.history_days for outlook in found.outlooks], found.unforecast) == ([10], [])
+
+
+def test_weekdays_tell_from_three_weeks_on():
+    """Five days at 100, two at 10, from a Monday on: twenty days say nothing of weekends, the twenty-first makes them out."""
+    sizes = [100 * GIB] * 5 + [10 * GIB] * 2
+
+    def spread(known):
+        expected = [each.expected_bytes for each in forecast(known, 7)]
+        return max(expected) - min(expected)
+
+    assert spread((sizes * 3)[1:]) < 20 * GIB
+    assert spread(sizes * 3) > 60 * GIB
 
 
 def test_days_that_were_not_observed_are_as_the_last_one_that_was():
