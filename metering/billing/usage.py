@@ -1,6 +1,6 @@
 """From facts to usage: the stages of a computation, in order, as tables of the engine.
 
-collections_in_doubt ─> level_scope ─> seen_series ─> ignored_series ─> fed_units ─> units
+asked_collections, collections_in_doubt ─> level_scope ─> seen_series ─> ignored_series ─> fed_units ─> units
 scope_feeds ─> (levels) ─> scope_steps ┐
 level_days ─> unit_days ───────────────┴─> feed_steps ─> occupied_changes ┐
 known_subscriptions ─> entitled_changes ─> entitled_steps                 ├─> usage_instants ─> (running sums) ─> usage_steps
@@ -8,6 +8,7 @@ known_prices, known_burst_levels ─> rate_steps                            ┘
 usage_steps, unit_days ─> usage_parts
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from metering.model.period import SECONDS_PER_DAY, Period, day_start, instant_te
 from metering.model.progress import Progress, silent
 
 STAGES = (
+    "asked accounts",
+    "billing/asked_collections",
     "billing/collections_in_doubt",
     "billing/level_scope",
     "billing/seen_series",
@@ -48,6 +51,8 @@ _RUNNING = {
 }  # fmt: skip
 # What only later stages of usage read; reports read the others.
 _SCRATCH = (
+    "asked_accounts",
+    "asked_collections",
     "level_scope",
     "seen_series",
     "scope_feeds",
@@ -85,14 +90,14 @@ def compute_usage(
     known_seq: int,
     clock: Clock,
     is_at_a_glance: bool = False,
-    account: str | None = None,
+    accounts: Collection[str] | None = None,
     progress: Progress = silent,
 ) -> Computation:
     """Make the usage steps of a period, and every table on the way, from the facts known by ingest `known_seq`.
 
     Time ends at `as_of_s` (`now_s` unless given), and polls at or after it are not used. `is_at_a_glance` leaves days whose burst
-    their kept sums tell out of `usage_steps`: bills need no more, reports by the hour do. With `account` there are no units but
-    that account's.
+    their kept sums tell out of `usage_steps`: bills need no more, reports by the hour do. With `accounts` there are no units but
+    those of these accounts.
 
     Raises:
         NoDataError: the period has not begun.
@@ -104,11 +109,13 @@ def compute_usage(
     parameters = _parameters(period, stop_s, clock_s, known_seq, clock) | {
         "is_kept": is_kept_by(engine, clock),
         "is_at_a_glance": is_at_a_glance,
-        "account": account,
+        "is_of_all": accounts is None,
     }
     book = RateBook()
     for done, stage in enumerate(STAGES, start=1):
-        if stage == "rates":
+        if stage == "asked accounts":
+            engine.load("asked_accounts", {"account": "varchar"}, [(account,) for account in accounts or ()])
+        elif stage == "rates":
             book = _load_rates(engine, parameters)
         elif stage == "levels":
             compute_levels(engine, parameters)

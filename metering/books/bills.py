@@ -85,7 +85,7 @@ def compute(
     """Compute a period on its terms; at a glance, as `compute_usage` has it, is all that a bill needs."""
     return compute_usage(
         engine, terms.period, as_of_s=terms.as_of_s, now_s=terms.now_s, known_seq=terms.known_seq, clock=terms.settings.clock,
-        is_at_a_glance=is_at_a_glance, account=account, progress=progress,
+        is_at_a_glance=is_at_a_glance, accounts=None if account is None else (account,), progress=progress,
     )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def adjustments_of(
     elif terms.books.led_to(terms.period):
         # Whether a closed period may be another now is told by what feeds everybody.
         whole = computation if account is None else compute(engine, terms, progress, is_at_a_glance=True)
-        lines = adjustments(engine, terms.books, whole)
+        lines = adjustments(engine, terms.books, whole, account)
     else:
         return []
     return [line for line in lines if line.kind == "adjustment" and account in (None, line.account)]

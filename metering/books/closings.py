@@ -7,7 +7,7 @@ statement. Closings only ever come at the end of the chain, so the books as they
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -164,16 +164,18 @@ def write_closing(engine: Engine, closing: Closing, documents: dict[str, str]) -
     engine.drop("new_statements")
 
 
-def read_documents(engine: Engine, closing: Closing, text: str = "") -> dict[str, dict[str, Any]]:
-    """Give the frozen documents of a closing by account; only those that have a text in them, if it is given.
+def read_documents(
+    engine: Engine, closing: Closing, text: str = "", accounts: Collection[str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Give the frozen documents of a closing by account; only those that have a text in them, or of some accounts, if given.
 
     Raises:
         StoreError: one is no JSON any more.
     """
     rows = engine.sql(
         "select account, document from closed_statements where closing_seq = $closing and contains(document, $text) "
-        "order by account",
-        {"closing": closing.closing_seq, "text": text},
+        "and ($accounts is null or list_contains($accounts, account)) order by account",
+        {"closing": closing.closing_seq, "text": text, "accounts": None if accounts is None else sorted(accounts)},
     )
     found: dict[str, dict[str, Any]] = {}
     for account, document in rows:

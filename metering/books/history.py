@@ -1,7 +1,7 @@
 """What was billed for a closed period so far, and what came since: over the closing itself and all that adjusted it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -45,6 +45,11 @@ class _Looks:
         self.is_parked = cache(partial(_is_parked, engine))
         self.feeds = cache(partial(feeds_digest, engine))
         self.came = cache(partial(Came.read, engine))
+
+    @cached_property
+    def far_listing(self) -> frozenset[str]:
+        """The accounts of which what feeds what may have changed, if anything has."""
+        return frozenset(row["account"] for row in self._engine.rows("books/far_listing_accounts"))
 
     @cached_property
     def adjustments(self) -> dict[str, list[FrozenCharge]]:
@@ -93,6 +98,25 @@ def histories_of(engine: Engine, books: Books, period: Period) -> list["History"
     return [History(engine, books, closing, looks) for closing in books.led_to(period)]
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Whose burst of a closed period may be another now: these accounts', and that which some causes touch, whosever it is.
+
+    Where `asked` is not None, nobody else is asked about.
+    """
+
+    accounts: frozenset[str]
+    causes: tuple[Cause, ...]
+    asked: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.accounts or self.causes)
+
+    def of(self, account: str | None) -> "Doubt":
+        """Give the doubt about one account alone, or about all."""
+        return self if account is None else Doubt(self.accounts & {account}, self.causes, account)
+
+
 class History:
     """A closed period and the closings that carried its adjustments since."""
 
@@ -104,18 +128,24 @@ class History:
         self.last = self.closings[-1]
         self._causes: dict[int, list[Cause]] = {}
 
-    def is_stale(self, computation: Computation) -> bool:
-        """Tell whether the burst of the period may be another now than what was billed: a cheap look before a computation."""
-        return bool(
+    def doubt(self, computation: Computation) -> Doubt:
+        """Tell whose burst of the period may be another now than what was billed: a cheap look before a computation.
+
+        Everybody else's is what it was when the period was last billed: an account's burst follows from its own facts, and its
+        charges from the prices where it bursts.
+        """
+        late = self._late(self.last.known_seq, computation)
+        accounts = {cause.account for cause in late if cause.account is not None}
+        if self._looks.is_parked(self.last.closing_seq):
             # What was parked before the last closing came with it.
-            self._looks.is_parked(self.last.closing_seq)
-            or self._looks.feeds(self.last.known_seq) != self.last.feeds_sha256
-            or self._late(self.last.known_seq, computation)
-        )
+            accounts |= {account for closing_seq, account, _ in self._looks.parked if closing_seq == self.last.closing_seq}
+        if self._looks.feeds(self.last.known_seq) != self.last.feeds_sha256:
+            accounts |= self._looks.far_listing
+        return Doubt(frozenset(accounts), tuple(cause for cause in late if cause.account is None))
 
     def is_stale_of_anybody(self, computation: Computation) -> bool:
         """Tell whether the use or the price of any subscription may be another now, of an account with a statement or without."""
-        return self.is_stale(computation) or bool(self._late_of_anybody(self.last.known_seq, computation))
+        return bool(self.doubt(computation) or self._late_of_anybody(self.last.known_seq, computation))
 
     @cached_property
     def _accounts(self) -> frozenset[str]:
@@ -138,10 +168,13 @@ class History:
             self._causes[since_seq] = late_facts(self._engine, self.closing, came)
         return self._causes[since_seq]
 
-    def billed(self) -> dict[LineKey, Billed]:
-        """Add up what was billed for each line: the closed lines, and all adjustments of them, where they were not parked."""
+    def billed(self, accounts: Collection[str] | None = None) -> dict[LineKey, Billed]:
+        """Add up what was billed for each line: the closed lines, and all adjustments of them, where they were not parked.
+
+        Of all accounts, unless only some are asked for.
+        """
         found: dict[LineKey, Billed] = {}
-        for part in self.parts():
+        for part in self.parts(accounts):
             if part.is_billed:
                 into = found.setdefault(line_key(part.line), Billed(part.line))
                 into.byte_seconds += part.line.burst_byte_seconds
@@ -149,14 +182,25 @@ class History:
                 into.amount = total([into.amount, part.line.amount or ZERO])
         return found
 
-    def parts(self) -> Iterator[FrozenCharge]:
-        """Give every frozen line of the period, and every adjustment of one, in the order of the chain."""
-        for document in read_documents(self._engine, self.closing).values():
+    def billed_in_doubt(self, doubt: Doubt) -> tuple[frozenset[str], dict[LineKey, Billed]]:
+        """Give the accounts in doubt, and what was billed of them as `billed` does: statements are read once."""
+        if not doubt.causes:
+            return doubt.accounts, self.billed(doubt.accounts)
+        billed = self.billed(None if doubt.asked is None else {doubt.asked})
+        # What was parked, and not billed, is of accounts that are in doubt anyway.
+        touched = {each.line.account for each in billed.values() if any(_touches(cause, each.line) for cause in doubt.causes)}
+        accounts = doubt.accounts | touched
+        return accounts, {key: each for key, each in billed.items() if each.line.account in accounts}
+
+    def parts(self, accounts: Collection[str] | None = None) -> Iterator[FrozenCharge]:
+        """Give every frozen line of the period, and every adjustment of one, in the order of the chain; of some accounts or all."""
+        for document in read_documents(self._engine, self.closing, accounts=accounts).values():
             lines = [line for line in document["lines"] if line["kind"] == "burst"]
             yield from charges_of(self.closing, document | {"lines": lines})
         carriers = {closing.closing_seq for closing in self.closings[1:]}
         adjustments = self._looks.adjustments.get(self.closing.period.text, [])
-        yield from (part for part in adjustments if part.closing.closing_seq in carriers)
+        own = (part for part in adjustments if accounts is None or part.line.account in accounts)
+        yield from (part for part in own if part.closing.closing_seq in carriers)
 
     def causes(self, computation: Computation, account: str, lines: Sequence[ChargeLine], currency: str | None) -> list[Cause]:
         """Name the facts that came after the last closing in which the account was billed what its lines in a currency said."""
@@ -184,3 +228,7 @@ class History:
             )
             for row in self._engine.rows("books/far_polls", parameters)
         ]  # fmt: skip
+
+
+def _touches(cause: Cause, line: ChargeLine) -> bool:
+    return cause.touches(line.account, {line.location}, {line.level}, line.currency)

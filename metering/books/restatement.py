@@ -9,7 +9,7 @@ A closed period is restated with the settings it was closed with: another `max_h
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -61,28 +61,37 @@ def restated(engine: Engine, books: Books, computation: Computation, bill: Bill)
     )
 
 
-def adjustments(engine: Engine, books: Books, computation: Computation) -> list[ChargeLine]:
-    """Give just the adjustments that `restated` adds to the bill; the engine's tables become others as there."""
-    return [line for _, sums in _compared(engine, books, computation) for said in sums.values() for line in said.lines]
+def adjustments(engine: Engine, books: Books, computation: Computation, account: str | None) -> list[ChargeLine]:
+    """Give just the adjustments that `restated` adds to the bill, or one account's; the engine's tables become others as there."""
+    compared = _compared(engine, books, computation, account)
+    return [line for _, sums in compared for said in sums.values() for line in said.lines]
 
 
 def _compared(
-    engine: Engine, books: Books, computation: Computation
+    engine: Engine, books: Books, computation: Computation, account: str | None = None
 ) -> Iterator[tuple[History, dict[tuple[str, str | None], _Account]]]:
-    """Hold each closed period that leads to this one, and may be another now, against what was billed for it."""
+    """Hold what may be another now of each closed period that leads to this one against what was billed for it."""
     histories = histories_of(engine, books, computation.period)
-    # Which may be others now is told by the tables of this computation, so before any other is made.
-    stale = [history for history in histories if history.is_stale(computation)]
+    # What may be another now is told by the tables of this computation, so before any other is made.
+    doubts = [(history, history.doubt(computation).of(account)) for history in histories]
+    stale = [(history, doubt) for history, doubt in doubts if doubt]
     # A bill that restates nothing, as most do, need not wait for them.
-    accounts = known_accounts(engine, computation.known_seq) if stale else {}
-    for history in stale:
+    known = known_accounts(engine, computation.known_seq) if stale else {}
+    for history, doubt in stale:
         closing = history.closing
-        now = restating(engine, closing, closing.period, computation)
-        yield history, _compare(closing, computation.period, history.billed(), charge_lines(engine, now.rates, accounts))
+        accounts, billed = history.billed_in_doubt(doubt)
+        if accounts:
+            now = restating(engine, closing, closing.period, computation, accounts)
+            yield history, _compare(closing, computation.period, billed, charge_lines(engine, now.rates, known))
 
 
-def restating(engine: Engine, closing: Closing, period: Period, computation: Computation) -> Computation:
-    """Compute a closed period, or a part of it, as it would be now: by the facts and the clock of the bill that restates it."""
+def restating(
+    engine: Engine, closing: Closing, period: Period, computation: Computation, accounts: Collection[str] | None = None
+) -> Computation:
+    """Compute a closed period, or a part of it, as it would be now: by the facts and the clock of the bill that restates it.
+
+    Of all accounts, unless only some are asked for.
+    """
     return compute_usage(
         engine,
         period,
@@ -91,6 +100,7 @@ def restating(engine: Engine, closing: Closing, period: Period, computation: Com
         known_seq=computation.known_seq,
         clock=closing.said_settings.clock,
         is_at_a_glance=True,
+        accounts=accounts,
     )
 
 

@@ -1,10 +1,9 @@
 -- name   fed_units
 -- grain  one row a collection and location that it feeds
--- reads  feeds, collections, collections_in_doubt, polls, superseded_polls, seen_series, ignored_series
--- params account, known_seq, as_of_s
+-- reads  feeds, asked_collections, collections_in_doubt, polls, superseded_polls, seen_series, ignored_series
+-- params known_seq, as_of_s
 -- why    A location's level for an account is the sum over the collections that feed it: its collection at that endpoint, and
 --        every other one in which the location ever appeared in a counted sample. `is_kept` tells whose kept days serve.
---        Of one account where one is asked for.
 with
 
 polled as (
@@ -38,7 +37,7 @@ select
     f.location,
     d.collection_key is null as is_kept
 from feeds as f
-inner join collections as c
+inner join asked_collections as c
     on f.collection_key = c.collection_key
 left join collections_in_doubt as d
     on f.collection_key = d.collection_key
@@ -48,9 +47,6 @@ left join listed as l
     on f.collection_key = l.collection_key
     and f.location = l.location
 where
-    ($account is null or c.account = $account)
-    and (
-        d.collection_key is null
-        or l.collection_key is not null
-        or (p.collection_key is not null and f.location = c.endpoint)
-    )
+    d.collection_key is null
+    or l.collection_key is not null
+    or (p.collection_key is not null and f.location = c.endpoint)

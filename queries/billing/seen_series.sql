@@ -1,19 +1,19 @@
 -- name   seen_series
 -- grain  one row a series of a collection in doubt that a used poll listed
--- reads  collections_in_doubt, collections, series, sample_runs, polls, superseded_polls
--- params account, known_seq, as_of_s
--- why    What appears in a collection at all, before, in or after the period; of one account where one is asked for. Mostly the
---        first poll of a run tells; only where none does are runs unrolled.
+-- reads  collections_in_doubt, asked_collections, series, sample_runs, polls, superseded_polls
+-- params known_seq, as_of_s
+-- why    What appears in a collection at all, before, in or after the period. Mostly the first poll of a run tells; only where
+--        none does are runs unrolled.
 with
 
 asked as (
-    select d.collection_key
+    select
+        c.collection_key,
+        c.endpoint,
+        c.account
     from collections_in_doubt as d
-    inner join collections as c
+    inner join asked_collections as c
         on d.collection_key = c.collection_key
-    where
-        $account is null
-        or c.account = $account
 ),
 
 runs as (
@@ -79,5 +79,5 @@ select
 from seen as x
 inner join series as s
     on x.series_key = s.series_key
-inner join collections as c
+inner join asked as c
     on s.collection_key = c.collection_key
