@@ -14,12 +14,8 @@ _CERTIFICATES = {
     (9,): "it begins later: set this machine's clock, if it is wrong, else whoever runs the server must set theirs",
     (10,): "it has expired: whoever runs the server must renew it, unless this machine's clock is wrong",
     (18,): "it is signed by itself, so nobody vouches for it: is the url right? else the server needs one of a known authority",
-    (
-        19,
-        20,
-        21,
-    ): "no authority that is known issued it, or the server does not send the ones between: is the url right? else whoever "
-    "runs the server must send the whole chain",
+    (19, 20, 21): "no authority that is known issued it, or the server does not send the ones between: is the url right? else "
+    "whoever runs the server must send the whole chain",
     (62, 64): "it is for another name: is the url right?",
 }
 _TOO_OLD = "it speaks TLS before 1.2 only, which is not safe: whoever runs the server must allow 1.2"

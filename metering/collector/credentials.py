@@ -19,6 +19,12 @@ from metering.model.errors import InputError
 _MAX_BYTES = 4_096
 # What stands in place of a password that was repeated; one that is shorter than this cannot be told from other text.
 _WITHHELD, _LEAST_LENGTH = "[withheld]", 8
+# What the provider calls things in its answers: without these nothing could be read.
+_PROVIDERS_WORDS = """
+allocated_size api_endpoint auto_renew country_code currency descendants discount_amount discount_percent discounts display_name
+drive_meta end_time free_tier interval last_state_change location multiplier objects owner permissions poll_time remaining
+resource_amount resource_type resource_uri start_time subscribed_object timestamp total_count was_billed GB/month
+"""
 _JSON_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
@@ -75,11 +81,14 @@ def find_login(name: str, account: AccountSettings) -> Login:
     """Find the login of `[accounts.NAME]`: the environment first, then its file, then the keyring.
 
     Raises:
-        InputError: there is no password, its file may be read by others, or it is told with the account; no error shows any of it.
+        InputError: there is no password, its file may be read by others, or every answer tells it; no error shows any of it.
     """
     login = Login(account.username, _find_password(name, account))
-    if any(secret in account.account for secret in login.secrets):
-        raise InputError(f"[accounts.{name}] the password stands in the account's UUID, which everybody is told: choose another")
+    if any(secret in f"{account.account}{_PROVIDERS_WORDS}" for secret in login.secrets):
+        raise InputError(
+            f"[accounts.{name}] the password stands in the account's UUID, or in a word that its answers are made of, "
+            "so each of them tells it: choose another"
+        )
     return login
 
 

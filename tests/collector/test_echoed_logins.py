@@ -161,8 +161,11 @@ def test_any_password_is_withheld_and_numbers_beside_it_stay(password, before, a
     assert password in "[withheld]" or not any(password in part for pair in json.loads(kept).items() for part in map(str, pair))
 
 
-def test_a_password_that_is_told_with_every_account_is_refused(monkeypatch):
-    monkeypatch.setenv("METERING_PASSWORD_MAIN", ACCOUNT[4:18])
-    with pytest.raises(InputError, match=r"\[accounts.main\] the password stands in the account's UUID") as refused:
+@pytest.mark.parametrize("password", [ACCOUNT[4:18], "location", "resource", "allocated_size"])
+def test_a_password_that_every_answer_tells_is_refused(monkeypatch, password):
+    monkeypatch.setenv("METERING_PASSWORD_MAIN", password)
+    with pytest.raises(
+        InputError, match=r"\[accounts.main\] the password stands in the account's UUID, or in a word that"
+    ) as refused:
         find_login("main", AccountSettings(account=ACCOUNT, username=USERNAME))
-    assert ACCOUNT[4:18] not in str(refused.value)
+    assert password not in str(refused.value)
