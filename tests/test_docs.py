@@ -110,6 +110,22 @@ def test_every_command_in_a_manual_prints_what_the_manual_shows(manual, title, f
         )
 
 
+@pytest.mark.parametrize("manual", MANUALS, ids=lambda manual: str(manual.relative_to(ROOT)))
+def test_what_a_manual_opens_it_closes_in_the_same_chapter(manual):
+    """A block that is left open swallows the chapters behind it, and none of its commands is run."""
+    for chapter in sessions.chapters(manual.read_text(encoding="utf-8")):
+        fences = re.findall("^```([a-z]*)$", chapter.text, re.MULTILINE)
+        assert len(fences) % 2 == 0, chapter.title
+        assert all(word == "" for word in fences[1::2]), chapter.title
+
+
+def test_the_readme_names_all_its_chapters_in_its_contents():
+    document = README.read_text(encoding="utf-8")
+    chapters = [chapter.title for chapter in sessions.chapters(document)][1:]
+    contents = document[document.index("**Contents:**") : document.index("## ")]
+    assert re.findall(r"\[([^]]+)\]\(#([a-z-]+)\)", contents) == [(title, title.lower().replace(" ", "-")) for title in chapters]
+
+
 def test_the_readme_begins_with_two_commands_one_that_bills_and_one_that_tests():
     sets_up = "python3 -m venv .venv && .venv/bin/pip install -q"
     assert marked("run") == f"{sets_up} . && .venv/bin/metering run sample_data"
