@@ -33,6 +33,9 @@ KINDS = {
 }  # fmt: skip
 # Spark passes over files that are called like what Hadoop keeps for itself, and says nothing.
 _PASSED_OVER = ("_", ".")
+_ARE_96_BITS_UTC = "spark.sql.parquet.int96AsTimestamp"
+# What is wrong, where what Spark says of it is no help.
+_REASONS = {"PATH_NOT_FOUND": "it is not there", "INT96 is not supported": "it has timestamps of 96 bits, which tell no zone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,14 @@ def _table(url: str, name: str, notes: list[str]) -> Table | None:
 
 
 def _schema(engine: SparkEngine, place: str) -> "StructType":
-    return asked(place, lambda: engine.session.read.parquet(escaped(place)).schema)
+    """Give a file's columns; one of timestamps of 96 bits, which tell no zone, is refused: Spark would take them for UTC."""
+    conf = engine.session.conf
+    before = str(conf.get(_ARE_96_BITS_UTC))
+    conf.set(_ARE_96_BITS_UTC, "false")
+    try:
+        return asked(place, lambda: engine.session.read.parquet(escaped(place)).schema)
+    finally:
+        conf.set(_ARE_96_BITS_UTC, before)
 
 
 def _hold_against_manifest(engine: SparkEngine, url: str, names: set[str]) -> None:
@@ -151,7 +161,7 @@ def asked(shown: str, question: Callable[[], T]) -> T:
         return question()
     except Exception as error:  # noqa: BLE001 -- the JVM's, py4j's, grpc's: all say that it cannot be read
         text = str(error)
-        reason = "it is not there" if "PATH_NOT_FOUND" in text else reason_of(error)
+        reason = next((told for said, told in _REASONS.items() if said in text), None) or reason_of(error)
         raise InputError(f"{shown} cannot be read by Spark ({reason}): {hint(shown, text)}") from None
 
 

@@ -21,7 +21,7 @@ _HINTS = [
     (re.compile(said), re.compile(place, re.IGNORECASE), hint)
     for said, place, hint in (
         (
-            "PARQUET_TYPE_ILLEGAL|UNSUPPORTED_TIME_TYPE|DECIMAL_PRECISION_EXCEEDS",
+            "PARQUET_TYPE_ILLEGAL|INT96|UNSUPPORTED_TIME_TYPE|DECIMAL_PRECISION_EXCEEDS",
             "",
             "write that column as text, as `metering export facts` does",
         ),

@@ -7,6 +7,7 @@ are taken in at once, and so are many random worlds.
 import json
 from collections import Counter, defaultdict
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import PurePath
 from random import Random
@@ -288,6 +289,18 @@ def test_what_is_neither_text_nor_number_nor_instant_is_refused_here_and_at_a_ur
         for named in (str(place), f"file://{place}"):
             with pytest.raises(InputError, match=r"the column 'name' is .*, but facts are text, numbers and instants; "):
                 find_lake_files(engine, [named], SETTINGS.limits)
+
+
+def test_instants_of_96_bits_which_tell_no_zone_are_taken_from_no_place(engine, tmp_path):
+    """Spark took them for UTC where a URL named the file, and nowhere else: programs differ in what they mean by them."""
+    place = tmp_path / "burst_levels.parquet"
+    row = {"location": ["ZRH"], "resource": ["backup"], "level": ["1"], "effective_from": [datetime(2026, 10, 5, tzinfo=UTC)]}
+    pq.write_table(pa.table(row), place, use_deprecated_int96_timestamps=True)
+    (file,), _ = find_lake_files(engine, [str(place)], SETTINGS.limits)
+    assert next(parquet_records(engine, file)).cells["effective_from"] == "2026-10-05 00:00:00"
+    with pytest.raises(InputError, match=r"timestamps of 96 bits, which tell no zone\): write that column as text") as error:
+        find_lake_files(engine, [f"file://{place}"], SETTINGS.limits)
+    assert "\n" not in str(error.value)
 
 
 def test_a_file_that_spark_passes_over_is_refused_for_its_rows_would_be_missing(engine, tmp_path):
