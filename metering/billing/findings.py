@@ -114,8 +114,8 @@ def _conflicting(engine: QueryEngine, computation: Computation) -> list[Finding]
 _CAUSES = {
     "credential": "the login was refused: renew it, and see `metering collect --check`",
     "timeout": "no answer came in time",
-    "unreachable": "nobody answered there",
-    "refused": "the provider refused it, or was overloaded",
+    "unreachable": "there was no connection: `metering collect --check` tells why, if it is so still",
+    "refused": "the provider refused it, was overloaded, or has moved to another address",
     "malformed": "what came was no whole answer",
     "too_large": "it is larger than may be read: raise `response_bytes` or `objects` in [limits]",
     "incomplete": "the listing never came to rest, or did not add up",

@@ -162,9 +162,9 @@ class EndpointClient:
         except (TimeoutError, httpx.HTTPError) as error:
             raise self._failure(error) from None
         if len(body) < _LARGE_BYTES:
-            text, document, repeats_login = _parsed(body, self._limits.depth, login)
+            text, document, repeats_login = _read(body, self._limits.depth, login)
         else:
-            text, document, repeats_login = await asyncio.to_thread(_parsed, body, self._limits.depth, login)
+            text, document, repeats_login = await asyncio.to_thread(_read, body, self._limits.depth, login)
         if self._collect.clock == "provider":
             if date_s is None:
                 raise RequestFailure("malformed", "the answer has no Date that can be read, and the clock is to be the provider's")
@@ -248,11 +248,9 @@ class EndpointClient:
         if encoding not in ("identity", "", "gzip", "x-gzip"):
             raise RequestFailure("malformed", "the answer is packed in a way that was not asked for")
         unfold = _Unfolder(most_bytes, packed=encoding.endswith("gzip"))
-        received = 0
         async for raw in response.aiter_raw():
-            received += len(raw)
             unfold.feed(raw)
-        return unfold.end(), received
+        return unfold.end(), unfold.received
 
 
 @contextlib.asynccontextmanager
@@ -278,15 +276,18 @@ async def endpoint_clients(
 
 
 class _Unfolder:
-    """Collects a body's bytes, unfolding gzip, up to a bound on what comes out."""
+    """Collects a body's bytes, unfolding gzip, up to a bound on what comes out, and on what goes in: that may unfold to nothing."""
 
     def __init__(self, most_bytes: int, *, packed: bool) -> None:
         self._most_bytes = most_bytes
         self._parts: list[bytes] = []
         self._size = 0
+        self.received = 0
         self._gzip = zlib.decompressobj(wbits=31) if packed else None
 
     def feed(self, raw: bytes) -> None:
+        self.received += len(raw)
+        self._assert_within(self.received)
         while raw:
             if self._gzip is None:
                 part, raw = raw, b""
@@ -299,10 +300,12 @@ class _Unfolder:
                     raise RequestFailure("malformed", "the answer's gzip is damaged", again=True) from None
                 raw = self._gzip.unconsumed_tail or self._gzip.unused_data
             self._size += len(part)
-            if self._size > self._most_bytes:
-                said = f"the answer is larger than {self._most_bytes} bytes (limits.response_bytes)"
-                raise RequestFailure("too_large", said)
+            self._assert_within(self._size)
             self._parts.append(part)
+
+    def _assert_within(self, size: int) -> None:
+        if size > self._most_bytes:
+            raise RequestFailure("too_large", f"the answer is larger than {self._most_bytes} bytes (limits.response_bytes)")
 
     def end(self) -> bytes:
         if self._gzip is not None and not self._gzip.eof:
@@ -323,14 +326,19 @@ def _asked_host(url: str) -> str:
     return urlsplit(url).netloc
 
 
-def _parsed(body: bytes, max_depth: int, login: Login) -> tuple[str, dict[str, Any], bool]:
+def _read(body: bytes, max_depth: int, login: Login) -> tuple[str, dict[str, Any], bool]:
     """Give the text and the document of an answer, both without the login, and whether it was repeated there."""
+    text, document = _parsed(body, max_depth)
+    kept = login.withheld_from(text, document)
+    if kept == text:
+        return text, document, False
+    return *_parsed(kept.encode(), max_depth), True
+
+
+def _parsed(body: bytes, max_depth: int) -> tuple[str, dict[str, Any]]:
     try:
         text = body.decode("utf-8")
         document = loads_object(text, max_depth)
-        kept = login.withheld_from(text, document)
-        if kept != text:
-            return kept, loads_object(kept, max_depth), True
     except UnicodeError:
         raise RequestFailure("malformed", "the answer is no UTF-8 text", again=True) from None
     except NestingError:
@@ -338,7 +346,7 @@ def _parsed(body: bytes, max_depth: int, login: Login) -> tuple[str, dict[str, A
     except ValueError:
         # What the parser says may quote what it read, which is not repeated.
         raise RequestFailure("malformed", "the answer is no strict JSON object", again=True) from None
-    return text, document, False
+    return text, document
 
 
 def _date_seconds(value: str | None) -> int | None:

@@ -1,6 +1,7 @@
 """Whatever a server answers is a whole list or no list, with a cause; never a traceback, and never without end."""
 
 import asyncio
+import gzip
 import json
 
 import pytest
@@ -90,3 +91,11 @@ def test_any_stream_is_unfolded_within_its_bound_or_refused(parts, most_bytes):
         except RequestFailure as failure:
             assert failure.cause in ("malformed", "too_large")  # noqa: PT017 -- one of several outcomes
             assert packed or failure.cause == "too_large"  # noqa: PT017 -- what is not packed can only be too long
+
+
+def test_a_packed_stream_that_unfolds_to_nothing_comes_to_an_end():
+    """A member of no bytes takes twenty: of such, a stream has no end, and all that came of them would be within any bound."""
+    unfolder, member = _Unfolder(10_000, packed=True), gzip.compress(b"")
+    unfolder.feed(member * (10_000 // len(member)))
+    with pytest.raises(RequestFailure, match="too_large: the answer is larger than 10000 bytes"):
+        unfolder.feed(member)
