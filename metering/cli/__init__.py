@@ -24,6 +24,9 @@ def main() -> None:
         except SystemExit as ended:
             if isinstance(ended.__context__, BrokenPipeError):
                 raise ended.__context__ from None
+            # Typer ends without a word what is interrupted before a command begins its work, or behind it.
+            if ended.__context__ is not None and isinstance(ended.__context__.__cause__, KeyboardInterrupt):
+                raise ended.__context__.__cause__ from None
             # What is still to be written is written now, while an error can be told.
             sys.stdout.flush()
             raise
@@ -37,6 +40,7 @@ def main() -> None:
         print(f"metering: the output cannot be written: {error.strerror or error}", file=sys.stderr)  # noqa: T201 -- for messages
         sys.exit(1)
     except KeyboardInterrupt:
+        print("metering: interrupted", file=sys.stderr)  # noqa: T201 -- for messages
         sys.exit(130)
     except Exception as error:
         if os.environ.get("METERING_DEBUG"):

@@ -54,8 +54,11 @@ def _one_line_errors() -> Iterator[None]:
     except ModuleNotFoundError as error:
         print_error(f"the sandbox needs {error.name}; install it with: pip install 'metering[sandbox]'")
         raise typer.Exit(EXIT_FAILED) from None
-    except (MeteringError, OSError) as error:
+    except MeteringError as error:
         print_error(error)
+        raise typer.Exit(EXIT_FAILED) from None
+    except OSError as error:
+        print_error(error if error.filename is None else f"{error.filename} cannot be written ({error.strerror})")
         raise typer.Exit(EXIT_FAILED) from None
 
 

@@ -124,6 +124,7 @@ def test_the_command_that_is_told_for_facts_bills_them_as_they_are_to_be_billed_
         (["serve", "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1, port 8600"),
         (["serve", "--port", "0", "--days", "0", "--write", "{full}"], 1, "is not the sandbox's"),
         (["serve", "--accounts", "0"], 2, "--accounts"),
+        (["facts", "-o", "{full}/metering.toml/x"], 1, "full/metering.toml/x cannot be written (Not a directory)"),
         (["serve", "--host", "127.0.0.2", "--port", "0", "--days", "0", "--write", "{new}"], 2, "leave --host out"),
     ],
 )

@@ -31,6 +31,19 @@ os.fsync = lambda _descriptor: os.kill(os.getpid(), number)
 main()
 """
 
+# Runs a command, and is told to end when it loads a module.
+EARLY = """
+import os, sys
+from metering.cli import main
+number, module = int(sys.argv.pop(1)), sys.argv.pop(1)
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            os.kill(os.getpid(), number)
+sys.meta_path.insert(0, Finder())
+main()
+"""
+
 # Where a file has one name only, as on a stick or a share, and it takes a while to look whether another has the name.
 ONE_NAME = """
 import errno, os, time
@@ -132,6 +145,21 @@ def test_a_command_that_is_told_to_end_leaves_no_unfinished_file(tmp_path, facts
     assert (done.returncode, done.stdout) == (-number, "")
     assert done.stderr in ("metering: interrupted; the store is as it was before\n", "")
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        ("bill {HOUR}", "metering.cli.app"),
+        ("bill {HOUR}", "metering.api"),
+        ("sandbox facts -o w", "metering.sandbox.world_life"),
+    ],
+)
+def test_who_interrupts_a_command_that_has_done_nothing_yet_is_told_that_too(tmp_path, number, code, words, module):
+    command = [sys.executable, "-c", EARLY, str(int(number)), module, *words.format(HOUR=HOUR).split()]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "metering: interrupted\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
