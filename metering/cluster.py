@@ -5,6 +5,7 @@ byte (ACCOUNTING.md §9, 8): Spark counts integers, and the lines, statements an
 """
 
 import contextlib
+import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from metering.billing.usage import assert_observed, compute_usage
 from metering.bookkeeping import read_instant
 from metering.config import Settings
 from metering.ingest.ingest import IngestOutcome
-from metering.model.errors import NoDataError
+from metering.model.errors import EngineError, NoDataError
 from metering.model.period import parse_period
 from metering.model.progress import Progress, silent
 from metering.model.records import Bill
@@ -24,6 +25,9 @@ from metering.schema import fact_tables
 
 if TYPE_CHECKING:
     from metering.engine.spark import SparkEngine
+
+# What the extra brings that this engine does not do without.
+_EXTRA = ("pyspark", "pyarrow", "sqlglot")
 
 
 @contextlib.contextmanager
@@ -33,6 +37,7 @@ def open_cluster(settings: Settings, *, clock: Callable[[], int] = lambda: int(t
     Raises:
         EngineError: pyspark, Java or the server is missing, or its arithmetic cannot be trusted.
     """
+    _assert_installed()
     from metering.engine.sessions import spark_engine  # noqa: PLC0415 -- only this engine waits for pyspark
 
     with spark_engine(settings.spark.master, settings.spark.conf) as engine:
@@ -44,10 +49,19 @@ def assert_places(places: Sequence[str], settings: Settings) -> None:
 
     Raises:
         InputError: a place is not there, holds no facts, or facts that are no Parquet.
+        EngineError: what this engine needs is not installed.
     """
+    _assert_installed()
     from metering.ingest.lake_files import name_files_here  # noqa: PLC0415 -- only this engine waits for it
 
     name_files_here(list(places), settings.limits)
+
+
+def _assert_installed() -> None:
+    """Fail where the extra is missing, before the modules that need it are loaded."""
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EngineError(f"the spark engine is not installed ({', '.join(missing)} missing): pip install 'metering[spark]'")
 
 
 class ClusterMeter:

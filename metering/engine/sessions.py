@@ -80,7 +80,7 @@ def spark_engine(master: str, conf: Mapping[str, str]) -> Iterator[SparkEngine]:
         conf: properties of Spark's own, above what is chosen here; the rules of arithmetic are not among what they can change.
 
     Raises:
-        EngineError: pyspark, Java or the server is missing, or its arithmetic cannot be trusted.
+        EngineError: Java or the server is missing, or its arithmetic cannot be trusted.
     """
     session = open_session(master, conf)
     try:
@@ -100,12 +100,10 @@ def open_session(master: str, conf: Mapping[str, str]) -> "SparkSession":
     """Open a session; who opens it stops it.
 
     Raises:
-        EngineError: pyspark, Java or the server is missing.
+        EngineError: Java or the server is missing.
     """
-    try:
-        from pyspark.sql import SparkSession  # noqa: PLC0415 -- an extra, and heavy
-    except ImportError:
-        raise EngineError(f"the spark engine is not installed: {_PYSPARK_HINT}") from None
+    from pyspark.sql import SparkSession  # noqa: PLC0415 -- an extra, and heavy
+
     _assert_answering(master)
     # It tells each overflow that a probe provokes, whole stack traces included.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)

@@ -63,14 +63,6 @@ def test_a_missing_java_or_server_gets_one_clear_line(monkeypatch, tmp_path):
         open_session("local[1]", {})
 
 
-def test_without_the_extra_what_to_install_is_told(monkeypatch):
-    for name in [name for name in sys.modules if name.partition(".")[0] == "pyspark"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "pyspark", None)
-    with pytest.raises(EngineError, match=r"^the spark engine is not installed: pip install 'metering\[spark\]'$"):
-        open_session("local[1]", {})
-
-
 def test_credentials_that_an_object_store_refuses_are_told_as_that():
     said = (
         "java.nio.file.AccessDeniedException: s3a://b/x: getFileStatus on s3a://b/x: (Service: S3, Status Code: 403): 403 Forbidden"
