@@ -111,11 +111,17 @@ class Period:
     @property
     def text(self) -> str:
         """The shortest name of the period: `2026-10`, `2026-10-03` or `START..END`; `parse_period` reads it back."""
-        if self.start_s == month_start(self.start_s) and self.end_s == next_month_start(self.start_s):
-            return date_text(self.start_s)[:7]
-        if self.start_s % SECONDS_PER_DAY == 0 and self.end_s - self.start_s == SECONDS_PER_DAY:
-            return date_text(self.start_s)
-        return f"{instant_text(self.start_s)}..{instant_text(self.end_s)}"
+        return _named(self.start_s, self.end_s)
+
+
+# Each adjusted line and each row of FOCUS names its period: a few, over and over.
+@lru_cache(maxsize=1024)
+def _named(start_s: int, end_s: int) -> str:
+    if start_s == month_start(start_s) and end_s == next_month_start(start_s):
+        return date_text(start_s)[:7]
+    if start_s % SECONDS_PER_DAY == 0 and end_s - start_s == SECONDS_PER_DAY:
+        return date_text(start_s)
+    return f"{instant_text(start_s)}..{instant_text(end_s)}"
 
 
 def _period(text: str) -> Period:

@@ -108,13 +108,15 @@ NOTHING = Figures()
 class Committed:
     """The parts of a period's subscriptions, the subscriptions themselves, and those that have none.
 
-    Of `unknown` nothing tells the cost; `empty` have a cost and entitle to nothing over which it could be spread.
+    Of `unknown` nothing tells the cost; `empty` have a cost and entitle to nothing over which it could be spread. `covered_unknown`
+    are the byte-seconds that the unknown cover, by account and location.
     """
 
     parts: dict[PartKey, Figures]
     commitments: list[Commitment]
     unknown: list[Bought]
     empty: list[Bought]
+    covered_unknown: dict[tuple[str, str], int]
 
 
 def committed(engine: Engine, computation: Computation, discounts: Settled, account: str | None) -> Committed:
@@ -124,9 +126,15 @@ def committed(engine: Engine, computation: Computation, discounts: Settled, acco
     known = [_commitment(each, prices) for each in bought if each.cost is not None and each.currency is not None]
     commitments = [each for each in known if each.amount_bytes]
     timeline = _Timeline(engine, computation, commitments)
+    unknown = [each for each in bought if each.cost is None or each.currency is None]
+    names_of_unknown = {(each.row["location"], each.row["id"]) for each in unknown}
+    covered_unknown: defaultdict[tuple[str, str], int] = defaultdict(int)
     used: defaultdict[tuple[str, str, int], list[tuple[int, int]]] = defaultdict(list)
     for row in engine.rows("focus/covered_usage"):
-        used[row["location"], row["id"], row["date_s"]].append((row["rate_key"], int(row["covered_byte_seconds"])))
+        location, byte_seconds = row["location"], int(row["covered_byte_seconds"])
+        used[location, row["id"], row["date_s"]].append((row["rate_key"], byte_seconds))
+        if (location, row["id"]) in names_of_unknown:
+            covered_unknown[row["account"], location] += byte_seconds
     parts: dict[PartKey, Figures] = {}
     for commitment in commitments:
         if computation.period.start_s <= commitment.start_s:
@@ -137,8 +145,9 @@ def committed(engine: Engine, computation: Computation, discounts: Settled, acco
     return Committed(
         parts,
         commitments,
-        unknown=[each for each in bought if each.cost is None or each.currency is None],
+        unknown=unknown,
         empty=[each for each in bought if each.cost and each.currency is not None and not int(each.row["amount"])],
+        covered_unknown=covered_unknown,
     )
 
 
@@ -199,7 +208,7 @@ class _Timeline:
     def __init__(self, engine: Engine, computation: Computation, commitments: list[Commitment]) -> None:
         self.start_s, self.stop_s = computation.period.start_s, computation.stop_s
         parameters = computation.parameters
-        self._rates = computation.rates.rates
+        self._prices = [_unit_price(rate) for rate in computation.rates.rates]
         self._currencies = known_currencies(engine, computation.known_seq)
         book = rate_book(
             sorted({(each.currency, each.location) for each in commitments}),
@@ -214,7 +223,7 @@ class _Timeline:
         """Give the price of a usage step's rate, as `between` gives it."""
         if self._currencies.get(commitment.account) != commitment.currency:
             return commitment.own_price
-        return _unit_price(self._rates[rate_key]) or commitment.own_price
+        return self._prices[rate_key] or commitment.own_price
 
     def between(self, commitment: Commitment, start_s: int, end_s: int) -> Iterator[tuple[UnitPrice, int]]:
         """Cut `[start_s, end_s)` where the price changes, with the seconds of each piece."""

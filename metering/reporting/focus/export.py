@@ -57,8 +57,6 @@ def focus_export(
     computation = compute(engine, terms, progress)
     own = committed(engine, computation, terms.discounts, account)
     usage = [row for row in usage_rows(engine) if account in (None, row.account)]
-    covered_unknown = {(b.row["location"], b.row["id"]) for b in own.unknown}
-    uncounted = [row for row in engine.rows("focus/covered_usage") if (row["location"], row["id"]) in covered_unknown]
     accounts = {account: row["name"] for account, row in known_accounts(engine, computation.known_seq).items()}
     # Which closed periods came to be others is told by the tables of this computation, so before any other is made.
     stale = stale_histories(engine, terms, computation)
@@ -73,7 +71,7 @@ def focus_export(
         raise unknown_account(account, terms.period.text)
     told = told_commitments(own, corrections)
     truth = Truth(
-        period=terms.period, stop_s=computation.stop_s, statements=_asked(bill), covered=_covered(usage, uncounted),
+        period=terms.period, stop_s=computation.stop_s, statements=_asked(bill), covered=_covered(usage, own),
         commitments={each.name: each for each in own.commitments}, told=told,
         unchanged=frozenset((name, _closing_id(each.closing)) for each in corrections for name in each.unchanged),
         closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
@@ -164,11 +162,11 @@ def _asked(bill: Bill) -> dict[tuple[str, str], tuple[Decimal, Decimal]]:
     }
 
 
-def _covered(usage: Sequence[UsageRow], uncounted: Sequence[dict[str, Any]]) -> dict[tuple[str, str], int]:
+def _covered(usage: Sequence[UsageRow], own: Committed) -> dict[tuple[str, str], int]:
     """Give what subscriptions of known cost cover by account and location: what is occupied and did not burst."""
     found = {(row.account, row.location): row.occupied_byte_seconds - row.burst_byte_seconds for row in usage}
-    for row in uncounted:
-        found[row["account"], row["location"]] -= int(row["covered_byte_seconds"])
+    for place, byte_seconds in own.covered_unknown.items():
+        found[place] -= byte_seconds
     return found
 
 
