@@ -13,6 +13,7 @@ from metering.bookkeeping import read_instant
 from metering.books.bills import adjustments_of, against_sending, bill_on_terms
 from metering.config import Settings, load_settings
 from metering.deciding import Deciding
+from metering.journal import ingest_known_at
 from metering.model.errors import InputError, MisuseError, unknown_account
 from metering.model.period import parse_period
 from metering.model.progress import Progress, silent
@@ -23,7 +24,7 @@ from metering.reporting.files import format_of, write_table
 from metering.reporting.provider_exports import current_objects, daily_objects, ledger_objects
 from metering.reporting.provider_files import provider_format, write_objects
 from metering.reporting.reports import BY, OF_BOUGHT, adjustments_told, make_report, needs_steps, parse_by, statement
-from metering.store import Store, ingest_known_at
+from metering.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

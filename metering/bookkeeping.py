@@ -14,11 +14,12 @@ from metering.books.closings import Closing, read_closings
 from metering.books.verification import Verification, differences_of_facts_and_chain, verify
 from metering.config import Settings
 from metering.engine.duckdb import Engine
+from metering.journal import last_ingest
 from metering.model.errors import MeteringError, MisuseError, unknown_account
 from metering.model.period import instant_seconds, parse_period
 from metering.model.progress import Progress, silent
 from metering.model.records import called
-from metering.store import Store, last_ingest
+from metering.store import Store
 
 
 class Bookkeeping:

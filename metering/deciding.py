@@ -9,6 +9,7 @@ from metering.billing.discounts import DiscountBook, Settled
 from metering.billing.usage import Computation
 from metering.bookkeeping import read_instant
 from metering.engine.duckdb import Engine
+from metering.journal import ingest_known_at
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import CALENDAR_END_S, SECONDS_PER_DAY, Period, day_start, instant_text, month_start, parse_period
 from metering.model.progress import Progress, silent
@@ -16,7 +17,6 @@ from metering.model.terms import Term, parse_term
 from metering.planning.quote_request import bytes_asked
 from metering.publishing import Publishing
 from metering.reporting.files import write_text
-from metering.store import ingest_known_at
 
 if TYPE_CHECKING:
     from metering.planning.advise import Advised, Kept, Place

@@ -1,6 +1,7 @@
 """What a store holds: its tables, their columns, and the version of it all. Changing it raises the version."""
 
 import re
+from functools import cache
 
 SCHEMA_VERSION = 1
 
@@ -145,3 +146,20 @@ def fact_tables() -> dict[str, dict[str, str]]:
         name: dict(re.findall(r"(?:^|, )(\w+) ([a-z]+(?:\([^)]*\))?)", " ".join(columns.split())))
         for name, columns in re.findall(r"create table (\w+) \((.*?)\);", SCHEMA, re.DOTALL)
     }
+
+
+@cache
+def every_column() -> str:
+    """Give SQL that reads no row, and fails where a table or a column of a store is not there."""
+    return " union all ".join(
+        f"select 1 from (select {', '.join(columns)} from {name} limit 0)" for name, columns in fact_tables().items()
+    )
+
+
+def lacking(columns: set[tuple[str, str]]) -> str | None:
+    """Name the first table or column of a store that is not among those of a database, each told as (table, column)."""
+    tables = {table for table, _ in columns}
+    for table, column in ((table, column) for table, names in fact_tables().items() for column in names):
+        if (table, column) not in columns:
+            return f"the column {column} of {table}" if table in tables else f"the table {table}"
+    return None

@@ -7,13 +7,11 @@ DuckDB was chosen over files with a manifest, a Delta table and a server: see me
 """
 
 import contextlib
-import json
 import os
 import shlex
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -38,12 +36,12 @@ from metering.engine.duckdb import (
     trouble_of_machine,
 )
 from metering.model.clock import Clock
-from metering.model.errors import MisuseError, StoreError, StoreHeldError, StoreMemoryError
+from metering.model.errors import StoreError, StoreHeldError, StoreMemoryError
 from metering.model.limits import DEFAULT_LIMITS, ReadingLimits
-from metering.model.period import instant_seconds
-from metering.schema import SCHEMA, SCHEMA_VERSION, fact_tables
+from metering.schema import SCHEMA, SCHEMA_VERSION, every_column, lacking
 
 DEFAULT_WAIT_SECONDS = 30
+_COLUMNS = "select table_name, column_name from duckdb_columns() where not internal and database_name <> 'temp'"
 # By place, whose turn it is among the threads of this program. The kernel's lock is the program's, and is lost where any of its
 # threads closes the file: so while one has the store open, no other may even look into it.
 _TURNS: dict[str, threading.Lock] = {}
@@ -286,11 +284,9 @@ class Store:
             raise StoreError(f"{self.shown} cannot be opened as a store: {DENIED}") from None
 
     def _check_schema(self, engine: Engine, *, read_only: bool) -> None:
-        told = "select table_name, column_name from duckdb_columns() where not internal and database_name <> 'temp'"
-        columns = set(engine.sql(told))
-        tables = {table for table, _ in columns}
-        if "store_info" not in tables:
-            if tables:
+        columns = set() if (is_whole := _has_every_column(engine)) else set(engine.sql(_COLUMNS))
+        if not is_whole and "store_info" not in {table for table, _ in columns}:
+            if columns:
                 raise StoreError(f"{self.shown} is a DuckDB file, but no store of metering: name another file")
             if read_only:
                 raise StoreError(f"{self.shown} is empty: `{self._ingesting}` fills it")
@@ -302,10 +298,8 @@ class Store:
                 f"{self.shown} is a store of version {version}, and this program knows versions up to {SCHEMA_VERSION}: "
                 "update metering"
             )
-        for table, column in ((table, column) for table, names in fact_tables().items() for column in names):
-            if (table, column) not in columns:
-                what = f"the column {column} of {table}" if table in tables else f"the table {table}"
-                raise StoreError(f"{self.shown} lacks {what}, so it was changed by hand; restore it from a backup")
+        if not is_whole and (lack := lacking(columns)):
+            raise StoreError(f"{self.shown} lacks {lack}, so it was changed by hand; restore it from a backup")
 
     def _version(self, engine: Engine) -> int:
         rows = engine.sql("select value from store_info where key = 'schema_version'")
@@ -317,6 +311,15 @@ class Store:
 def _turn_at(path: Path) -> threading.Lock:
     """Give the turn that threads take at a file, by whatever names they know it."""
     return _TURNS.setdefault(os.path.realpath(path), threading.Lock())
+
+
+def _has_every_column(engine: Engine) -> bool:
+    """Tell whether a database is a store's; to look into its catalog, with all that is DuckDB's own, takes three times as long."""
+    try:
+        engine.sql(every_column())
+    except (duckdb.BinderException, duckdb.CatalogException):
+        return False
+    return True
 
 
 def _make_schema(engine: Engine) -> None:
@@ -337,63 +340,3 @@ def transaction(engine: Engine) -> Iterator[None]:
         raise
     commit_begins()
     engine.connection.commit()
-
-
-def last_ingest(engine: Engine) -> int:
-    """Give the sequence number of the last ingest, 0 in a new store."""
-    return int(engine.scalar("select coalesce(max(ingest_seq), 0) from ingests"))
-
-
-def ingest_known_at(engine: Engine, known_at: str | int | None) -> int:
-    """Give the last ingest that counts for `known_at`: a sequence number, or an instant (ingested at it or before).
-
-    Raises:
-        MisuseError: it is neither, or a number that no ingest has yet.
-    """
-    if known_at is None:
-        return last_ingest(engine)
-    known_at = str(known_at)
-    if known_at.isascii() and known_at.isdigit():
-        last, digits = last_ingest(engine), known_at.lstrip("0") or "0"
-        if len(digits) > len(str(last)) or int(digits) > last:
-            raise MisuseError(f"--known-at {known_at} is no ingest: the last is {last}; give its number, or an instant")
-        return int(digits)
-    try:
-        instant_s = instant_seconds(known_at)
-    except ValueError as error:
-        raise MisuseError(f"--known-at {known_at!r} {error}; give an ingest number or an instant") from None
-    return int(
-        engine.scalar(
-            "select coalesce(max(ingest_seq), 0) from ingests where ingested_at_s <= $instant_s", {"instant_s": instant_s}
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class IngestSource:
-    """What an ingest read: how many files, and by table of facts other than samples those that something came from."""
-
-    file_count: int
-    files: Mapping[str, list[str]]
-
-    @property
-    def text(self) -> str:
-        """The source as it is stored: JSON, with its keys in order."""
-        return json.dumps({"file_count": self.file_count, "files": self.files}, ensure_ascii=False, sort_keys=True)
-
-
-def record_ingest(engine: Engine, source: IngestSource, now_s: int) -> int:
-    """Record an ingest and give its sequence number; a clock that was set back never puts it before the last."""
-    ingest_seq = last_ingest(engine) + 1
-    engine.sql(
-        "insert into ingests select $ingest_seq, greatest($now_s, coalesce(max(ingested_at_s), $now_s)), $source from ingests",
-        {"ingest_seq": ingest_seq, "now_s": now_s, "source": source.text},
-    )
-    return ingest_seq
-
-
-def files_of(engine: Engine, ingest_seqs: Sequence[int], table: str) -> list[str]:
-    """Name the files of some ingests that brought facts other than samples into a table; an old store tells none."""
-    rows = engine.sql("select source from ingests where list_contains($ingests, ingest_seq)", {"ingests": list(ingest_seqs)})
-    documents = [json.loads(source) for (source,) in rows if source.startswith("{")]
-    return sorted({file for document in documents for file in document.get("files", {}).get(table, [])})

@@ -35,8 +35,8 @@ from worlds import ACCOUNTS, LOCATIONS, SIZES, SNAPSHOTS, Maker, written
 
 from metering import Meter
 from metering.config import Settings
+from metering.journal import last_ingest
 from metering.model.errors import MeteringError, NoDataError
-from metering.store import last_ingest
 
 HOUR = 3_600
 FIRST_MONTHS = ("2024-01", "2025-11", "2026-02", "2026-09", "2015-02")

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "metering"
 
 # What each part of the package may import, beside itself and the parts that these may import. A part is a folder or a module.
-FACTS = {"levels", "seals", "store", "schema", "engine", "durable", "model"}
+FACTS = {"levels", "seals", "journal", "store", "schema", "engine", "durable", "model"}
 CONFIG = {"books", "billing", "collector", "ingest", *FACTS}
 API = {"bookkeeping", "cluster", "deciding", "publishing", "reporting", "planning", "config", *CONFIG}
 ALLOWED = {
@@ -20,6 +20,7 @@ ALLOWED = {
     "schema": set(),
     "engine": {"model"},
     "seals": {"engine", "model"},
+    "journal": {"engine", "model"},
     "store": {"durable", "schema", "engine", "model"},
     "levels": {"engine", "model"},
     "billing": FACTS,

@@ -17,9 +17,10 @@ from metering.books.head import head_problem, read_head
 from metering.books.verification import differences_of_facts_and_chain
 from metering.durable import put_new, replaced, sync_file, sync_folder, unfinished
 from metering.engine.duckdb import Engine, log_of
+from metering.journal import last_ingest
 from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError
 from metering.model.progress import Progress
-from metering.store import Store, last_ingest
+from metering.store import Store
 
 _CHUNK_BYTES = 1 << 20
 

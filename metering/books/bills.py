@@ -15,11 +15,12 @@ from metering.books.closings import Books, Closing, ClosingSettings
 from metering.books.head import head_problem, read_head
 from metering.books.restatement import adjustments, restated
 from metering.engine.duckdb import Engine
+from metering.journal import ingest_known_at
 from metering.model.errors import NoDataError, StoreError
 from metering.model.period import Period, instant_seconds
 from metering.model.progress import Progress
 from metering.model.records import Bill, ChargeLine, Finding
-from metering.store import Store, ingest_known_at
+from metering.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,14 @@ from metering.books.documents import frozen, thawed
 from metering.books.head import head_problem, read_head, write_head
 from metering.books.restatement import restated
 from metering.engine.duckdb import Engine
+from metering.journal import last_ingest
 from metering.model.errors import MeteringError, MisuseError, NoDataError, StoreError
 from metering.model.period import Period, instant_text
 from metering.model.progress import Progress
 from metering.model.records import Bill, Finding, UsageRow
 from metering.model.units import counted, shown_quotient, shown_time
 from metering.seals import kept_seals
-from metering.store import Store, last_ingest, transaction
+from metering.store import Store, transaction
 
 # After so many bills that were overtaken by an ingest, the next is computed while nobody else may write.
 _TRIES = 3

@@ -14,13 +14,14 @@ from metering.books.closings import NO_HASH, Books, Closing, inputs_digest, sha2
 from metering.books.differences import differing_fields
 from metering.books.head import head_problem, read_head
 from metering.engine.duckdb import Engine, is_interruption, reason_of, trouble_of_machine
+from metering.journal import last_ingest
 from metering.levels import levels_that_differ
 from metering.model.errors import MeteringError
 from metering.model.period import Period
 from metering.model.progress import Progress, silent
 from metering.schema import SCHEMA_VERSION
 from metering.seals import Seal, actual_seals, kept_seals, loose_ends
-from metering.store import Store, last_ingest
+from metering.store import Store
 
 # More fields of one statement than this say nothing more.
 _SHOWN_FIELDS = 5

@@ -24,12 +24,13 @@ from metering.ingest.samples import (
     write_samples,
 )
 from metering.ingest.withdrawals import with_withdrawals
+from metering.journal import IngestSource, record_ingest
 from metering.model.clock import Clock
 from metering.model.errors import InputError
 from metering.model.progress import Progress, silent
 from metering.model.units import counted
 from metering.seals import seal_ingest
-from metering.store import IngestSource, Store, record_ingest, transaction
+from metering.store import Store, transaction
 
 _STAGING_STEPS = 8
 # More files than this of one small table are not named one by one; a collector brings an answer a file.

@@ -10,13 +10,13 @@ from metering.billing.money import Price
 from metering.billing.rates import SUBSCRIPTION_LEVEL, PriceBook
 from metering.billing.subscriptions import Discounts
 from metering.engine.duckdb import Engine
+from metering.journal import last_ingest
 from metering.model.currency import currency_code
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_seconds, instant_text
 from metering.model.terms import Term, parse_term
 from metering.model.units import parse_bytes, unit_multiplier
 from metering.planning.quote import Order, PriceAt, Quote, extension_quotes, purchase_quotes
-from metering.store import last_ingest
 
 MAX_TIMES = 120
 _MAX_PRICE_LENGTH = 60

@@ -20,8 +20,9 @@ from small_world import GIB, polls
 import metering.store as store_module
 from metering import Meter
 from metering.books import backups
+from metering.journal import last_ingest
 from metering.model.errors import InputError, MisuseError, StoreError, StoreHeldError, StoreMemoryError
-from metering.store import Store, last_ingest
+from metering.store import Store
 
 HOLD = """
 import sys

@@ -20,7 +20,8 @@ from small_world import ACCOUNTS, GIB, polls, price, write
 from typer.testing import CliRunner
 
 from metering.cli.app import app
-from metering.store import Store, last_ingest
+from metering.journal import last_ingest
+from metering.store import Store
 
 DAY = "2026-10-01"
 PLACES = int(os.environ.get("METERING_EXAMPLES", "3"))

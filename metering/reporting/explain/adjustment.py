@@ -17,6 +17,7 @@ from metering.books.closings import Books, Closing
 from metering.books.history import Billed, History, LineKey, line_key
 from metering.books.restatement import adjustment_of, price_of_byte_second, restating
 from metering.engine.duckdb import Engine
+from metering.journal import files_of
 from metering.model.explanation import (
     BilledPart,
     Changed,
@@ -30,7 +31,6 @@ from metering.model.explanation import (
 from metering.model.period import Period
 from metering.model.records import BilledPeriod, ChargeLine
 from metering.reporting.explain.line import explain_line
-from metering.store import files_of
 
 _MEASURES = ("burst_byte_seconds", "burst_seconds", "peak_burst_bytes", "amount")
 
