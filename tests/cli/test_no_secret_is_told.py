@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from collect_help import Rig
+from echo_server import ACCOUNT, echoing
 from mailbox_server import receiving
 from sandbox_help import running, small_world, with_snapshots
 
@@ -102,6 +105,28 @@ def test_no_secret_is_told_however_a_collection_ends(tmp_path, sandbox):
     watch.run(*once, code=(1,), METERING_PASSWORD_A0=f"{PASSWORD}é\udcff", METERING_DEBUG="1")
     watch.run(*once, code=(1,), defect=True)
     watch.run(*once, code=(1,), defect=True, METERING_DEBUG="1")
+    watch.assert_files_are_silent()
+
+
+ECHOED = ("name", "allocated_size", "price", "amount", "beside", "an error", "the reason", "the headers", "a redirect")
+
+
+def test_no_secret_is_told_where_an_answer_repeats_the_login(tmp_path):
+    with echoing() as server:
+        config = tmp_path / "metering.toml"
+        config.write_text(
+            f'[collect]\nattempts = 1\nmoney_every = 0\n[endpoints.ZRH]\nurl = "{server.url}"\n[accounts.a0]\n'
+            f'account = "{ACCOUNT}"\nusername = "ann@example.com"\n'
+        )
+        watch = Watch(SimpleNamespace(folder=tmp_path, config=config))
+        for place in ECHOED:
+            server.place = place
+            done = watch.run("collect", "--once", "--metrics", "metrics.prom", code=(0, 1), METERING_DEBUG="1")
+            assert (b"withheld" in done.stderr) == (place in ("name", "price", "amount", "beside")), place
+        watch.run("collect", "--check", code=(3,))
+        server.place = "amount"
+        done = watch.run("reconcile", "--live", "--period", datetime.now(UTC).strftime("%Y-%m"), code=(0,))
+        assert b"amount 'Basic [withheld]' is no plain decimal" in done.stdout, "the first row has the header"
     watch.assert_files_are_silent()
 
 

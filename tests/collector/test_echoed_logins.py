@@ -4,10 +4,11 @@ import base64
 import gzip
 import json
 import logging
+from datetime import UTC, datetime
 
 import pytest
 import stamina
-from echo_server import ACCOUNT, FIELDS, HEADS, PLACES, echoing
+from echo_server import ACCOUNT, HEADS, PLACES, ROWS, echoing
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -104,11 +105,12 @@ def test_a_login_that_an_answer_repeats_is_told_logged_and_stored_nowhere(tmp_pa
 def test_what_is_compared_live_tells_no_login_that_an_answer_repeats(tmp_path, server, meter, caplog):
     caplog.set_level(logging.DEBUG)
     collected(meter, [])
-    said = []
-    for live in ("ledger", "usage", "dailyburst"):
-        for place in [*FIELDS, "a key", *HEADS]:
+    today, said = datetime.now(UTC).strftime("%Y-%m-%d"), []
+    for live, resource in (("ledger", "ledger"), ("usage", "usage"), ("dailyburst", "dailyburstusage")):
+        for place in [*ROWS[resource], "a key", *HEADS]:
             server.place = place
-            said.append(all_of(lambda kind=live: meter.reconcile("2026-10-01..2026-10-02", live=kind)))
+            said.append(all_of(lambda kind=live: meter.reconcile(today, live=kind)))
+    assert sum("[withheld]" in str(error) for error in said) > 5, "what cannot be read is told"
     assert_silent(meter, tmp_path, said, caplog.text)
 
 
