@@ -12,6 +12,7 @@ from metering.cli.common import (
     KnownAtOption,
     NotifyOption,
     OutputOption,
+    errors_told,
     message,
     meter,
     notifier,
@@ -62,9 +63,10 @@ def audit(
         if output is not None:
             opened.write_findings(output, found)
             message(common, f"{output}: {counted(len(found), 'finding')}")
-        else:
-            is_read = common.format is Format.TABLE
-            _print(common, found, opened.account_names() if found and is_read else {})
+        names = opened.account_names() if output is None and found and common.format is Format.TABLE else {}
+    if output is None:
+        _print(common, found, names)
+    with errors_told():
         tell(lambda: audit_alert(named, found))
     if check and any(finding.severity != "info" for finding in found):
         raise typer.Exit(EXIT_FOUND)

@@ -87,14 +87,15 @@ def reconcile(
                 location=location, tolerance=tolerance, jitter=jitter, as_of=as_of, known_at=known_at, progress=show,
             )  # fmt: skip
         note_unknown_location(common, opened, location)
+        names = opened.account_names() if output is not None or common.format is Format.TABLE else {}
         if output is not None:
             from metering.reporting.files import write_text
             from metering.reporting.pages import reconciliation_page
 
-            write_text(reconciliation_page(made, opened.account_names()), output)
+            write_text(reconciliation_page(made, names), output)
             message(common, f"{output}: {counted(len(made.findings), 'finding')}")
-        else:
-            _print(common, made, opened.account_names() if common.format is Format.TABLE else {})
+    if output is None:
+        _print(common, made, names)
     if check and not made.is_clean:
         raise typer.Exit(EXIT_FOUND)
 

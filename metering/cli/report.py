@@ -16,6 +16,7 @@ from metering.cli.common import (
     NotifyOption,
     OutputOption,
     PeriodOption,
+    errors_told,
     message,
     meter,
     notifier,
@@ -91,8 +92,11 @@ def report(
         if output is not None:
             opened.write(output, table)
             message(common, f"{output}: {counted(len(table.rows), 'row')}")
-        else:
-            _print(common, name, table, opened.account_names() if table.rows and common.format is Format.TABLE else {})
+        is_shown = output is None and table.rows and common.format is Format.TABLE
+        names = opened.account_names() if is_shown else {}
+    if output is None:
+        _print(common, name, table, names)
+    with errors_told():
         tell(lambda: burst_alert(period, table))
     if check and table.rows:
         raise typer.Exit(EXIT_FOUND)

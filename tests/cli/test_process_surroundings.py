@@ -48,9 +48,10 @@ def test_a_stream_that_is_closed_is_none_and_no_file_takes_its_place(filled, clo
     assert len(found["closings"]) == 1
 
 
-@pytest.mark.parametrize("words", ["--format json", "--format csv", "--format table"])
-def test_an_output_that_is_full_is_told_in_one_line(filled, words):
-    _, said = ran(filled, f"{BILL} {words} >/dev/full", code=1)
+@pytest.mark.parametrize("words", [f"bill {HOUR}", f"report usage --period {HOUR}", f"audit --period {HOUR} -q"])
+@pytest.mark.parametrize("form", ["json", "csv", "table"])
+def test_an_output_that_is_full_is_told_in_one_line(filled, words, form):
+    _, said = ran(filled, f"metering {words} --format {form} --store s.duckdb >/dev/full", code=1)
     assert said.decode() == "metering: the output cannot be written: No space left on device\n"
 
 
