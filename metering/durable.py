@@ -147,7 +147,12 @@ class ScratchFolder(tempfile.TemporaryDirectory[str]):
         parent, prefix = (Path(tempfile.gettempdir()), _SCRATCH) if beside is None else (beside.parent, f".{_SCRATCH}")
         _remove_abandoned(parent, prefix)
         super().__init__(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
-        self._owner = _owned(Path(self.name))
+        try:
+            self._owner = _owned(Path(self.name))
+        except BaseException:
+            # Who is told to end at this moment has no `with` around it yet, and what has no owner nobody removes.
+            super().cleanup()
+            raise
 
     def cleanup(self) -> None:
         """Remove the folder."""

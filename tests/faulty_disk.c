@@ -3,6 +3,7 @@
    FAULTY_FOLDER  only files below it count
    FAULTY_AT      the change that fails, counted from 1; 0 counts only
    FAULTY_HOW     kill: the process dies before it   torn: half of a write is done, then it dies
+                  term, int: the process is told to end before it, as by `timeout` or Ctrl-C
                   eio, enospc: it fails, and so does every later one (a disk does not heal)
    FAULTY_COUNT   a file that is given the number of changes when the program ends by itself
 */
@@ -69,6 +70,10 @@ static int fault(int counts) {
     if (!strcmp(how, "enospc")) { errno = ENOSPC; return 1; }
     if (number > at) return 0;
     if (!strcmp(how, "torn")) return 2;
+    if (!strcmp(how, "term") || !strcmp(how, "int")) {
+        kill(getpid(), strcmp(how, "int") ? SIGTERM : SIGINT);
+        return 0;
+    }
     die();
     return 0;
 }

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("faulty_disk.c")
-WAYS = ("kill", "torn", "eio", "enospc")
+WAYS = ("kill", "torn", "term", "int", "eio", "enospc")
 
 
 def compiled(folder: Path, source: Path = SOURCE) -> Path | None:

@@ -1,8 +1,8 @@
 """Whatever change of a disk fails, a command leaves what was there or what should be, never a mixture; run again, it ends well.
 
 Every write, sync, rename, cut and new file counts, those of DuckDB too (tests/faulty_disk.c). A process is killed before a change
-or in the middle of a write, or the disk fails from there on with EIO or ENOSPC. The suite tries a few places of each command;
-METERING_EXAMPLES=1000 tries every one, in every way.
+or in the middle of a write, or told to end, or the disk fails from there on with EIO or ENOSPC. The suite tries a few places
+of each; METERING_EXAMPLES=1000 tries every one, in every way.
 """
 
 import json
@@ -52,7 +52,11 @@ COMMANDS = {
         (*FILLED, "export usage --period 2026-10-01 -o {}/usage.csv --store {}/store.duckdb", FULL[1]),
         "export usage --period 2026-10-01 -o {}/usage.csv --store {}/store.duckdb",
     ),
+    "an export of facts": Command(FILLED, "export facts -o {}/facts --store {}/store.duckdb"),
+    "a page": Command(FILLED, "report html --period 2026-10-01 --as-of 2026-10-10 -o {}/page.html --store {}/store.duckdb"),
 }
+# What a process ends with that is told to, if it was not done by then.
+TOLD_TO_END = {"term": -signal.SIGTERM, "int": 130}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +102,31 @@ def state(folder: Path) -> tuple[object, ...]:
     sums = folder / "backup.duckdb.sha256"
     if sums.exists():
         subprocess.run(["sha256sum", "--check", "--quiet", sums.name], cwd=folder, check=True)
-    return bill(store), closed, bill(backup), export.read_text() if export.exists() else None
+    return bill(store), closed, bill(backup), export.read_text() if export.exists() else None, facts(folder / "facts"), page(folder)
+
+
+def facts(folder: Path) -> dict[str, bytes] | None:
+    """Give exported facts, whose manifest tells whether that is all; what has none, or another, would be refused as facts."""
+    manifest = folder / "manifest.json"
+    if not manifest.exists() or "unfinished" in manifest.read_text():
+        return None
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def page(folder: Path) -> str | None:
+    return (folder / "page.html").read_text() if (folder / "page.html").exists() else None
+
+
+def names(folder: Path, way: str = "") -> set[str]:
+    """Name what there is, but for the stores that restores have put aside, and a store's log, which its next writer folds in.
+
+    Nobody can tell what has no owner yet from what another makes at this moment: who dies just there leaves it, with nothing in it.
+    """
+    found = {path for path in folder.rglob("*") if ".replaced-" not in path.name and path.suffix != ".wal"}
+    if way not in TOLD_TO_END:
+        found = {path for path in found if not (path.name.startswith(".metering-") and not list(path.glob("[!.]*")))}
+        found = {path for path in found if not path.name.startswith(".owner-of-this-scratch-folder")}
+    return {str(path.relative_to(folder)) for path in found}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -115,7 +143,7 @@ def test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_we
     before = state(folder)
     done, changes = on_a_faulty_disk(disk, folder, words_of(command.words, folder))
     assert (done.returncode, changes > 0) == (0, True), done.stderr
-    after = state(folder)
+    after, there = state(folder), names(folder)
     assert after != before
     places = [(at, way) for at in range(1, changes + 1) for way in WAYS]
     for at, way in random.Random(name).sample(places, min(PLACES, len(places))):
@@ -125,6 +153,10 @@ def test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_we
         told = f"{way} at change {at} of {changes}: {done.stderr}"
         if way in ("kill", "torn"):
             assert done.returncode == -signal.SIGKILL, told
+        elif way in TOLD_TO_END:
+            assert done.returncode in (0, TOLD_TO_END[way]), told
+            assert "defect of ours" not in done.stderr, told
+            assert done.stderr.count("metering: interrupted") == (done.returncode != 0), told
         else:
             # What fails last of all, such as to remove what is no longer needed, need not fail the command.
             assert done.returncode in (0, 1), told
@@ -139,6 +171,7 @@ def test_a_disk_that_fails_anywhere_leaves_old_or_new_and_the_same_again_ends_we
         assert state(folder) in (before, after), told
         metering(*words_of(command.words, folder))
         assert state(folder) == after, told
+        assert names(folder, way) == there, told
 
 
 def test_a_workbook_that_does_not_fit_on_its_disk_is_told_in_one_line(disk, tmp_path):
