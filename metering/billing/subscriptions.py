@@ -62,9 +62,8 @@ def subscription_cost(
 
 
 def amortised(cost: Fraction, start_s: int, end_s: int, from_s: int, until_s: int) -> Fraction:
-    """Give the part of a cost that falls in `[from_s, until_s)`: spread evenly over the seconds of `[start_s, end_s)`.
+    """Give the part of a cost that falls in `[from_s, until_s)`, which lies within the `[start_s, end_s)` over which it is spread.
 
     Parts of adjoining periods add up to the whole, exactly.
     """
-    seconds = min(end_s, until_s) - max(start_s, from_s)
-    return cost * max(0, seconds) / (end_s - start_s)
+    return cost * (until_s - from_s) / (end_s - start_s)

@@ -290,8 +290,7 @@ class Books:
 
     def carriers(self, adjusted: Closing) -> list[Closing]:
         """Give the closings whose statements may carry adjustments of a closed period, in the order of the chain."""
-        later = (c for c in self.closings if c.closing_seq > adjusted.closing_seq and c.start_s >= adjusted.end_s)
-        return [closing for closing in later if adjusted in self._carried[closing]]
+        return [closing for closing in self.closings if adjusted in self._carried[closing]]
 
     @cached_property
     def _carried(self) -> dict[Closing, frozenset[Closing]]:

@@ -131,6 +131,24 @@ def test_missing_time_counts_for_each_account_and_location_alone(tmp_path):
     assert [(finding.account, finding.location) for finding in found.value.findings] == [("A", "GVA")]
 
 
+def test_partial_time_is_known_time(tmp_path):
+    """ZRH is polled until 05:55, and FRA, which lists a snapshot of ZRH, until 19:55: from 20:10 on nobody is left."""
+    samples = polls("2026-10-01", "2026-10-01T20:00:00Z", {"s": GIB}, endpoint="FRA", location="ZRH")
+    samples += polls("2026-10-01", "2026-10-01T06:00:00Z", {})
+    with pytest.raises(RefusedError) as found:
+        day_meter(tmp_path, samples=samples).close("2026-10-01")
+    told = {finding.location: (finding.message.partition(":")[0], finding.share) for finding in found.value.findings}
+    assert told["ZRH"] == ("13,800 s of 86,400 s are missing, 15.9722 %", "15.9722 %")
+
+
+def test_a_clock_that_goes_back_closes_nothing_before_what_it_saw(tmp_path):
+    """The facts came on 1 December, and the first closing on the fifth, by the clocks of then."""
+    meter = day_meter(tmp_path)
+    assert at(meter, "2026-11-20").close("2026-10-01").closing.closed_at == "2026-12-01T00:00:00Z"
+    assert at(meter, "2026-12-05").close("2026-10-02").closing.closed_at == "2026-12-05T00:00:00Z"
+    assert meter.close("2026-10-03").closing.closed_at == "2026-12-05T00:00:00Z"
+
+
 def test_time_before_the_first_poll_is_not_missing(tmp_path):
     meter = day_meter(tmp_path, samples=polls("2026-10-01T18:00:00Z", "2026-10-02", {"s": GIB}))
     assert meter.close("2026-10-01").is_new

@@ -66,6 +66,48 @@ def test_a_superseded_poll_is_adjusted_by_the_seconds_it_held(tmp_path):
     assert line.peak_burst_bytes == 3 * GIB
 
 
+def test_the_poll_before_a_closed_day_is_superseded_and_adjusted_by_the_seconds_it_held_in_it(tmp_path):
+    """It holds from 23:55 until 00:02: two minutes of the closed day are of 3 GiB instead of 1."""
+    before = polls("2026-09-30T23:55:00Z", "2026-10-01", {"s": GIB})
+    meter, _ = closed_day(tmp_path, samples=before + polls("2026-10-01T00:02:00Z", "2026-10-03", {"s": GIB}))
+    more_facts(meter, tmp_path, "fix", supersede=True, samples=polls("2026-09-30T23:55:00Z", "2026-10-01", {"s": 3 * GIB}))
+    bill = meter.bill("2026-10-02")
+    assert [(line.adjusts, line.burst_byte_seconds) for line in bill.lines if line.adjusts] == [("2026-10-01", 2 * GIB * 120)]
+    (finding,) = [finding for finding in bill.findings if finding.check == "restated"]
+    assert [(cause["cause"], cause["first"]) for cause in finding.causes] == [("superseded_polls", "at ZRH 2026-09-30T23:55:00Z")]
+
+
+def test_a_burst_twice_as_high_for_half_the_time_is_an_adjustment_of_seconds_alone(tmp_path):
+    meter, _ = closed_day(tmp_path)
+    high = polls("2026-10-01T06:00:00Z", "2026-10-01T06:05:00Z", {"s": 2 * GIB})
+    low = polls("2026-10-01T06:05:00Z", "2026-10-01T06:10:00Z", {"s": 0})
+    more_facts(meter, tmp_path, "fix", supersede=True, samples=high + low)
+    (line,) = [line for line in meter.bill("2026-10-02").lines if line.kind == "adjustment"]
+    assert (line.burst_byte_seconds, line.burst_seconds, line.amount) == (0, -300, 0)
+
+
+def test_what_only_touches_the_edges_of_a_closed_day_is_no_cause(tmp_path):
+    """What ends as the day begins or begins as it ends, and a poll before the one with which the day begins."""
+    meter, _ = closed_day(tmp_path)
+    bought = [
+        subscription("before", GIB, "2026-09-01T12:00:00Z", "2026-10-01T00:00:00Z"),
+        subscription("after", GIB, "2026-10-02T00:00:00Z", "2026-11-01T12:00:00Z"),
+        subscription("in it", GIB, "2026-10-01T12:00:00Z", "2026-10-01T13:00:00Z"),
+    ]
+    earlier = polls("2026-09-30T23:57:30Z", "2026-09-30T23:58:00Z", {"s": GIB})
+    prices = [price("0.60", since="2026-10-02"), price("0.90", location="GVA")]
+    more_facts(meter, tmp_path, "late", samples=earlier, subscriptions=bought, prices=prices)
+    (finding,) = [finding for finding in meter.bill("2026-10-02").findings if finding.check == "restated"]
+    assert [(cause["cause"], cause["first"]) for cause in finding.causes] == [("subscriptions", "in it")]
+
+
+def test_every_unpriced_line_of_a_closed_period_is_counted(tmp_path):
+    meter = day_meter(tmp_path, prices=())
+    meter.close("2026-10-01..2026-10-03", reason="no prices yet")
+    found = [finding for finding in meter.bill("2026-10-03").findings if finding.check == "unpriced_burst"]
+    assert [(finding.count, "is closed" in finding.message) for finding in found] == [(2, True), (1, False)]
+
+
 def test_a_corrected_price_takes_the_old_line_back_and_bills_the_new_one(tmp_path):
     meter, _ = closed_day(tmp_path)
     more_facts(meter, tmp_path, "fix", supersede=True, prices=[price("0.60")])

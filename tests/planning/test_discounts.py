@@ -1,12 +1,16 @@
 """What a longer subscription saves is what the provider said, where and when, unless the settings say it."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from discount_answers import said
 from small_world import GIB, meter_of, polls, price, subscription
 
 from metering import Meter
+from metering.billing.discounts import Settled
+from metering.model.period import Period
+from metering.model.terms import Term
 
 NOW = "2026-10-10T10:00:00Z"
 
@@ -156,3 +160,12 @@ def test_advice_takes_the_discounts_that_the_settings_name_and_leaves_out_a_leng
 def said_in(meter):
     with meter._store.reading() as engine:
         return sorted(tuple(row.values()) for row in engine.rows("billing/known_discounts", {"known_seq": 10**9}))
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "is_settled"), [(0, 100, False), (0, 101, True), (199, 300, True), (200, 300, False), (120, 130, True)]
+)
+def test_a_closed_period_settles_what_entitles_in_a_second_of_it(start_s, end_s, is_settled):
+    then, now = ((Term(1, "month"), Fraction(1, 10)),), ((Term(1, "month"), Fraction(1, 5)),)
+    assert Settled(now, ((Period(100, 200), then),)).of(start_s, end_s) == (then if is_settled else now)
+    assert Settled(now, ((Period(100, 200), then), (Period(0, 300), now))).of(start_s, end_s) == (then if is_settled else now)

@@ -171,6 +171,9 @@ def test_discounts_are_configuration():
     with metering.open(":memory:", discounts={"1 month": "0.015", "10 days": "0.01"}) as meter:
         percents = [quoted(meter, amount=1, price="1", period=p, now=NOW).discount_percent for p in ("9 days", "10 days", "1 year")]
     assert percents == [0, 1, Decimal("1.5")]
+    with metering.open(":memory:", discounts={"1 month": "0.1", "1 year": "0.05"}) as meter:
+        percents = [quoted(meter, amount=1, price="1", period=p, now=NOW).discount_percent for p in ("11 months", "1 year")]
+    assert percents == [10, 5], "the largest length counts, not the largest discount"
 
 
 def test_a_price_that_never_ends_is_a_fraction_beside_twenty_decimals(anywhere):
