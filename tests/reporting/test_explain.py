@@ -59,6 +59,17 @@ def test_the_intervals_of_a_date_say_what_happened_on_it(eventful):
     assert [part.subscriptions for part in explained.intervals if "two" in part.subscriptions] == [["one", "two"]]
 
 
+def test_a_poll_that_comes_a_cycle_and_a_half_after_the_one_before_leaves_no_held_time(tmp_path):
+    """After 450 s all is measured; after 451 the 151 beyond the cycle are held."""
+    samples = polls("2026-10-01T00:00:00Z", "2026-10-01T01:00:00Z", {"s": GIB})
+    samples += polls("2026-10-01T01:02:30Z", "2026-10-01T02:00:00Z", {"s": GIB})
+    samples += polls("2026-10-01T02:05:01Z", "2026-10-01T03:00:00Z", {"s": GIB})
+    meter = meter_of(tmp_path, samples=samples)
+    explained = meter.explain(meter.bill("2026-10-01").lines[0].charge_id)
+    held = [(instant_text(part.start), part.seconds) for part in explained.intervals if part.state == "held"]
+    assert held == [("2026-10-01T02:02:30Z", 151), ("2026-10-01T03:00:01Z", 600)]
+
+
 def test_a_line_in_a_period_that_is_cut_inside_the_date_is_explained_as_it_was_billed(eventful):
     period = "2026-10-01T03:00:01Z..2026-10-05T00:00:00Z"
     for line in eventful.bill(period).lines:

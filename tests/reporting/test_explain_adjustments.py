@@ -95,6 +95,20 @@ def test_the_figures_of_a_superseded_hour(tmp_path):
     assert verdict(explained).endswith("it agrees to the last digit.")
 
 
+def test_a_cause_that_came_in_several_ingests_tells_when_the_first_and_the_last_came_and_their_files(tmp_path):
+    meter = day_meter(tmp_path, samples=polls(DAY, "2026-10-01T06:00:00Z", {"s": GIB}) + polls(NEXT, "2026-10-03", {"s": GIB}))
+    meter.close(DAY, reason="an outage")
+    for hour, came in ((6, "2026-12-02"), (7, "2026-12-03"), (8, "2026-12-04")):
+        late = polls(f"2026-10-01T0{hour}:00:00Z", f"2026-10-01T0{hour + 1}:00:00Z", {"s": GIB})
+        later = type(meter)(meter.settings, clock=lambda came=came: instant_seconds(came))
+        more_facts(later, tmp_path, f"late {hour}", samples=late)
+    (line,) = adjustments(later)
+    (cause,) = later.explain(line.charge_id).causes
+    assert (cause.cause, cause.count, cause.first_ingest, cause.last_ingest) == ("late_polls", 36, 2, 4)
+    assert (cause.first_ingested_at, cause.last_ingested_at) == (instant_seconds("2026-12-02"), instant_seconds("2026-12-04"))
+    assert cause.files == [str(tmp_path / f"late {hour}" / "samples.csv") for hour in (6, 8)]
+
+
 def test_a_correction_of_a_correction_takes_the_first_into_account(tmp_path):
     meter = day_meter(tmp_path)
     meter.close(DAY)
