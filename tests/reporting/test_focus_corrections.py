@@ -67,6 +67,19 @@ def test_a_late_purchase_of_an_account_that_the_closed_period_had_no_statement_o
     assert not [row for row in parts(exported(meter, "2026-09-12", tmp_path), "ZRH/s1") if row[1]], "corrected once"
 
 
+def test_the_corrections_of_an_account_are_those_of_it_in_the_export_of_all(tmp_path):
+    samples = [*polls("2026-09-10", "2026-09-12", {"s": 10 * GIB}), *polls("2026-09-10", "2026-09-12", {"t": 3 * GIB}, account="B")]
+    meter = meter_of(tmp_path, samples=samples, prices=PRICES, accounts=[{"account": a, "currency": "CHF"} for a in "AB"])
+    meter.close("2026-09-10")
+    late = [subscription(f"of-{account}", 5 * GIB, *TEN_DAYS, account=account) for account in "AB"]
+    more_facts(meter, tmp_path, "late", subscriptions=late)
+    everything = exported(meter, "2026-09-11", tmp_path)
+    for account in "AB":
+        own = exported(meter, "2026-09-11", tmp_path, account=account)
+        assert own == [row for row in everything if row["BillingAccountId"] == account]
+        assert {row["CommitmentDiscountId"] for row in own if row["ChargeClass"]} == {"", f"ZRH/of-{account}"}
+
+
 def cut(end):
     return subscription("s1", 5 * GIB, "2026-09-10T06:00:00Z", end)
 

@@ -93,6 +93,6 @@ def told_commitments(own: Committed, corrections: Iterable[Corrected]) -> dict[s
 def _closed(engine: Engine, closing: Closing, known_seq: int, as_of_s: int, discounts: Settled, account: str | None) -> Committed:
     computation = compute_usage(
         engine, closing.period, as_of_s=max(as_of_s, closing.as_of_s), now_s=as_of_s, known_seq=known_seq,
-        clock=closing.said_settings.clock,
+        clock=closing.said_settings.clock, accounts=None if account is None else (account,),
     )  # fmt: skip
     return committed(engine, computation, discounts, account)
