@@ -138,7 +138,7 @@ def test_partial_time_is_known_time(tmp_path):
     with pytest.raises(RefusedError) as found:
         day_meter(tmp_path, samples=samples).close("2026-10-01")
     told = {finding.location: (finding.message.partition(":")[0], finding.share) for finding in found.value.findings}
-    assert told["ZRH"] == ("13,800 s of 86,400 s are missing, 15.9722 %", "15.9722 %")
+    assert told["ZRH"] == ("3 h 50 min (13,800 s) of 1 day (86,400 s) are missing, 15.9722 %", "15.9722 %")
 
 
 def test_a_clock_that_goes_back_closes_nothing_before_what_it_saw(tmp_path):
