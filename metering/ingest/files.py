@@ -80,12 +80,22 @@ class NamedFiles:
         real = [(root, path.resolve()) for root, named in roots for path, _ in named]
         return [*self.by_root, *(path for root, path in real if not path.is_relative_to(root))]
 
+    def assert_some(self) -> None:
+        """Fail where the paths name no fact file at all.
+
+        Raises:
+            InputError: they do not.
+        """
+        if not any(self.by_root.values()):
+            told = f" ({self.notes[0]})" if self.notes else ""
+            raise InputError(f"no facts in {', '.join(map(str, self.by_root))}{told}: {FACTS_HINT}")
+
 
 def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
     """Look up which files `paths` name, and note what was passed over; no file is read.
 
     Raises:
-        InputError: a path is not there, what would be a fact file cannot be read, or nothing was found.
+        InputError: a path is not there, or what would be a fact file cannot be read.
     """
     by_root: dict[Path, list[tuple[Path, Table | None]]] = {}
     notes: list[str] = []
@@ -95,9 +105,6 @@ def name_files(paths: list[Path], limits: ReadingLimits) -> NamedFiles:
         if not root.is_dir():
             _assert_file(root)
         by_root[root] = [*_walk(root, notes, limits)] if root.is_dir() else [(root, table_by_name(root))]
-    if not any(by_root.values()):
-        told = f" ({notes[0]})" if notes else ""
-        raise InputError(f"no facts in {', '.join(map(str, by_root))}{told}: {FACTS_HINT}")
     return NamedFiles(by_root, notes)
 
 
@@ -105,7 +112,7 @@ def find_files(engine: Engine, named: NamedFiles, limits: ReadingLimits) -> tupl
     """Open the files that were named, sorted by name, each once, and tell about what was passed over.
 
     Raises:
-        InputError: a file is empty or lacks a required column, or a directory is not what its manifest says.
+        InputError: a file is empty or lacks a required column, a directory is not what its manifest says, or there are no facts.
     """
     found: dict[Path, FactFile] = {}
     notes = list(named.notes)
@@ -115,6 +122,7 @@ def find_files(engine: Engine, named: NamedFiles, limits: ReadingLimits) -> tupl
             assert_few(len(found), limits)
         if root.is_dir():
             assert_as_exported(root, [path for path, _ in files], limits.listing_bytes)
+    named.assert_some()
     return sorted(found.values(), key=lambda file: file.shown), sorted(set(notes))
 
 

@@ -79,6 +79,9 @@ def name_files_here(places: list[str], limits: ReadingLimits) -> NamedFiles | No
     if not local:
         return None
     named = name_files(local, limits)
+    # Why an export that did not end has no facts is told by its manifest, once that is read.
+    if not any((place / MANIFEST).is_file() for place in local):
+        named.assert_some()
     paths = sorted(str(path) for files in named.by_root.values() for path, _ in files)
     _assert_parquet([path for path in paths if not path.lower().endswith(".parquet")])
     return named

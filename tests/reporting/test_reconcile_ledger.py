@@ -167,7 +167,7 @@ def test_the_last_line_of_a_burst_that_comes_late_is_shifted_not_missing_and_not
     lines = burst_lines(steady[0])
     made = reconciled(steady, tmp_path, [*lines[:-1], at(lines[-1], 120)])
     assert [finding.check for finding in made.findings] == ["shifted_line"]
-    assert "120 s later" in made.findings[0].message
+    assert "2 min (120 s) later" in made.findings[0].message
 
 
 def test_the_last_line_of_a_burst_is_not_longer_than_the_burst(steady, tmp_path):
