@@ -77,6 +77,8 @@ def printable(text: str) -> str:
 
     Blanks of all widths stay, and what joins or parts letters within a word: Japanese, French and Persian names have them.
     """
+    if text.isprintable():
+        return text
     return "".join(character if _is_harmless(character) else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
