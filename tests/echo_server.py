@@ -3,9 +3,10 @@
 import base64
 import contextlib
 import json
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from serving import running
 
 ACCOUNT = "0a4a6c2e-5a4f-4f0e-8f43-0000000000aa"
 
@@ -115,12 +116,5 @@ class _Handler(BaseHTTPRequestHandler):
 @contextlib.contextmanager
 def echoing():
     """Run a provider that repeats whoever asks."""
-    server = Echo()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with running(Echo()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

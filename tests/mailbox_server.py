@@ -6,6 +6,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from serving import running
+
 
 class Receiver(ThreadingHTTPServer):
     """Answers each request with the next status, the last one for ever; a status below 100 breaks the connection."""
@@ -53,14 +55,8 @@ def receiving(*statuses, location=None, tls=None):
     server = Receiver(statuses or (204,), location)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class _Trickling(socketserver.BaseRequestHandler):
@@ -76,10 +72,6 @@ class _Trickling(socketserver.BaseRequestHandler):
 @contextlib.contextmanager
 def trickling():
     """Run a receiver whose answer comes a byte at a time and is never whole; give its address. It gives up after five seconds."""
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Trickling) as server:
+    with running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Trickling)) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/hook"
-        server.shutdown()
-        thread.join()

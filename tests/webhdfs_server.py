@@ -5,11 +5,12 @@ A client of this protocol comes with pyspark; those of object stores do not. Sou
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from serving import running
 
 _ROOT = "/webhdfs/v1/"
 
@@ -81,14 +82,8 @@ def served_folder(folder: Path) -> Iterator[tuple[str, list[str]]]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield f"webhdfs://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _status(place: Path, name: str) -> dict[str, object]:

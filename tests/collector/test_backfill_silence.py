@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import http.server
 import json
-import threading
 import urllib.parse
 
 import pytest
 import stamina
 from hour_facts import csv_bytes
+from serving import running
 
 from metering.api import Meter
 from metering.collector.backfill import backfill
@@ -61,14 +61,8 @@ def serving(provider):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with running(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Day:
