@@ -159,6 +159,8 @@ def test_a_line_that_is_not_of_this_account_location_and_resource_is_told_and_in
     made = reconciled(steady, tmp_path, [*lines, lines[12] | change], account=ann, location="ZRH")
     (finding,) = made.findings
     assert (finding.check, finding.severity) == (check, severity)
+    # Line 12 is of [01:10, 01:15).
+    assert (finding.start, finding.end) == (START_S + 4_200, START_S + 4_500)
     assert finding.theirs == finding.difference == Decimal(lines[12]["amount"])
     assert (made.totals, made.outcomes) == (sound.totals, sound.outcomes)
 
@@ -361,3 +363,30 @@ def test_lines_under_a_wrong_account_or_location_are_told_as_that_on_both_sides(
     if "nobody" not in elsewhere.values():
         assert abs(charged + missing.difference) <= Decimal(count) * Decimal("1E-20")
     assert f"found under {moved.get('account', names['ann'])} in {moved.get('location', 'ZRH')}" in missing.message
+
+
+LAST_PLACE = Decimal("1E-20")
+
+
+@pytest.mark.parametrize(
+    ("late_s", "seconds", "more", "found"),
+    [
+        (2, 300, 0, {"wrong_account"}), (3, 300, 0, {"missing_line", "other_account"}),
+        (-2, 300, 0, {"wrong_account"}), (-3, 300, 0, {"missing_line", "other_account"}),
+        (0, 302, 0, {"wrong_account"}), (0, 303, 0, {"missing_line", "other_account"}),
+        (2, 298, 0, {"wrong_account"}), (0, 297, 0, {"missing_line", "other_account"}),
+        (0, 300, 2 * LAST_PLACE, {"wrong_account"}), (0, 300, 4 * LAST_PLACE, {"missing_line", "other_account"}),
+    ],
+)  # fmt: skip
+def test_a_line_under_a_wrong_account_is_known_by_time_within_the_jitter_and_by_amount_but_for_rounding(
+    neighbours, tmp_path, late_s, seconds, more, found
+):  # fmt: skip
+    world, _ = neighbours
+    ann = account_of(world, "ann@example.com").uuid
+    lines = burst_lines(world)
+    mine = [number for number, line in enumerate(lines) if line["account"] == ann][12]
+    line = lines[mine]
+    moved = at(line, late_s) | {"account": "nobody", "interval": seconds, "human_interval": human_interval(seconds)}
+    moved["amount"] = f"{Decimal(line['amount']) + more:f}"
+    made = reconciled(neighbours, tmp_path, [*lines[:mine], moved, *lines[mine + 1 :]])
+    assert {finding.check for finding in made.findings} == found

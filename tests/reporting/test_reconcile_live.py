@@ -56,6 +56,7 @@ def test_a_location_that_refuses_is_told_and_the_others_are_compared(rig):
     finally:
         rig.sandbox.faults.clear()
     assert {(finding.check, finding.location) for finding in made.findings} == {("no_answer", refusing)}
+    assert {(finding.start, finding.end) for finding in made.findings} == {(rig.world.start_s, rig.world.now_s)}
     assert all("credential" in finding.message for finding in made.findings)
     assert not made.is_clean
     assert refusing not in {unit.location for unit in made.units}

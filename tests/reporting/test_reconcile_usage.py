@@ -139,6 +139,19 @@ def test_a_day_on_which_we_have_no_burst_is_extra(steady, tmp_path):
     assert (finding.check, finding.difference) == ("extra_day", Decimal(day["amount"]))
 
 
+def test_rows_of_an_account_that_has_no_usage_are_one_finding_from_the_first_to_the_end_of_the_last(steady, tmp_path):
+    rows = samples_of(steady[0])
+    first, last = (index_of(rows, minute, 10) for minute in (70, 80))
+    strange = [rows[at] | {"account": "nobody"} for at in (last, first)]
+    (finding,) = usage(steady, tmp_path, [*rows, *strange]).findings
+    # Looks at 01:10 and 01:20; a look is of a cycle.
+    assert (finding.check, finding.start, finding.end) == ("other_account", START_S + 4_200, START_S + 4_800 + 300)
+    (day, later) = days_of(steady[0])
+    (finding,) = daily(steady, tmp_path, [day, later, day | {"account": "nobody"}]).findings
+    assert (finding.check, finding.start, finding.end) == ("other_account", START_S, START_S + DAY_S)
+    assert finding.theirs == Decimal(day["amount"])
+
+
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), missed=st.sampled_from([0, 5, 20]), accounts=st.integers(1, 3))
 def test_random_worlds_reconcile_with_no_finding(tmp_path_factory, seed, missed, accounts):

@@ -13,7 +13,7 @@ from metering.engine.duckdb import Engine
 from metering.ingest.fact_models import BILLED_RESOURCE
 from metering.ingest.provider_rows import DayRow, LedgerRow, SampleRow
 from metering.model.errors import MisuseError
-from metering.model.period import instant_text
+from metering.model.period import SECONDS_PER_DAY, instant_text
 from metering.model.reconciliation import Against, Mismatch, Reconciliation
 from metering.model.records import BilledPeriod, ChargeLine, Severity
 from metering.model.units import counted
@@ -71,7 +71,7 @@ def reconcile_rows(engine: Engine, computation: Computation, rows: Sequence[Prov
     tally = Tally(asked.tolerance)
     known = units_of(engine)
     units = [unit for unit in known if _is_asked(unit, asked)]
-    own_rows = _sort(rows, units, {unit.account for unit in known}, asked, tally)
+    own_rows = _sort(rows, units, {unit.account for unit in known}, asked, tally, computation)
     prices = _price_texts(engine, computation)
     beat = Beat(computation.clock.cycle_s, asked.jitter_s)
     start_s, stop_s = computation.period.start_s, computation.stop_s
@@ -117,7 +117,9 @@ def _is_asked(unit: Unit, asked: Asked) -> bool:
     )
 
 
-def _sort(rows: Sequence[ProviderRow], units: list[Unit], accounts: set[str], asked: Asked, tally: Tally) -> _Sorted:
+def _sort(
+    rows: Sequence[ProviderRow], units: list[Unit], accounts: set[str], asked: Asked, tally: Tally, computation: Computation
+) -> _Sorted:
     found = _Sorted()
     known = {(unit.account, unit.location) for unit in units}
     currencies = {unit.account: unit.currency for unit in units}
@@ -138,18 +140,17 @@ def _sort(rows: Sequence[ProviderRow], units: list[Unit], accounts: set[str], as
             strangers["other_currency", owner, place, currency].append(row)
         else:
             found.by_unit[owner, place].append(row)
-    _tell_strangers(found, strangers, _NOUNS[asked.against], currencies)
+    _tell_strangers(found, strangers, _NOUNS[asked.against], currencies, computation.clock.cycle_s)
+    whole = computation.period.start_s, computation.stop_s
     for failure in asked.failures:
-        found.findings.append(
-            _finding(
-                "no_answer", "error", failure.account, failure.endpoint, f"{failure.cause}: {failure.detail}; nothing compared"
-            )
-        )
+        said = f"{failure.cause}: {failure.detail}; nothing compared"
+        found.findings.append(_finding("no_answer", "error", failure.account, failure.endpoint, said, Fraction(0), whole))
     return found
 
 
 def _tell_strangers(
-    found: _Sorted, strangers: dict[tuple[str, str, str, str], list[ProviderRow]], noun: str, currencies: dict[str, str]
+    found: _Sorted, strangers: dict[tuple[str, str, str, str], list[ProviderRow]], noun: str, currencies: dict[str, str],
+    cycle_s: int,
 ) -> None:
     """Tell of rows that are held against nothing of ours, by what they are, account, location and the currency that they name."""
     for (kind, owner, place, currency), several in sorted(strangers.items()):
@@ -164,19 +165,21 @@ def _tell_strangers(
         if check in ("other_account", "other_location"):
             number = len(found.findings)
             found.strangers += [Stranger(row, number) for row in several if isinstance(row, LedgerRow)]
-        found.findings.append(_stranger(check, owner, place, several, said, currency or currencies.get(owner)))
+        found.findings.append(_stranger(check, owner, place, several, said, cycle_s, currency or currencies.get(owner)))
 
 
-def _stranger(check: str, account: str, location: str, rows: list[ProviderRow], said: str, currency: str | None) -> Mismatch:
+def _stranger(
+    check: str, account: str, location: str, rows: list[ProviderRow], said: str, cycle_s: int, currency: str | None
+) -> Mismatch:
     amount = sum((row.amount or Fraction(0) for row in rows if not isinstance(row, SampleRow)), Fraction(0))
     severity: Severity = "info" if check == "other_resource" else "error"
-    at = sorted(_instant(row) for row in rows)
-    return _finding(check, severity, account, location, said, amount, (at[0], at[-1]), rows[0].place, currency)
+    starts, ends = zip(*(_span(row, cycle_s) for row in rows), strict=True)
+    return _finding(check, severity, account, location, said, amount, (min(starts), max(ends)), rows[0].place, currency)
 
 
 def _finding(
-    check: str, severity: Severity, account: str, location: str, message: str, amount: Fraction = Fraction(0),
-    span: tuple[int, int] = (0, 0), place: str | None = None, currency: str | None = None,
+    check: str, severity: Severity, account: str, location: str, message: str, amount: Fraction,
+    span: tuple[int, int], place: str | None = None, currency: str | None = None,
 ) -> Mismatch:  # fmt: skip
     """Make a finding about rows that were not compared: they are in no total."""
     theirs = amount_of(amount)
@@ -191,10 +194,11 @@ def _currency_of(row: ProviderRow) -> str:
     return "" if isinstance(row, SampleRow) else row.currency or ""
 
 
-def _instant(row: ProviderRow) -> int:
+def _span(row: ProviderRow, cycle_s: int) -> tuple[int, int]:
+    """Give the time that a row is of; a look is of a cycle."""
     if isinstance(row, LedgerRow):
-        return row.start_s
-    return row.poll_s if isinstance(row, SampleRow) else row.day_s
+        return row.start_s, row.end_s
+    return (row.poll_s, row.poll_s + cycle_s) if isinstance(row, SampleRow) else (row.day_s, row.day_s + SECONDS_PER_DAY)
 
 
 def _price_texts(engine: Engine, computation: Computation) -> defaultdict[str, dict[Fraction, str]]:
