@@ -177,7 +177,8 @@ def _explain_day(day: _Day, row: DayRow, compared: Compared) -> None:
         compared.explain("missing_time", rest)
     elif day.is_off_beat and abs(rest) <= day.swing:
         compared.explain("between_looks", rest)
-    elif abs(rest) <= sum(day.unobserved.values()) * highest:
+    elif abs(rest) <= (sum(day.unobserved.values()) - (missing_s if rest < 0 else 0)) * highest:
+        # In missing time we charge nothing, so that they cannot charge less.
         compared.explain("held_time" if "held_time" in day.unobserved else "partial_time", rest)
     elif not day.ours:
         compared.found.append(Found("extra_day", "we have no burst on this day", rest))
