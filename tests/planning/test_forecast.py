@@ -3,11 +3,13 @@
 import builtins
 import json
 import os
+import random
 import subprocess
 import sys
 import sysconfig
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,17 @@ def test_what_grows_is_expected_to_go_on_and_burst_to_begin_when_it_passes_what_
     assert first.day == outlook.burst_begins
     assert all(day.low_bytes <= day.expected_bytes <= day.high_bytes for day in found.days)
     assert outlook_sentence(outlook, {}, found.end).startswith("A in ZRH: burst from 2026-11-")
+
+
+def test_the_bounds_of_a_day_ahead_are_its_5th_and_95th_percentile():
+    """Each day a GiB more or less by chance, so in 25 days √25 = 5: 5 % of what is normal lie above 1.645 standard deviations."""
+    chance = random.Random(7)
+    sizes = list(accumulate((chance.choice((-GIB, GIB)) for _ in range(400)), initial=1_000 * GIB))
+    ahead = forecast(sizes, 25)
+    for days, deviation in ((1, GIB), (25, 5 * GIB)):
+        day = ahead[days - 1]
+        for reach in (day.high_bytes - day.expected_bytes, day.expected_bytes - day.low_bytes):
+            assert abs(reach - deviation * 1_645 // 1_000) < deviation // 20
 
 
 def test_what_jumps_about_is_told_with_its_range(tmp_path):
