@@ -101,7 +101,6 @@ chosen as (
 select
     l.series_key,
     l.collection_key,
-    l.endpoint,
     l.account,
     l.location,
     l.snapshot,

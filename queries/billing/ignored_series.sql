@@ -23,8 +23,7 @@ select
     s.series_key,
     s.account,
     s.location,
-    s.endpoint,
-    s.snapshot
+    s.endpoint
 from seen_series as s
 inner join chosen as h
     on s.account = h.account

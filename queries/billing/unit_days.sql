@@ -28,7 +28,6 @@ days as (
         r.rate_key,
         d.occupied_byte_seconds,
         e.entitled_bytes,
-        d.least_occupied_bytes,
         d.peak_occupied_bytes,
         d.measured_seconds,
         d.held_seconds,

@@ -3,7 +3,9 @@
 -- reads  poll_notes
 -- params known_seq, stop_s
 -- why    What was bought, extended or priced anew since is not known. Once is a passing fault; what fails again is told.
-with notes as (
+with
+
+notes as (
     select
         endpoint,
         resource,

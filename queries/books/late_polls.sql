@@ -61,7 +61,6 @@ select
     c.is_superseding,
     count(*) as poll_count,
     min(c.poll_s) as first_poll_s,
-    max(c.poll_s) as last_poll_s,
     min(c.ingest_seq) as first_ingest_seq,
     max(c.ingest_seq) as last_ingest_seq
 from compared as c

@@ -39,7 +39,6 @@ touched as (
         coalesce(n.last_number, t.last_number) as last_number,
         coalesce(n.last_poll_s, t.last_poll_s) as last_poll_s,
         n.first_poll_s,
-        n.collection_key is not null as is_new,
         coalesce(t.kept_until_s, 0) as kept_before_s,
         coalesce(t.last_poll_s, -1) as last_before_s
     from new_tails as n

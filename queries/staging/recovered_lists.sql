@@ -1,9 +1,11 @@
 -- name   recovered_lists
 -- grain  one row a note of this ingest that a list was read, where the note before says that it could not be
 -- reads  notes_told, poll_notes
--- params
+-- params none
 -- why    Prices are one list for all accounts of an endpoint: any login that could read it ends the time without.
-with notes as (
+with
+
+notes as (
     select
         number,
         endpoint,

@@ -69,7 +69,6 @@ sides as (
         series_key,
         allocated_size,
         label_key,
-        0 as brought,
         bit_or(
             (cast(1 as bigint) << (last_rank + 1)) - (cast(1 as bigint) << first_rank)
         ) as ranks
@@ -82,7 +81,6 @@ sides as (
         series_key,
         allocated_size,
         label_key,
-        1 as brought,
         (cast(1 as bigint) << (last_rank + 1)) - (cast(1 as bigint) << first_rank) as ranks
     from brought
     where last_rank - first_rank + 1 = bit_count(slots)
@@ -93,7 +91,6 @@ sides as (
         b.series_key,
         b.allocated_size,
         b.label_key,
-        1 as brought,
         bit_or(cast(1 as bigint) << bit_count(b.block_slots & ((cast(1 as bigint) << s.slot) - 1))) as ranks
     from brought as b
     cross join (select unnest(generate_series(0, 47)) as slot) as s

@@ -60,7 +60,6 @@ compared as (
         b.distinct_row_count,
         b.row_count,
         b.file_number,
-        b.sample_count,
         b.contradicts = 1 or l.poll_s is not null as contradicts,
         r.poll_s is not null as is_rejected,
         k.poll_key as known_poll_key,
