@@ -21,7 +21,7 @@ class Refusal(Exception):  # noqa: N818 -- the provider's word is no error of ou
         return [{"error_type": self.kind, "error_message": self.message, "error_point": self.point}]
 
 
-def not_valid(message: str, point: str | None = None) -> Refusal:
+def not_valid(message: str, point: str) -> Refusal:
     """Refuse what was submitted."""
     return Refusal(400, "validation", message, point)
 

@@ -206,5 +206,5 @@ def profile_view(account: Account) -> View:
         "currency": account.currency,
         "clone_naming": account.clone_naming,
         "state": "REGULAR",
-        "meta": account.profile.get("meta", {}),
+        "meta": {},
     }

@@ -225,7 +225,6 @@ class Money:
             id="", uuid="", account=account.uuid, location=location, resource=order.resource, amount=order.amount,
             start_s=interval.start_s, end_s=interval.end_s, nominal_seconds=interval.nominal_seconds, period=order.period,
             price=full * (1 - discount), discount=discount, discount_amount=full * discount, auto_renew=order.auto_renew,
-            bought_s=now_s,
         )  # fmt: skip
 
     def _afford(self, account: Account, location: str, quoted: list[Subscription]) -> None:

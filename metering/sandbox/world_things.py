@@ -46,7 +46,6 @@ class Account:
     name: str
     credit_limit: Fraction = Fraction(0)
     clone_naming: str = "NONE"
-    profile: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -143,7 +142,6 @@ class Subscription:
     discount: Fraction
     discount_amount: Fraction
     auto_renew: bool
-    bought_s: int
     parent: "Subscription | None" = None
     child: "Subscription | None" = None
 
