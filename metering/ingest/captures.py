@@ -11,7 +11,7 @@ from typing import Any
 
 from metering.ingest.fact_models import MAX_IDENTIFIER_LENGTH, identifier
 from metering.ingest.failure import RequestFailure
-from metering.ingest.strict_json import Number
+from metering.ingest.strict_json import is_text
 from metering.model.period import instant_text
 
 SNAPSHOTS = "remotesnapshots"
@@ -105,17 +105,13 @@ def _problem(found: dict[str, Any]) -> str | None:
             identifier(drive["uuid"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return "a snapshot's uuid, location or drive is no identifier"
-    if any(_is_no_text(found.get(name)) for name in ("status", "name")):
+    if not all(is_text(found.get(name)) for name in ("status", "name")):
         return "a snapshot's status or name is no text"
     return None
 
 
-def _is_no_text(value: Any) -> bool:
-    return value is not None and (not isinstance(value, str) or isinstance(value, Number))
-
-
 def _identifier(value: Any) -> str:
     """Give what tells one object from another, whoever owns it."""
-    if _is_no_text(value) or not value or len(value) > MAX_IDENTIFIER_LENGTH:
+    if not is_text(value) or not value or len(value) > MAX_IDENTIFIER_LENGTH:
         raise ValueError("is no identifier")
     return str(value)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
 
-from metering.ingest.strict_json import Number, decimal_text
+from metering.ingest.strict_json import decimal_text, is_text
 from metering.model.currency import currency_code
 from metering.model.limits import DEFAULT_LIMITS
 from metering.model.period import instant_seconds
@@ -40,8 +40,8 @@ def identifier(value: Any) -> str:
     """
     if value in (None, ""):
         raise ValueError("is missing")
-    if not isinstance(value, str) or isinstance(value, Number):
-        raise ValueError("is no text; identifiers are text, never numbers")  # noqa: TRY004 -- pydantic wants ValueError
+    if not is_text(value):
+        raise ValueError("is no text; identifiers are text, never numbers")
     if len(value) > MAX_IDENTIFIER_LENGTH:
         raise ValueError(f"is longer than {MAX_IDENTIFIER_LENGTH} characters")
     # What is printable has none of them, and is told at once.
@@ -59,7 +59,7 @@ def _location(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    if value is not None and (not isinstance(value, str) or isinstance(value, Number)):
+    if not is_text(value):
         raise ValueError("is no text")
     if value is not None and len(value) > _MAX_TEXT_LENGTH:
         raise ValueError(f"is longer than {_MAX_TEXT_LENGTH} characters")
@@ -125,8 +125,8 @@ def _decimal(value: Any) -> str:
 def _instant(value: Any) -> int:
     if value in (None, ""):
         raise ValueError("is missing")
-    if not isinstance(value, str) or isinstance(value, Number):
-        raise ValueError("is no instant such as 2026-10-01T00:00:00Z")  # noqa: TRY004 -- pydantic wants ValueError
+    if not is_text(value):
+        raise ValueError("is no instant such as 2026-10-01T00:00:00Z")
     return instant_seconds(value)
 
 

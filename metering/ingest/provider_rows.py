@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from metering.ingest.fact_models import MAX_IDENTIFIER_LENGTH
 from metering.ingest.provider_lists import Listed
-from metering.ingest.strict_json import Number, decimal_text
+from metering.ingest.strict_json import decimal_text, is_text
 from metering.model.currency import currency_code
 from metering.model.errors import InputError
 from metering.model.period import instant_seconds
@@ -150,7 +150,7 @@ def _optional(each: Listed, name: str, read: Callable[[Any], Parsed]) -> Parsed 
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or isinstance(value, Number) or not value:
+    if not is_text(value) or not value:
         raise ValueError("is no text")
     if len(value) > 10 * MAX_IDENTIFIER_LENGTH:
         raise ValueError("is too long")

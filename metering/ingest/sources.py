@@ -21,8 +21,8 @@ from metering.engine.duckdb import Engine, quoted, quoted_name, read_files
 from metering.ingest.capture_rows import captures
 from metering.ingest.files import FactFile, records
 from metering.ingest.raw_rows import IDENTIFIERS, TEXT_COLUMNS, UNNUMBERED, json_text, numbered, of_file, raw_rows
-from metering.ingest.strict_json import decimal_text
-from metering.ingest.text import Record, is_text, mend_lines, unpacked
+from metering.ingest.strict_json import decimal_text, is_text
+from metering.ingest.text import Record, mend_lines, unpacked
 from metering.model.errors import InputError
 
 _CSV = """auto_detect=false, header=false, quote='"', escape='"', compression='none'"""

@@ -19,6 +19,11 @@ class Number(str):
     __slots__ = ()
 
 
+def is_text(value: Any) -> bool:
+    """Tell whether a JSON value is text, or null; a number that was kept as text is none."""
+    return value is None or (isinstance(value, str) and not isinstance(value, Number))
+
+
 class NoObjectError(ValueError):
     """The text is JSON, but no object."""
 

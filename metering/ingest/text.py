@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from metering.ingest.strict_json import NestingError, NoObjectError, Number, loads_members
+from metering.ingest.strict_json import NestingError, NoObjectError, loads_members
 from metering.model.errors import InputError
 from metering.model.limits import ReadingLimits, raised_by
 
@@ -332,8 +332,3 @@ def mend_lines(path: Path, target: Path, limits: ReadingLimits) -> Iterator[tupl
             sound.write(b"\n" if problem else (line or b"") + b"\n")
             if problem:
                 yield number, problem
-
-
-def is_text(value: Any) -> bool:
-    """Tell whether a JSON value is text, or null; a number that was kept as text is none."""
-    return value is None or (isinstance(value, str) and not isinstance(value, Number))
