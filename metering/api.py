@@ -230,11 +230,7 @@ class Meter(Deciding):
         Takes the fields of `ReconcileRequest`: one of the files `ledger`, `usage`, `dailyburst`, or `live`, which names one of
         these lists; `account`, `location`, `tolerance`, `jitter`.
         """
-        from metering.reporting.reconcile.asking import (
-            ReconcileRequest,
-            obtain,
-            reconcile_request,
-        )
+        from metering.reporting.reconcile.asking import ReconcileRequest, obtain, reconcile_request
 
         request = ReconcileRequest(**asked)
         obtained = obtain(request, parse_period(period), self.settings.targets)

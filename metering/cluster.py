@@ -31,7 +31,7 @@ _EXTRA = ("pyspark", "pyarrow", "sqlglot")
 
 
 @contextlib.contextmanager
-def open_cluster(settings: Settings, *, clock: Callable[[], int] = lambda: int(time.time())) -> "Iterator[ClusterMeter]":
+def open_cluster(settings: Settings) -> "Iterator[ClusterMeter]":
     """Open a meter on the Spark that the settings name, and stop its session afterwards.
 
     Raises:
@@ -41,7 +41,7 @@ def open_cluster(settings: Settings, *, clock: Callable[[], int] = lambda: int(t
     from metering.engine.sessions import spark_engine  # noqa: PLC0415 -- only this engine waits for pyspark
 
     with spark_engine(settings.spark.master, settings.spark.conf) as engine:
-        yield ClusterMeter(settings, engine, clock=clock)
+        yield ClusterMeter(settings, engine)
 
 
 def assert_places(places: Sequence[str], settings: Settings) -> None:
@@ -67,7 +67,7 @@ def _assert_installed() -> None:
 class ClusterMeter:
     """The main job on Spark: facts in, a bill out, for as long as the session lasts."""
 
-    def __init__(self, settings: Settings, engine: "SparkEngine", *, clock: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, engine: "SparkEngine", *, clock: Callable[[], int] = lambda: int(time.time())) -> None:
         self.settings = settings
         self._engine = engine
         self._clock = clock

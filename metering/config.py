@@ -140,15 +140,9 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_places: Any, **_others: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment override the file, whose values come as arguments."""
-        del env_settings, dotenv_settings, file_secret_settings
         return _Environment(settings_cls, init_settings()), init_settings
 
 
@@ -157,15 +151,10 @@ class _Decided(Settings):
 
     @classmethod
     def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_places: Any, **_others: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take what comes as arguments, and nothing else."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        del settings_cls
         return (init_settings,)
 
 

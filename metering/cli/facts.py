@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from metering.cli.common import (
-    Common,
-    Format,
-    message,
-    meter,
-    progress,
-    with_common_options,
-)
+from metering.cli.common import Common, Format, message, meter, progress, with_common_options
 from metering.model.units import counted
 
 if TYPE_CHECKING:

@@ -39,9 +39,7 @@ class LiveList:
     failure: Failure | None = None
 
 
-def fetch_lists(
-    targets: Targets, kind: str, period: Period, account: str | None = None, location: str | None = None
-) -> list[LiveList]:
+def fetch_lists(targets: Targets, kind: str, period: Period, account: str | None, location: str | None) -> list[LiveList]:
     """Ask for the `ledger`, `usage` or `dailyburst` of a period, of each account in each location, or of those named.
 
     Raises:

@@ -22,10 +22,9 @@ _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 
 @dataclass(slots=True)
 class SpoolOutcome:
-    """What came of the files that waited: files and polls taken, polls that were not, files that were set aside, or wait on."""
+    """What came of the files that waited: how many were taken, what of them was not, and which were set aside, or wait on."""
 
     files: int = 0
-    accepted_polls: int = 0
     rejected: list[str] = field(default_factory=list)
     conflicting_polls: int = 0
     set_aside: list[str] = field(default_factory=list)
@@ -107,6 +106,5 @@ def _take(store: Store, spool: Spool, paths: list[Path], now_s: int, outcome: Sp
         raise InputError(error.strerror or type(error).__name__) from None
     spool.archive(paths)
     outcome.files += len(paths)
-    outcome.accepted_polls += taken.polls.accepted
     outcome.conflicting_polls += taken.polls.conflicting
     outcome.rejected += [rejection.text for rejection in taken.rejections]

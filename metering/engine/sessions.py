@@ -25,7 +25,6 @@ from metering.model.errors import EngineError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-LOCAL = "local[*]"
 _CONNECT = "sc://"
 _PORTS = {"sc": 15002, "spark": 7077}
 _PATIENCE_SECONDS = 5

@@ -42,9 +42,9 @@ _IN_FILES = {"declared_start_s": "start_time", "declared_end_s": "end_time", "ef
 class FactOutcome:
     """What became of the rows of one small table, which rows to store, and the files that these came from."""
 
-    rows: Outcome
-    rejections: list[Rejection]
-    accepted: list[dict[str, Any]]
+    rows: Outcome = field(default_factory=Outcome)
+    rejections: list[Rejection] = field(default_factory=list)
+    accepted: list[dict[str, Any]] = field(default_factory=list)
     files: set[str] = field(default_factory=set)
 
     def with_more(self, other: "FactOutcome") -> "FactOutcome":
@@ -63,7 +63,7 @@ def compare_facts(
 ) -> FactOutcome:
     """Validate the rows of files of one small table and compare them with what is known. Writes nothing."""
     model = MODELS[table]
-    outcome = FactOutcome(Outcome(), [], [])
+    outcome = FactOutcome()
     known = _known(engine, table, model)
     versions: dict[tuple[Any, ...], list[_Row]] = {}
     count = 0

@@ -163,7 +163,7 @@ def _facts(engine: Engine, files: list[FactFile], asked: _Asked, outcome: Ingest
     outcome.places = sorted({reading.place for table in readings.values() for reading in table})
     facts: dict[str, FactOutcome] = {}
     for table in ALL_MODELS:
-        fact = FactOutcome(Outcome(), [], [])
+        fact = FactOutcome()
         table_files = [file for file in files if file.table == table]
         if table_files:
             fact = read_facts(engine, table, table_files, supersede=asked.supersede, now_s=asked.now_s)

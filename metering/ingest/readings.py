@@ -11,7 +11,6 @@ from metering.engine.duckdb import Engine, quoted_name
 from metering.ingest.answers import Reading
 from metering.ingest.fact_models import ALL_MODELS, BILLED_RESOURCE, Fact
 from metering.ingest.facts import DECLARATION_STAYS, FactOutcome, conflict, validated
-from metering.ingest.samples import Outcome
 from metering.model.limits import ReadingLimits
 
 _Key = tuple[Any, ...]
@@ -23,7 +22,7 @@ def compare_readings(
 ) -> FactOutcome:
     """Decide which readings of one table are facts to store. `declared` is what the same ingest takes from files."""
     model = ALL_MODELS[table]
-    outcome = FactOutcome(Outcome(), [], [])
+    outcome = FactOutcome()
     newest = _newest(table, model, readings, outcome, now_s, limits)
     keys = sorted(newest)
     in_force, before = _in_force(engine, table, model, keys)

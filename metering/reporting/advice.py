@@ -45,9 +45,9 @@ def shown(amount: Decimal, currency: str) -> str:
     return shown_amount(round_ratio(Fraction(amount), minor_places(currency) or 0, "half-up"))
 
 
-def advice_table(advised: Advised, *, only_best: bool = False) -> Table:
+def advice_table(advised: Advised) -> Table:
     """Give the advice as a table."""
-    return table_of("advice", Advice, [each for each in advised.advice if each.is_best or not only_best])
+    return table_of("advice", Advice, advised.advice)
 
 
 def unadvised_table(advised: Advised) -> Table:

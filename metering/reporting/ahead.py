@@ -1,7 +1,6 @@
 """Forecasts as sentences and tables."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 from metering.model.period import date_text
 from metering.model.tables import Table, table_of
@@ -23,7 +22,7 @@ def outlook_sentence(outlook: Outlook, names: Mapping[str, str], end_s: int) -> 
         told += f"; burst of {outlook.month} about {shown(cost, currency)} {currency} ({' to '.join(between)})"
     if outlook.error_percent is None:
         return f"{told}; too short a history to test the method on"
-    return f"{told}; on the last {outlook.backtest_days} days the method was off by {_plain(outlook.error_percent)} %"
+    return f"{told}; on the last {outlook.backtest_days} days the method was off by {outlook.error_percent:f} %"
 
 
 def _begins(outlook: Outlook, end: str) -> str:
@@ -37,10 +36,6 @@ def _begins(outlook: Outlook, end: str) -> str:
         return f"burst from {begins} on"
     latest = "if at all" if late is None else f"{late} at the latest"
     return f"burst is likely from {begins} on, {early} at the earliest, {latest}"
-
-
-def _plain(amount: Decimal) -> str:
-    return format(amount, "f")
 
 
 def days_table(found: Forecast) -> Table:

@@ -1,6 +1,7 @@
 """What is to be reconciled with which list of the provider: from a file, or asked for now."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +89,7 @@ class ReconcileRequest:
 class ProviderList:
     """The provider's rows, and whose could not be had; `answered` is None where a file is all there is."""
 
-    rows: list[ProviderRow]
+    rows: Sequence[ProviderRow]
     failures: "tuple[Failure, ...]" = ()
     answered: frozenset[tuple[str, str]] | None = None
 
@@ -103,7 +104,7 @@ def obtain(request: ReconcileRequest, period: Period, targets: Targets) -> Provi
     against = request.asked().against
     place = getattr(request, against)
     if place is not None:
-        return ProviderList(_parsed(against, list(read_list(Path(place), targets.limits))))
+        return ProviderList(_parsed(against, read_list(Path(place), targets.limits)))
     # Only here the network's libraries are needed.
     from metering.collector.cycle import Failure  # noqa: PLC0415
     from metering.collector.provider_live import fetch_lists  # noqa: PLC0415
@@ -125,15 +126,15 @@ def obtain(request: ReconcileRequest, period: Period, targets: Targets) -> Provi
     return ProviderList(rows, tuple(failures), frozenset(answered))
 
 
-def _parsed(against: Against, objects: list[Listed]) -> list[ProviderRow]:
+def _parsed(against: Against, objects: Iterable[Listed]) -> Sequence[ProviderRow]:
     if against == "ledger":
-        return list(ledger_rows(objects))
-    return list(sample_rows(objects)) if against == "usage" else list(day_rows(objects))
+        return ledger_rows(objects)
+    return sample_rows(objects) if against == "usage" else day_rows(objects)
 
 
 def reconcile_request(
     engine: Engine, computation: Computation, request: ReconcileRequest, obtained: ProviderList
 ) -> Reconciliation:
     """Hold what was obtained against a computed period."""
-    asked = request.asked().with_answers(obtained.failures, obtained.answered)
+    asked = replace(request.asked(), failures=obtained.failures, answered=obtained.answered)
     return reconcile_rows(engine, computation, obtained.rows, asked)

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -47,10 +47,6 @@ class Asked:
     failures: "tuple[Failure, ...]" = ()
     # Only these were asked for; None where the file is all there is.
     answered: frozenset[tuple[str, str]] | None = None
-
-    def with_answers(self, failures: "tuple[Failure, ...]", answered: frozenset[tuple[str, str]] | None) -> "Asked":
-        """Say what could be had."""
-        return replace(self, failures=failures, answered=answered)
 
 
 @dataclass(slots=True)
