@@ -11,6 +11,7 @@ from metering.cli.common import (
     Common,
     Format,
     KnownAtOption,
+    is_page,
     message,
     meter,
     output_option,
@@ -55,7 +56,7 @@ def advise(
     with meter(common) as opened:
         named = period or opened.last_full_month()[0]
         with progress(common, "Computing") as show:
-            if output is not None and output.suffix.lower() in (".html", ".htm"):
+            if output is not None and is_page(output):
                 count = opened.advice_page(
                     output, named, lengths=lengths, step=step, ignore_bought=ignore_bought, account=account, as_of=as_of,
                     known_at=known_at, progress=show,

@@ -7,11 +7,13 @@ import typer
 from metering.cli.common import (
     EXIT_FOUND,
     AsOfOption,
+    CheckOption,
     Common,
     Format,
     KnownAtOption,
     NotifyOption,
     OutputOption,
+    PeriodOrLastMonthOption,
     errors_told,
     message,
     meter,
@@ -28,14 +30,11 @@ if TYPE_CHECKING:
 @with_common_options
 def audit(
     common: Common,
-    period: Annotated[
-        str | None,
-        typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given."),
-    ] = None,
+    period: PeriodOrLastMonthOption = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     output: OutputOption = None,
-    check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
+    check: CheckOption = False,
     notify: NotifyOption = None,
     list_checks: Annotated[bool, typer.Option("--list", help="List the checks, what each means and what to do.")] = False,
 ) -> None:

@@ -10,10 +10,13 @@ from metering.cli.common import (
     EXIT_FOUND,
     AccountOption,
     AsOfOption,
+    CheckOption,
     Common,
     Format,
     KnownAtOption,
     OutputOption,
+    PeriodArgument,
+    PeriodOrLastMonthOption,
     errors_told,
     job_meter,
     message,
@@ -25,8 +28,6 @@ from metering.model.units import counted
 
 if TYPE_CHECKING:
     from metering.model.records import Bill
-
-CheckOption = Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")]
 
 
 class RunEngine(StrEnum):
@@ -40,10 +41,7 @@ class RunEngine(StrEnum):
 def run(
     common: Common,
     facts: Annotated[list[str], typer.Argument(metavar="FACTS", help="A facts directory, or files of facts; a URL for Spark.")],
-    period: Annotated[
-        str | None,
-        typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given."),
-    ] = None,
+    period: PeriodOrLastMonthOption = None,
     as_of: AsOfOption = None,
     account: AccountOption = None,
     check: CheckOption = False,
@@ -89,7 +87,7 @@ def run(
 @with_common_options
 def bill(
     common: Common,
-    period: Annotated[str, typer.Argument(metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")],
+    period: PeriodArgument,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
     account: AccountOption = None,

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from metering.cli.bill import show_bill
-from metering.cli.common import EXIT_FAILED, Common, Format, message, meter, print_error, progress, with_common_options
+from metering.cli.common import (
+    EXIT_FAILED,
+    Common,
+    Format,
+    PeriodArgument,
+    message,
+    meter,
+    print_error,
+    progress,
+    with_common_options,
+)
 from metering.model.units import counted
 
 if TYPE_CHECKING:
@@ -16,7 +26,7 @@ if TYPE_CHECKING:
 @with_common_options
 def close(
     common: Common,
-    period: Annotated[str, typer.Argument(metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")],
+    period: PeriodArgument,
     reason: Annotated[
         str | None,
         typer.Option("--reason", metavar="TEXT", help="Close it though burst is unpriced or time is missing; the reason is kept."),

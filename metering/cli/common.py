@@ -93,7 +93,12 @@ FormatOption = Annotated[Format | None, typer.Option("--format", help="A table o
 QuietOption = Annotated[bool, typer.Option("-q", "--quiet", help="No progress and no messages.")]
 VerboseOption = Annotated[bool, typer.Option("-v", "--verbose", help="Every message, and exact figures in tables.")]
 VersionOption = Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")]
+PeriodArgument = Annotated[str, typer.Argument(metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")]
 PeriodOption = Annotated[str, typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END (UTC).")]
+PeriodOrLastMonthOption = Annotated[
+    str | None,
+    typer.Option("--period", metavar="P", help="2026-10, 2026-10-03 or START..END; the last full month unless given."),
+]
 AsOfOption = Annotated[
     str | None, typer.Option("--as-of", metavar="T", help="The clock: time ends there, later polls are not used. Now unless given.")
 ]
@@ -110,6 +115,7 @@ NotifyOption = Annotated[
         "[env of the secret: METERING_NOTIFY_SECRET]",
     ),
 ]
+CheckOption = Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")]
 AccountOption = Annotated[str | None, typer.Option("--account", metavar="ID", help="Only this account.")]
 
 
@@ -144,6 +150,11 @@ def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
     named = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared.values())]
     wrapped.__signature__ = inspect.Signature([first, *named])  # type: ignore[attr-defined]  # what typer reads
     return wrapped
+
+
+def is_page(output: Path) -> bool:
+    """Tell by its name whether a file is to be a page."""
+    return output.suffix.lower() in (".html", ".htm")
 
 
 def message(common: Common, text: str) -> None:

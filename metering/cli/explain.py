@@ -11,6 +11,7 @@ from metering.cli.common import (
     Common,
     Format,
     KnownAtOption,
+    is_page,
     message,
     meter,
     output_option,
@@ -40,7 +41,7 @@ def explain(
     billed so far, and the facts that came between. The amount is recomputed from the samples, apart from billing; should the two
     differ, the exit code is 3. -v lists every poll.
     """
-    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+    if output is not None and not is_page(output):
         raise typer.BadParameter(f"{output} is no page: end it in .html", param_hint="-o")
     with meter(common) as opened:
         with progress(common, "Computing") as show:

@@ -9,10 +9,12 @@ import typer
 from metering.cli.common import (
     EXIT_FOUND,
     AsOfOption,
+    CheckOption,
     Common,
     Format,
     KnownAtOption,
     PeriodOption,
+    is_page,
     message,
     meter,
     note_unknown_location,
@@ -64,7 +66,7 @@ def reconcile(
             "--jitter", metavar="SECONDS", help="How far a ledger's line may be from the time to the next one; 2 unless given."
         ),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Exit 3 if there is a finding that is a warning or an error.")] = False,
+    check: CheckOption = False,
     output: Annotated[Path | None, output_option("FILE.html", "Write a page that needs nothing else.")] = None,
     as_of: AsOfOption = None,
     known_at: KnownAtOption = None,
@@ -75,7 +77,7 @@ def reconcile(
     theirs − ours: what they charge beyond our figures is positive. What jitter, rounding and time that we did not observe explain
     is told apart; the rest are findings.
     """
-    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+    if output is not None and not is_page(output):
         raise typer.BadParameter(f"{output} is no page: end it in .html", param_hint="-o")
     if against is not None and not live:
         raise typer.BadParameter("--against is what --live asks for: give --live too, or leave it out", param_hint="--against")

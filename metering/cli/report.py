@@ -17,6 +17,7 @@ from metering.cli.common import (
     OutputOption,
     PeriodOption,
     errors_told,
+    is_page,
     message,
     meter,
     notifier,
@@ -115,7 +116,7 @@ def _print(common: Common, name: Report, table: "Table", names: dict[str, str]) 
 def _page(
     common: Common, period: str, by: str | None, as_of: str | None, known_at: str | None, account: str | None, output: Path | None
 ) -> None:
-    if output is None or output.suffix.lower() not in (".html", ".htm"):
+    if output is None or not is_page(output):
         raise typer.BadParameter("report html needs a file, such as -o report.html", param_hint="--output")
     if by is not None:
         raise typer.BadParameter("a page has everything: it takes no --by", param_hint="--by")
