@@ -215,7 +215,7 @@ MUTANTS = (
     _sql("a poll before the one with which a period begins is a cause", "books/late_polls", "where poll_s <= $start_s", "where poll_s < $start_s"),
     _sql("what ends as a period begins is a cause", "books/late_subscriptions", "s.end_s > $start_s", "s.end_s >= $start_s"),
     _python("a burst that is as much for other seconds is the same", "books/restatement", "byte_seconds or seconds or amount is None", "byte_seconds or amount is None"),
-    _python("partial time is not known", "books/closing", " + row.partial_seconds + row.missing_seconds", " + row.missing_seconds"),
+    _python("partial time is not known", "model/records", " + self.partial_seconds + self.missing_seconds", " + self.missing_seconds"),
     _python("a clock that goes back closes before what it saw", "books/closing",
             "max(request.now_s, last.closed_at_s if last else 0, _last_ingested_at(engine))", "request.now_s"),
     _sql("a subscription counts by what it says now only", "books/late_subscriptions", "    s.ingest_seq <= $known_seq\n",

@@ -199,7 +199,7 @@ def _assert_complete(period: Period, bill: Bill, settings: ClosingSettings, last
     tolerated = f"{format(Decimal(settings.missing_tolerance).scaleb(2).normalize(), 'f')} %"
     found = [finding for finding in bill.findings if finding.check == "unpriced_burst"]
     for row in bill.usage:
-        known = row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds
+        known = row.known_seconds
         if row.missing_seconds > tolerance * known:
             share = f"{shown_quotient(100 * row.missing_seconds, known, 4)} %"
             found.append(

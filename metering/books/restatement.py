@@ -24,6 +24,7 @@ from metering.books.history import Billed, History, LineKey, histories_of, line_
 from metering.engine.duckdb import Engine
 from metering.model.period import Period
 from metering.model.records import Bill, ChargeLine, Finding
+from metering.model.units import trimmed
 
 
 @dataclass(slots=True)
@@ -157,22 +158,16 @@ def _finding(closing: Closing, account: str, currency: str | None, said: _Accoun
     billed, now = total(said.billed), total_if_known(said.restated)
     difference = None if now is None else total_known(line.amount for line in said.lines)
     if now is not None and difference is not None:
-        arithmetic = f"billed {_plain(billed)} {coin} so far, now {_plain(now)}, so adjusted by {_plain(difference)}"
+        after = f"now {trimmed(now)}, so adjusted by {trimmed(difference)}"
     else:
-        arithmetic = f"billed {_plain(billed)} {coin} so far, now with burst that has no price"
+        after = "now with burst that has no price"
     why = "; ".join(cause.text for cause in causes) or "by other rules than those it was closed with"
     return Finding(
         check="restated", severity="info", account=account, count=len(said.lines),
-        message=f"{name} is restated: {arithmetic}; {why}",
+        message=f"{name} is restated: billed {trimmed(billed)} {coin} so far, {after}; {why}",
         adjusts=name, currency=currency, billed=format(billed, "f"), restated=None if now is None else format(now, "f"),
         difference=None if difference is None else format(difference, "f"), causes=[cause.document for cause in causes],
     )  # fmt: skip
-
-
-def _plain(amount: Decimal) -> str:
-    """Write an amount without the zeros that end it, two decimals at the least."""
-    whole, _, decimals = format(amount, "f").partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def _parked(lines: Sequence[ChargeLine]) -> list[Finding]:

@@ -130,8 +130,7 @@ def _field(column: Column) -> Field:
 
 
 def _observed(row: UsageRow) -> Text:
-    known = row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds
-    share = shown_percent(known - row.missing_seconds, known)
+    share = shown_percent(row.known_seconds - row.missing_seconds, row.known_seconds)
     return Text(f"{share} %", style="magenta" if row.missing_seconds or row.partial_seconds else "")
 
 
@@ -190,7 +189,7 @@ def print_statements(common: Common, table: Table) -> None:
 
 
 def _statement_lines(table: Table, *, exact: bool) -> Sheet:
-    at = {column.name: i for i, column in enumerate(table.columns)}
+    at = table.at
     shown = ["location", "level", "price", "burst_byte_seconds", "shown_amount"]
     if exact:
         shown[4:4] = ["burst_seconds", "peak_burst_bytes", "amount"]

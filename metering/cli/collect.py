@@ -203,14 +203,15 @@ def _cycle_document(report: "CycleReport") -> dict[str, Any]:
 
 
 def _print_check(common: Common, rows: "list[CheckRow]") -> None:
+    from dataclasses import astuple
+
     from metering.cli.render import print_table
     from metering.model.tables import Table, columns_of
 
     columns = columns_of(
         endpoint="text", account="text", name="text", result="text", snapshots="count", clock_skew_seconds="seconds", detail="text"
     )
-    names = [column.name for column in columns]
-    print_table(common, Table("check", columns, [tuple(getattr(row, name) for name in names) for row in rows]))
+    print_table(common, Table("check", columns, [astuple(row) for row in rows]))
     if any(row.result != "works" for row in rows):
         raise typer.Exit(EXIT_FOUND)
 

@@ -118,7 +118,7 @@ def account_cell(account: str, name: str | None) -> Text:
     return Text.assemble((printable(name), "bold"), ("\n" + printable(account), "dim")) if name else said(account)
 
 
-def sheet_of(table: Table, names: Mapping[str, str] = _NOBODY, *, exact: bool) -> Sheet:
+def sheet_of(table: Table, names: Mapping[str, str], *, exact: bool) -> Sheet:
     """Show a table: the columns that it begins with name its rows.
 
     An account that has a name is called by it. Its identifier stands below where a row is all there is of it; what may have several
@@ -127,9 +127,9 @@ def sheet_of(table: Table, names: Mapping[str, str] = _NOBODY, *, exact: bool) -
     leading = next((i for i, column in enumerate(table.columns) if column.name not in _KEYS), len(table.columns))
     fields = [field_of(column, is_key=i < leading) for i, column in enumerate(table.columns)]
     rows = [[cell(column, value, exact=exact) for column, value in zip(table.columns, row, strict=True)] for row in table.rows]
-    columns = [column.name for column in table.columns]
+    columns = list(table.at)
     groupings = [count for count in (1, 2) if columns[:count] == ["account", "location"][:count] and count < len(columns)]
-    grouped, at = 0, columns.index("account") if "account" in columns else None
+    grouped, at = 0, table.at.get("account")
     # What has no name is called by its identifier.
     if at is not None and any(names.get(row[at], row[at]) != row[at] for row in table.rows):
         grouped = int(at == 0 and bool({*columns[1:leading]} - {"currency"}))

@@ -71,6 +71,11 @@ class UsageRow(Row):
     partial_seconds: int
     missing_seconds: int
 
+    @property
+    def known_seconds(self) -> int:
+        """The seconds in any state: of the time before the first poll nothing is known."""
+        return self.measured_seconds + self.held_seconds + self.partial_seconds + self.missing_seconds
+
 
 class ChargeLine(Row):
     """One account, location, UTC date and price with burst > 0; `price` and `amount` are None where no price was in force.

@@ -41,9 +41,14 @@ class Table:
     columns: tuple[Column, ...]
     rows: list[tuple[Any, ...]]
 
+    @property
+    def at(self) -> dict[str, int]:
+        """The place of each column, by its name."""
+        return {column.name: place for place, column in enumerate(self.columns)}
+
     def documents(self) -> list[dict[str, Any]]:
         """Give the rows as JSON objects: big integers and money as strings of plain decimals."""
-        names = [column.name for column in self.columns]
+        names = list(self.at)
         return [
             dict(zip(names, (json_value(c.kind, v) for c, v in zip(self.columns, row, strict=True)), strict=True))
             for row in self.rows

@@ -101,7 +101,16 @@ def shown_amount(amount: Decimal) -> str:
     >>> shown_amount(Decimal("1754.50000000000000000000")), shown_amount(Decimal("755"))
     ('1,754.50', '755')
     """
-    whole, point, decimals = format(amount, ",f").partition(".")
+    return trimmed(amount, ",f")
+
+
+def trimmed(amount: Decimal, form: str = "f") -> str:
+    """Write an amount exactly, in a form of Python's, without the zeros at its end that say nothing; two decimals are left.
+
+    >>> trimmed(Decimal("1234.10000000")), trimmed(Decimal("0.00125"), "+f")
+    ('1234.10', '+0.00125')
+    """
+    whole, point, decimals = format(amount, form).partition(".")
     return f"{whole}{point}{decimals.rstrip('0').ljust(2, '0')}" if point else whole
 
 

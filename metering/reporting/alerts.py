@@ -53,7 +53,7 @@ def burst_alert(period: str, table: Table) -> Alert | None:
     """Tell of burst, as the report has it by episode or by anything else; None if there is none."""
     if not table.rows:
         return None
-    at = {column.name: i for i, column in enumerate(table.columns)}
+    at = table.at
     named = [i for i, column in enumerate(table.columns) if column.kind in ("text", "date", "instant") and column.name != "end"]
     sums: defaultdict[str | None, list[Decimal | None]] = defaultdict(list)
     for row in table.rows:

@@ -50,7 +50,7 @@ def about_sheet(bill: Bill) -> Sheet:
 def _lines(bill: Bill) -> Table:
     """Give the lines of all statements, each with its statement's number; totals are the sheet's own."""
     table = statement(bill)
-    at = [column.name for column in table.columns].index("charge_id")
+    at = table.at["charge_id"]
     number, rows = 1, []
     for row in table.rows:
         if row[at] is None:
@@ -75,7 +75,7 @@ def _statements(bill: Bill, lines: Table) -> Sheet:
 
 def _sums(bill: Bill, lines: Table) -> list[Decimal | None]:
     """Add up the shown lines of each statement; what is not known yet has no sum."""
-    at = [column.name for column in lines.columns].index("shown_amount")
+    at = lines.at["shown_amount"]
     shown: defaultdict[int, list[Decimal]] = defaultdict(list)
     for row in lines.rows:
         if row[at] is not None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -57,24 +58,33 @@ def csv_writer(file: IO[str]) -> "Writer":
 
 
 def csv_text(table: Table) -> str:
-    """Write a table as CSV: exact plain figures, and beside bytes and byte-seconds GiB and GiB-months for the eye."""
+    """Write a table as CSV, see `write_csv`."""
     out = io.StringIO()
-    writer = csv_writer(out)
-    header: list[str] = []
-    for column in table.columns:
-        header.append(column.name)
-        if beside := _beside(column.name, column.kind):
-            header.append(beside)
-    writer.writerow(header)
+    write_csv(table, out)
+    return out.getvalue()
+
+
+def write_csv(table: Table, file: IO[str], figures_as_text: Collection[str] = ()) -> None:
+    """Write a table as CSV: exact plain figures, and beside bytes and byte-seconds GiB and GiB-months for the eye.
+
+    Other text than that of the columns of `figures_as_text` is neutralised where a spreadsheet would take it for a formula.
+    """
+    columns = [
+        (column.kind, column.kind == "text" and column.name not in figures_as_text, _beside(column.name, column.kind))
+        for column in table.columns
+    ]
+    writer = csv_writer(file)
+    writer.writerow(
+        name for column, (_, _, beside) in zip(table.columns, columns, strict=True) for name in (column.name, beside) if name
+    )
     for row in table.rows:
         cells: list[str] = []
-        for column, value in zip(table.columns, row, strict=True):
-            text = plain_text(column.kind, value)
-            cells.append(spreadsheet_text(text) if column.kind == "text" else text)
-            if _beside(column.name, column.kind):
-                cells.append("" if value is None else _BESIDE[column.kind][1](int(value)).replace(",", ""))
+        for (kind, is_theirs, beside), value in zip(columns, row, strict=True):
+            text = plain_text(kind, value)
+            cells.append(spreadsheet_text(text) if is_theirs else text)
+            if beside:
+                cells.append("" if value is None else _BESIDE[kind][1](int(value)).replace(",", ""))
         writer.writerow(cells)
-    return out.getvalue()
 
 
 def _beside(name: str, kind: Kind) -> str | None:

@@ -78,6 +78,7 @@ def month_page(shown: Shown) -> str:
     units = series.ranked(bill.usage)
     has_adjustments = any(line.adjusts for line in bill.lines)
     rest = partial(_rest, period, is_own=is_own)
+    statements = _capped(_statements(bill, has_adjustments=has_adjustments), _MOST_ROWS, notes["statements"], rest("bill"))
     return (
         environment()
         .get_template("month.html")
@@ -89,9 +90,7 @@ def month_page(shown: Shown) -> str:
             hatches=Markup(draw.hatches(draw.ON_PAGE)),  # noqa: S704 -- our own patterns
             cards=_cards(bill, is_own=is_own),
             contents=_CONTENTS.items(),
-            statements=(table if is_own else _as_it_is)(
-                _capped(_statements(bill, has_adjustments=has_adjustments), _MOST_ROWS, notes["statements"], rest("bill"))
-            ),
+            statements=table(statements) if is_own else statements,
             has_adjustments=has_adjustments,
             lines=_lines(bill, names, notes["statements"], rest("report statement")),
             findings=_findings(bill, table, notes["findings"], rest("audit"), is_own=is_own),
@@ -130,7 +129,7 @@ def _cards(bill: Bill, *, is_own: bool) -> list[tuple[str, str]]:
         cards.append(("Parked", counted(parked, "statement")))
     if not is_own and (serious := sum(finding.severity != "info" for finding in bill.findings)):
         cards.append(("Errors and warnings", f"{serious:,}"))
-    known = sum(row.measured_seconds + row.held_seconds + row.partial_seconds + row.missing_seconds for row in bill.usage)
+    known = sum(row.known_seconds for row in bill.usage)
     missing = sum(row.missing_seconds for row in bill.usage)
     cards += [
         ("Burst, GiB-months", shown_gib_months(sum(row.burst_byte_seconds for row in bill.usage))),
@@ -159,16 +158,12 @@ def _table_maker(names: dict[str, str], *, keep_account: bool) -> Callable[[Tabl
     def made(table: Table) -> Table:
         if keep_account:
             return called_by_name(table, names)
-        at = next((i for i, column in enumerate(table.columns) if column.name == "account"), None)
+        at = table.at.get("account")
         if at is None:
             return table
         return Table(table.name, _without(table.columns, at), [_without(row, at) for row in table.rows])
 
     return made
-
-
-def _as_it_is(table: Table) -> Table:
-    return table
 
 
 def _without(values: tuple[Any, ...], at: int) -> tuple[Any, ...]:
@@ -197,7 +192,7 @@ _LINE = (
 def _lines(bill: Bill, names: dict[str, str], notes: list[str], rest: str) -> list[tuple[str, str, Table]]:
     """Give the lines of each statement that has any, with its total; as many statements as there is room for."""
     table = statement(bill)
-    at = {column.name: i for i, column in enumerate(table.columns)}
+    at = table.at
     shown = [name for name in _LINE if name != "adjusts" or any(line.adjusts for line in bill.lines)]
     own: list[tuple[Any, ...]] = []
     found: list[tuple[str, str, Table]] = []

@@ -42,13 +42,14 @@ def environment() -> "Environment":
 
 def columns(table: Table, *names: str) -> Table:
     """Keep some columns of a table."""
-    at = [[column.name for column in table.columns].index(name) for name in names]
+    places = table.at
+    at = [places[name] for name in names]
     return Table(table.name, tuple(table.columns[i] for i in at), [tuple(row[i] for i in at) for row in table.rows])
 
 
 def called_by_name(table: Table, names: Mapping[str, str]) -> Table:
     """Call accounts by what `names` says, where they have a name."""
-    at = next((i for i, column in enumerate(table.columns) if column.name == "account"), None)
+    at = table.at.get("account")
     if at is None:
         return table
     return Table(table.name, table.columns, [(*row[:at], names.get(row[at], row[at]), *row[at + 1 :]) for row in table.rows])

@@ -41,8 +41,7 @@ class StatementParts:
     @property
     def shown(self) -> list[dict[str, Any]]:
         """The lines as they are shown, by column name."""
-        names = [column.name for column in self.table.columns]
-        return [dict(zip(names, row, strict=True)) for row in self.table.rows[:-1]]
+        return [dict(zip(self.table.at, row, strict=True)) for row in self.table.rows[:-1]]
 
 
 def statement_format(path: Path) -> str:
@@ -60,7 +59,7 @@ def statement_format(path: Path) -> str:
 def statement_parts(bill: Bill) -> list[StatementParts]:
     """Take a bill apart, in the order of its statements; usage and bursts stand where the account's own currency is."""
     table = statement(bill)
-    at = {column.name: i for i, column in enumerate(table.columns)}
+    at = table.at
     lines = {(line.charge_id, line.adjusts): line for line in bill.lines}
     usage: defaultdict[str, list[UsageRow]] = defaultdict(list)
     episodes: defaultdict[tuple[str, str | None], list[Episode]] = defaultdict(list)

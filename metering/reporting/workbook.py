@@ -166,7 +166,7 @@ class _Writer:
         self._page = book.add_worksheet(sheet.table.name)
         self._cells = columns_of_sheet(sheet.table.columns)
         self._styles: dict[tuple[Any, ...], Any] = {}
-        self._at = {column.name: i for i, column in enumerate(sheet.table.columns)}
+        self._at = sheet.table.at
 
     def write(self) -> None:
         table = self._sheet.table

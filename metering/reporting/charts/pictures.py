@@ -78,7 +78,7 @@ def cost_charts(palette: Palette, cost: Table, width: int) -> list[Spec]:
 
     Adjustments are of other time and may be less than nothing: they are no bars, and told in words.
     """
-    at = [column.name for column in cost.columns].index("currency")
+    at = cost.at["currency"]
     return [
         _cost_chart(palette, rows, max(200, width - _MARGIN)) | {"title": _cost_title(cost, currency)}
         for currency in sorted({row[at] for row in cost.rows if row[at] is not None})
@@ -87,9 +87,8 @@ def cost_charts(palette: Palette, cost: Table, width: int) -> list[Spec]:
 
 
 def _cost_title(cost: Table, currency: str) -> Spec:
-    names = [column.name for column in cost.columns]
-    at, of = names.index("adjustment_cost"), names.index("currency")
-    adjusting = [row[at] for row in cost.rows if row[of] == currency]
+    at = cost.at
+    adjusting = [row[at["adjustment_cost"]] for row in cost.rows if row[at["currency"]] == currency]
     if not any(amount is None or amount for amount in adjusting):
         return {"text": label(currency)}
     return {"text": label(currency), "subtitle": without_adjustments(adjusting)}

@@ -155,10 +155,10 @@ def cost_parts(cost: Table, currency: str) -> Rows:
 
     A cost that is not known has no bar; it is said behind those of its place.
     """
-    names = [column.name for column in cost.columns]
-    rows = [dict(zip(names, row, strict=True)) for row in cost.rows if row[names.index("currency")] == currency]
-    rows.sort(key=lambda row: (-_known(row), str(row[names[0]])))
-    return [part for row in rows[:_MOST_ROWS] for part in _place_parts(label(row[names[0]]), row)]
+    at, place = cost.at, cost.columns[0].name
+    rows = [dict(zip(at, row, strict=True)) for row in cost.rows if row[at["currency"]] == currency]
+    rows.sort(key=lambda row: (-_known(row), str(row[place])))
+    return [part for row in rows[:_MOST_ROWS] for part in _place_parts(label(row[place]), row)]
 
 
 def _known(row: dict[str, Any]) -> Decimal:

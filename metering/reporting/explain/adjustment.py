@@ -30,9 +30,7 @@ from metering.model.explanation import (
 )
 from metering.model.period import Period
 from metering.model.records import BilledPeriod, ChargeLine
-from metering.reporting.explain.line import explain_line
-
-_MEASURES = ("burst_byte_seconds", "burst_seconds", "peak_burst_bytes", "amount")
+from metering.reporting.explain.line import explain_line, recomputed_as
 
 
 def explain_adjustment(
@@ -127,15 +125,14 @@ def _recomputed(line: ChargeLine, now: Explanation, then: Explanation, billed: B
     """Give what the samples make of the line now, less what was billed, and whether both ends of that hold."""
     found = now.recomputed
     amount = ZERO if found.burst_byte_seconds == 0 else found.amount
-    recomputed = Recomputed(
+    return recomputed_as(
+        line,
+        are_sound=found.agrees and then.recomputed.agrees,
         burst_byte_seconds=found.burst_byte_seconds - billed.byte_seconds,
         burst_seconds=found.burst_seconds - billed.seconds,
         peak_burst_bytes=found.peak_burst_bytes,
         amount=None if amount is None else less(amount, billed.amount),
-        agrees=True,
     )
-    is_same = all(getattr(recomputed, name) == getattr(line, name) for name in _MEASURES)
-    return recomputed.model_copy(update={"agrees": is_same and found.agrees and then.recomputed.agrees})
 
 
 def _billed_part(part: FrozenCharge) -> BilledPart:

@@ -95,15 +95,13 @@ def explain_line(
     charged = [interval for interval in intervals if interval.is_charged]
     byte_seconds = sum(interval.burst_byte_seconds for interval in charged)
     price = _price_of(line)
-    recomputed = Recomputed(
+    recomputed = recomputed_as(
+        line,
         burst_byte_seconds=byte_seconds,
         burst_seconds=sum(interval.seconds for interval in charged),
         peak_burst_bytes=max((interval.burst_bytes for interval in charged), default=0),
         amount=charge_amount(byte_seconds, price) if price else None,
-        agrees=True,
     )
-    measures = ("burst_byte_seconds", "burst_seconds", "peak_burst_bytes", "amount")
-    agrees = all(getattr(recomputed, name) == getattr(line, name) for name in measures)
     return Explanation(
         charge_id=line.charge_id,
         name=account["name"] if account else None,
@@ -113,13 +111,18 @@ def explain_line(
         max_hold_seconds=computation.clock.max_hold_s,
         line=line,
         closing=closing,
-        recomputed=recomputed.model_copy(update={"agrees": agrees}),
+        recomputed=recomputed,
         arithmetic=_arithmetic(byte_seconds, line),
         endpoints=sorted(holds),
         intervals=intervals,
         subscriptions=subscriptions,
         prices=prices.used,
     )
+
+
+def recomputed_as(line: ChargeLine, *, are_sound: bool = True, **figures: Any) -> Recomputed:
+    """Give the figures that the samples make of a line; they agree where they are its own, and what they rest on is sound."""
+    return Recomputed(**figures, agrees=are_sound and all(getattr(line, name) == found for name, found in figures.items()))
 
 
 def _price_of(line: ChargeLine) -> Price | None:

@@ -21,10 +21,10 @@ from metering.model.issuer import IssuerNames
 from metering.model.period import parse_period
 from metering.model.progress import Progress
 from metering.model.records import Bill, BilledPeriod, UsageRow
-from metering.model.tables import Column, Table, plain_text
+from metering.model.tables import Column, Table
 from metering.model.units import counted
 from metering.reporting.costs import Bought
-from metering.reporting.files import csv_writer, spreadsheet_text, write_table
+from metering.reporting.files import write_csv, write_table
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
 from metering.reporting.focus.commitments import Committed, committed
@@ -99,7 +99,8 @@ def write_focus(export: FocusExport, path: Path) -> dict[str, int]:
         if focus_format(place) == "parquet":
             write_table(table, place)
         else:
-            _write_csv(table, place)
+            with replaced(place) as written, written.open("w", encoding="utf-8", newline="") as file:
+                write_csv(table, file, FIGURES_AS_TEXT)
     return {str(place): len(table.rows) for place, table in tables.items()}
 
 
@@ -192,16 +193,3 @@ def _subscription(bought: Bought) -> str:
 def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     names = [column.name for column in columns]
     return [tuple(row[name] for name in names) for row in rows]
-
-
-def _write_csv(table: Table, path: Path) -> None:
-    with replaced(path) as place, place.open("w", encoding="utf-8", newline="") as file:
-        writer = csv_writer(file)
-        writer.writerow([column.name for column in table.columns])
-        for row in table.rows:
-            cells = []
-            for column, value in zip(table.columns, row, strict=True):
-                text = plain_text(column.kind, value)
-                is_theirs = column.kind == "text" and column.name not in FIGURES_AS_TEXT
-                cells.append(spreadsheet_text(text) if is_theirs else text)
-            writer.writerow(cells)

@@ -1,12 +1,10 @@
 """A reconciliation as titled tables: the terminal, a page and CSV show the same rows."""
 
-from decimal import Decimal
-
 from metering.billing.money import total
 from metering.model.period import Period, instant_text
 from metering.model.reconciliation import CAUSES, Against, Mismatch, Reconciliation
 from metering.model.tables import Table, columns_of, table_of
-from metering.model.units import counted
+from metering.model.units import counted, trimmed
 
 _LISTS: dict[Against, str] = {"ledger": "ledger", "usage": "usage samples", "dailyburst": "daily burst"}
 _MOST_FINDINGS = 20
@@ -28,15 +26,9 @@ def verdict(made: Reconciliation) -> str:
         return "Nothing was compared: neither we nor they have burst in this time."
     if made.is_clean:
         return f"It agrees: {compared}, and every difference is explained."
-    sums = [f"{_signed(each.at_stake)} {each.currency or 'of no currency'}" for each in made.totals if each.at_stake]
+    sums = [f"{trimmed(each.at_stake, '+f')} {each.currency or 'of no currency'}" for each in made.totals if each.at_stake]
     at_stake = f", at stake in all (theirs − ours): {' · '.join(sums)}" if sums else ", no amount at stake in all"
     return f"It does NOT agree: {compared}, {counted(serious, 'finding')}{at_stake}."
-
-
-def _signed(amount: Decimal) -> str:
-    """Write an amount with its sign, and without the zeros at its end that say nothing."""
-    whole, _, decimals = format(amount, "+f").partition(".")
-    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
 
 
 def tables(made: Reconciliation, *, every_finding: bool) -> list[tuple[str, Table]]:
