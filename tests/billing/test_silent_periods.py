@@ -8,11 +8,12 @@ from metering.model.errors import NoDataError
 SAMPLES = "poll_time,location,account,snapshot,allocated_size\n2026-03-05T00:00:00Z,ZRH,a1,s1,5\n2026-03-05T23:50:00Z,ZRH,a1,s1,5\n"
 
 
-@pytest.fixture
-def meter(tmp_path):
-    (tmp_path / "samples.csv").write_text(SAMPLES)
+@pytest.fixture(scope="module")
+def meter(tmp_path_factory):
+    facts = tmp_path_factory.mktemp("silent")
+    (facts / "samples.csv").write_text(SAMPLES)
     with metering.open(":memory:") as opened:
-        opened.ingest(tmp_path)
+        opened.ingest(facts)
         yield opened
 
 

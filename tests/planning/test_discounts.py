@@ -16,17 +16,13 @@ NOW = "2026-10-10T10:00:00Z"
 
 
 @pytest.fixture
-def facts():
-    return {
-        "samples": polls("2026-10-01", "2026-10-01T00:05:00Z", {"s": GIB}),
-        "prices": [price("0.10", level=0)],
-        "subscriptions": [subscription("quarter", GIB, "2026-10-01T12:00:00Z", "2027-01-01T12:00:00Z")],
-    }
-
-
-@pytest.fixture
-def meter(tmp_path, facts):
-    meter = meter_of(tmp_path, **facts)
+def meter(tmp_path):
+    meter = meter_of(
+        tmp_path,
+        samples=polls("2026-10-01", "2026-10-01T00:05:00Z", {"s": GIB}),
+        prices=[price("0.10", level=0)],
+        subscriptions=[subscription("quarter", GIB, "2026-10-01T12:00:00Z", "2027-01-01T12:00:00Z")],
+    )
     # 3 months cost 5 % less in ZRH when the collector first asked, and 8 % from 20 October on; FRA has half a year only.
     meter.ingest(said(tmp_path, "1", "2026-10-05T00:00:00Z", "ZRH", **{"3_months": "0.0500000000", "1_year": "0.2"}))
     meter.ingest(said(tmp_path, "2", "2026-10-20T00:00:00Z", "ZRH", **{"3_months": "0.0800000000", "1_year": "0.2"}))
@@ -110,19 +106,18 @@ def test_an_old_list_that_comes_again_says_nothing_of_a_length_that_came_later(m
     assert meter.ingest(tmp_path / "1.answer.ndjson").ingest_seq is None
 
 
-@pytest.fixture
-def stored(tmp_path, facts):
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
     """10 GiB in three locations on 19 to 21 October, of which ZRH and FRA have told their discounts."""
+    folder = tmp_path_factory.mktemp("stored")
     sizes = [("ZRH", "s"), ("FRA", "t"), ("GVA", "u")]
-    facts["samples"] = [
+    samples = [
         row for location, name in sizes for row in polls("2026-10-19", "2026-10-22", {name: 10 * GIB}, endpoint=location, step=600)
     ]
-    facts["prices"].append(price("0.30"))
-    del facts["subscriptions"]
-    meter = meter_of(tmp_path, settings={"cycle": 600}, **facts)
-    meter.ingest(said(tmp_path, "1", "2026-10-05T00:00:00Z", "ZRH", **{"1_year": "0.2", "2_years": "0.9"}))
-    meter.ingest(said(tmp_path, "2", "2026-10-21T00:00:00Z", "ZRH", **{"2_months": "0.08", "1_year": "0.5", "2_years": "0.9"}))
-    meter.ingest(said(tmp_path, "3", "2026-10-05T00:00:00Z", "FRA", **{"6_months": "0.4"}))
+    meter = meter_of(folder, settings={"cycle": 600}, samples=samples, prices=[price("0.10", level=0), price("0.30")])
+    meter.ingest(said(folder, "1", "2026-10-05T00:00:00Z", "ZRH", **{"1_year": "0.2", "2_years": "0.9"}))
+    meter.ingest(said(folder, "2", "2026-10-21T00:00:00Z", "ZRH", **{"2_months": "0.08", "1_year": "0.5", "2_years": "0.9"}))
+    meter.ingest(said(folder, "3", "2026-10-05T00:00:00Z", "FRA", **{"6_months": "0.4"}))
     return meter
 
 

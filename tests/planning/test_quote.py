@@ -14,15 +14,15 @@ from metering.model.units import parse_bytes
 NOW = "2026-10-10T10:00:00Z"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def anywhere():
     return metering.open(":memory:")
 
 
-@pytest.fixture
-def meter(tmp_path):
+@pytest.fixture(scope="module")
+def meter(tmp_path_factory):
     return meter_of(
-        tmp_path,
+        tmp_path_factory.mktemp("quotes"),
         samples=polls("2026-10-01", "2026-10-01T00:05:00Z", {"s": GIB}),
         prices=[
             price("0.105", level=0),

@@ -13,11 +13,11 @@ def documents(meter, name, period="2026-10", **options):
     return meter.report_table(name, period, **options).documents()
 
 
-@pytest.fixture
-def meter(tmp_path):
+@pytest.fixture(scope="module")
+def meter(tmp_path_factory):
     """6 GiB occupied all October; 30 days of 4 GiB, half of them in October; and subscriptions that tell their own cost."""
     return meter_of(
-        tmp_path,
+        tmp_path_factory.mktemp("costs"),
         samples=polls("2026-10-01", "2026-11-01T00:05:00Z", {"s": 6 * GIB}),
         prices=[
             price("0.10", level=0),

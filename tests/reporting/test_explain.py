@@ -15,11 +15,10 @@ from metering.reporting.pages import explanation_page
 DAY = ("2026-10-01", "2026-10-02")
 
 
-@pytest.fixture
-def eventful(tmp_path):
+def eventful_day(folder):
     """A day on which nearly everything happens to one account: gaps, two endpoints, a snapshot listed twice, new prices."""
     return meter_of(
-        tmp_path,
+        folder,
         samples=[
             *polls("2026-09-30T23:50:00Z", "2026-10-01T06:00:00Z", {"s1": 5 * GIB}),
             *polls("2026-10-01T06:00:00Z", "2026-10-01T06:05:00Z", {"s1": 5 * GIB, "s2": GIB + 1}, status="creating"),
@@ -35,6 +34,11 @@ def eventful(tmp_path):
         prices=[price("0.28"), price("0.31", location="ZRH", since="2026-10-01T09:00:00Z"), price("0.5", level=2)],
         burst_levels=[{"location": "", "resource": "backup", "level": 2, "effective_from": "2026-10-01T20:00:00Z"}],
     )
+
+
+@pytest.fixture(scope="module")
+def eventful(tmp_path_factory):
+    return eventful_day(tmp_path_factory.mktemp("eventful"))
 
 
 def test_every_line_of_an_eventful_day_can_be_redone_from_its_explanation(eventful):
@@ -95,15 +99,16 @@ def test_a_price_names_its_row_and_where_its_level_comes_from(eventful):
     ]
 
 
-def test_each_poll_tells_its_ingest_and_the_file_that_brought_it(eventful, tmp_path):
+def test_each_poll_tells_its_ingest_and_the_file_that_brought_it(tmp_path):
+    meter = eventful_day(tmp_path)
     late = write(tmp_path / "late", samples=polls("2026-10-01T12:20:00Z", "2026-10-01T12:25:00Z", {"s1": 7 * GIB}))
-    eventful.ingest(late / "samples.csv")
-    explained = eventful.explain(eventful.bill("2026-10-01").lines[1].charge_id)
+    meter.ingest(late / "samples.csv")
+    explained = meter.explain(meter.bill("2026-10-01").lines[1].charge_id)
     brought = {(poll.ingest_seq, poll.file.rpartition("/")[2]) for part in explained.intervals for poll in part.polls}
     assert brought == {(1, "samples.csv"), (2, "samples.csv")}
     late_polls = [poll for part in explained.intervals for poll in part.polls if poll.ingest_seq == 2]
     assert {poll.file for poll in late_polls} == {str(late / "samples.csv")}
-    before = eventful.explain(eventful.bill("2026-10-01", known_at=1).lines[1].charge_id, known_at=1)
+    before = meter.explain(meter.bill("2026-10-01", known_at=1).lines[1].charge_id, known_at=1)
     assert before.line.amount < explained.line.amount
     assert before.recomputed.agrees
     assert explained.recomputed.agrees
