@@ -19,7 +19,7 @@ from metering.journal import ingest_known_at
 from metering.model.errors import NoDataError, StoreError
 from metering.model.period import Period, instant_seconds
 from metering.model.progress import Progress
-from metering.model.records import Bill, ChargeLine, Finding
+from metering.model.records import Bill, ChargeLine, Finding, with_identifier
 from metering.store import Store
 
 
@@ -134,11 +134,13 @@ def doubts_of(engine: Engine, store: Store, terms: Terms) -> list[Finding]:
 
 def against_sending(bill: Bill) -> list[str]:
     """Say why a bill must not be sent as it stands, a line each: its errors, and that its time is billed already."""
+    names = bill.names
     return [
         f"{finding.severity}: {finding.check}: {who + ': ' if who else ''}{finding.message}"
         for finding in bill.findings
         if finding.severity == "error" or (finding.check == "closed_period" and finding.severity == "warning")
-        for who in [", ".join(part for part in (finding.account, finding.location) if part)]
+        for account in [finding.account and with_identifier(names, finding.account)]
+        for who in [", ".join(part for part in (account, finding.location) if part)]
     ]
 
 

@@ -10,6 +10,7 @@ import typer
 
 from metering.cli import drop_stdout
 from metering.cli.common import EXIT_FAILED, EXIT_FOUND, Common, Format, message, meter, print_error, with_common_options
+from metering.model.units import counted, shown_time
 
 if TYPE_CHECKING:
     from metering.collector.backfill import Backfilled
@@ -223,9 +224,9 @@ def _print_backfill(common: Common, done: "Backfilled") -> None:
         document = {name: getattr(done, name) for name in ("gaps", "gap_seconds", "polls", "samples")}
         typer.echo(json.dumps(document | {"failures": [failure.text for failure in done.failures]}, ensure_ascii=False))
     else:
-        typer.echo(
-            f"{done.gaps} gaps of {done.gap_seconds} s, {done.polls} polls, {done.samples} samples, {len(done.failures)} failures"
-        )
+        made = f"{counted(done.polls, 'poll')} of {counted(done.samples, 'sample')} made"
+        gaps = f"{counted(done.gaps, 'gap')}, {shown_time(done.gap_seconds)} in all"
+        typer.echo(f"{gaps}: {made}, {counted(len(done.failures), 'failure')}")
     _print_failures(common, done.failures, "their gaps stay")
     if done.failures:
         raise typer.Exit(EXIT_FAILED)

@@ -153,6 +153,12 @@ def called(names: Mapping[str, str | None]) -> dict[str, str]:
     return {account: name if shared[name] == 1 else account for account, name in own.items()}
 
 
+def with_identifier(names: Mapping[str, str], account: str) -> str:
+    """Name an account with the identifier that `--account` takes behind its name; one that has no name is its identifier."""
+    name = names.get(account, account)
+    return account if name == account else f"{name} ({account})"
+
+
 class Bill(Row):
     """What `run` and `bill` print; rows are sorted by their key, so the same facts give the same bytes."""
 

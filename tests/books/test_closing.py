@@ -287,8 +287,8 @@ def test_an_error_of_one_account_is_told_with_whose_it_is(tmp_path, name, ending
     told = []
     meter.export(name, tmp_path / f"day.{ending}", period="2026-10-01", tell=told.append)
     assert told[:1] == [
-        "error: unpriced_burst: A, ZRH: burst is unpriced: no CHF price of level 1 is in force on 2026-10-01; add one to the "
-        "prices; the statement is parked"
+        "error: unpriced_burst: Müller & <Co> (A), ZRH: burst is unpriced: no CHF price of level 1 is in force on 2026-10-01; "
+        "add one to the prices; the statement is parked"
     ]
 
 

@@ -89,7 +89,7 @@ def test_a_backfill_says_what_it_filled_and_what_it_could_not(tmp_path):
         assert done.stderr == (
             "Ben Inc at GVA, ZRH: the provider has no sample of it in a gap, which stays: nothing was stored, or nobody looked\n"
         )
-        assert done.stdout == "2 gaps of 5998 s, 0 polls, 0 samples, 0 failures\n"
+        assert done.stdout == "2 gaps, 1 h 39 min 58 s (5,998 s) in all: 0 polls of 0 samples made, 0 failures\n"
 
 
 def test_metrics_are_written_for_prometheus(rig, tmp_path):

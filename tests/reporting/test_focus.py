@@ -158,9 +158,11 @@ def test_what_has_no_cost_is_left_out_and_told(tmp_path):
     assert [row["CommitmentDiscountId"] for row in rows] == ["ZRH/own", "ZRH/own"]
     assert sum(Decimal(row["EffectiveCost"]) for row in rows) == 1
     assert len(told) == 3
-    assert told[0].startswith("error: unpriced_burst: A, ZRH: burst is unpriced: no CHF price of level 1 is in force")
-    assert "1 charge line of A" in told[1]
-    assert "subscription dear of A in ZRH" in told[2]
+    assert told[0].startswith(
+        "error: unpriced_burst: Müller & <Co> (A), ZRH: burst is unpriced: no CHF price of level 1 is in force"
+    )
+    assert "1 charge line of Müller & <Co> (A), whose" in told[1]
+    assert "subscription dear of Müller & <Co> (A) in ZRH" in told[2]
 
 
 def test_a_cost_of_a_subscription_that_entitles_to_nothing_is_left_out_and_told(tmp_path):
@@ -177,7 +179,8 @@ def test_a_cost_of_a_subscription_that_entitles_to_nothing_is_left_out_and_told(
     assert cost["subscription_cost"] == "2.75000000000000000000"
     told = []
     assert exported(meter, "2026-10-01", tmp_path, tell=told.append) == []
-    assert told == ["left out: subscription paid of A in ZRH, which entitles to nothing over which its cost could be spread"]
+    who = "Müller & <Co> (A)"
+    assert told == [f"left out: subscription paid of {who} in ZRH, which entitles to nothing over which its cost could be spread"]
 
 
 def test_overlapping_subscriptions_are_used_in_the_order_in_which_they_start(tmp_path):

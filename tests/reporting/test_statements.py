@@ -301,7 +301,10 @@ def test_the_command_line_writes_statements_and_bills(october, tmp_path):
     code, out, said = run("export", "statement", "--period", OCTOBER, "-o", "s.html")
     *against, last = said.splitlines()
     assert (code, out, last) == (0, "", "s.html: 4 statements")
-    assert [line[:34] for line in against] == ["error: rejected_rows: 0a1be405-5c1", "error: unpriced_burst: d07d1e5a-6b"]
+    assert [line.split(": 1 row")[0].split(": burst")[0] for line in against] == [
+        "error: rejected_rows: Alpenrose Käserei AG (0a1be405-5c1a-4e0b-9d3e-6f2a7c4d1b01)",
+        "error: unpriced_burst: Nordlys Vinyl AS (d07d1e5a-6b28-4f93-a4c6-19e8b3720004), CWL",
+    ]
     assert run("export", "statement", "--period", OCTOBER, "-o", "q.html", "-q") == (0, "", "")
     assert run("bill", OCTOBER, "-o", "b.json") == (0, "", "b.json: 4 statements, 38 lines\n")
     assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8")) == october.bill(OCTOBER).document()

@@ -4,7 +4,7 @@ Nothing that fails a check is ever written. What has no cost that could be told 
 nothing tells the cost) has no row; it is told to whoever exports.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +20,7 @@ from metering.model.errors import MeteringError, MisuseError, NoDataError, unkno
 from metering.model.issuer import IssuerNames
 from metering.model.period import parse_period
 from metering.model.progress import Progress
-from metering.model.records import Bill, BilledPeriod, UsageRow
+from metering.model.records import Bill, BilledPeriod, UsageRow, called, with_identifier
 from metering.model.tables import Column, Table
 from metering.model.units import counted
 from metering.reporting.costs import Bought
@@ -77,7 +77,7 @@ def focus_export(
         closed={_closing_id(closing): closing.period for closing in terms.books.closings}, run_id=issuer.run_id,
     )  # fmt: skip
     bought = [commitment_row(issuer, each, amount_of(each.cost)) for _, each in sorted(told.items())]
-    left_out = [*against_sending(bill), *_left_out(bill, [own, *(each.now for each in corrections)])]
+    left_out = [*against_sending(bill), *_left_out(bill, [own, *(each.now for each in corrections)], called(accounts))]
     return FocusExport(Focus(sorted(rows, key=row_order), bought, truth), left_out)
 
 
@@ -171,23 +171,28 @@ def _covered(usage: Sequence[UsageRow], own: Committed) -> dict[tuple[str, str],
     return found
 
 
-def _left_out(bill: Bill, periods: Sequence[Committed]) -> list[str]:
+def _left_out(bill: Bill, periods: Sequence[Committed], names: Mapping[str, str]) -> list[str]:
     told = []
     for each in bill.statements:
         if each.state == "parked":
             count = sum((line.account, line.currency) == (each.account, each.currency) for line in bill.lines)
             told.append(
-                f"left out: {counted(count, 'charge line')} of {each.account}, whose statement is parked until all have a price"
+                f"left out: {counted(count, 'charge line')} of {with_identifier(names, each.account)}, whose statement is parked "
+                "until all have a price"
             )
     for of in periods:
-        told += [f"left out: {_subscription(bought)}, of which nothing tells the cost" for bought in of.unknown]
-        told += [f"left out: {_subscription(b)}, which entitles to nothing over which its cost could be spread" for b in of.empty]
+        told += [f"left out: {_subscription(bought, names)}, of which nothing tells the cost" for bought in of.unknown]
+        told += [
+            f"left out: {_subscription(bought, names)}, which entitles to nothing over which its cost could be spread"
+            for bought in of.empty
+        ]
     # One of several periods is told once.
     return list(dict.fromkeys(told))
 
 
-def _subscription(bought: Bought) -> str:
-    return f"subscription {bought.row['id']} of {bought.row['account']} in {bought.row['location']}"
+def _subscription(bought: Bought, names: Mapping[str, str]) -> str:
+    who = with_identifier(names, bought.row["account"])
+    return f"subscription {bought.row['id']} of {who} in {bought.row['location']}"
 
 
 def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
