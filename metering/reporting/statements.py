@@ -41,7 +41,8 @@ class StatementParts:
     @property
     def shown(self) -> list[dict[str, Any]]:
         """The lines as they are shown, by column name."""
-        return [dict(zip(self.table.at, row, strict=True)) for row in self.table.rows[:-1]]
+        at = self.table.at
+        return [dict(zip(at, row, strict=True)) for row in self.table.rows[:-1]]
 
 
 def statement_format(path: Path) -> str:

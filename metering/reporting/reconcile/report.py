@@ -147,7 +147,7 @@ def _sort(
 def _tell_strangers(
     found: _Sorted, strangers: dict[tuple[str, str, str, str], list[ProviderRow]], noun: str, currencies: dict[str, str],
     cycle_s: int,
-) -> None:
+) -> None:  # fmt: skip
     """Tell of rows that are held against nothing of ours, by what they are, account, location and the currency that they name."""
     for (kind, owner, place, currency), several in sorted(strangers.items()):
         check, _, resource = kind.partition(" ")
