@@ -199,10 +199,9 @@ class Publishing(Bookkeeping):
                     f"there is no usage in location {location!r} in {period}: `metering report usage --period {period}` names what "
                     "there is"
                 )
-            shown = units[:MOST_DRAWN] if name == "usage" else units
-            spec = self._picture(name, billed, shown, location, palette, width)
+            spec = self._picture(name, billed, units, location, palette, width)
         draw.write_picture(spec, palette, place)
-        return len(shown), len(units)
+        return min(len(units), MOST_DRAWN) if name == "usage" else len(units), len(units)
 
     def page(
         self,
@@ -231,20 +230,22 @@ class Publishing(Bookkeeping):
     def _picture(
         self, name: str, billed: ComputedBill, units: list[UsageRow], location: str | None, palette: "pictures.Palette", width: int
     ) -> "draw.Spec":
-        from metering.reporting.charts import pictures, series
+        from metering.reporting.charts import draw, pictures, series
 
         period = billed.computation.period
         if name == "usage":
-            return pictures.usage_picture(palette, period, series.levels(billed.engine, period, units), billed.bill.names, width)
+            drawn = series.levels(billed.engine, period, units[:MOST_DRAWN])
+            return pictures.usage_picture(palette, period, drawn, billed.bill.names, width, there_are=len(units))
+        whose = draw.label(billed.bill.names.get(billed.account, billed.account)) if billed.account else ""
         if name == "burst":
             places = {row.location for row in units}
             lines = [line for line in billed.bill.lines if line.location in places]
             chart = pictures.burst_chart(palette, period, units, lines, width)
-            return chart | {"title": pictures.heading("Burst of backup", period)}
+            return chart | {"title": pictures.heading("Burst of backup", period, whose)}
         charts = pictures.cost_charts(palette, _at(self._costs(billed, ("location",)), location), width)
         if not charts:
             raise NoDataError(f"nothing is known to have cost anything in {period.text}: no subscription and no burst has a price")
-        return pictures.stacked(charts) | {"title": pictures.heading("What backup cost", period)}
+        return pictures.stacked(charts) | {"title": pictures.heading("What backup cost", period, whose)}
 
     def _costs(self, billed: ComputedBill, by: tuple[str, ...]) -> Table:
         return self._made("cost", billed, by)

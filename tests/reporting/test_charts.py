@@ -302,6 +302,26 @@ def test_names_are_shown_without_what_would_change_their_neighbours():
     assert len(draw.label("x" * 500)) == 48
 
 
+def test_a_picture_says_whose_it_is_and_how_many_are_not_drawn(hostile, tmp_path, monkeypatch):
+    def subtitle(name, **options):
+        place = tmp_path / f"{name}.svg"
+        counts = hostile.plot(name, place, period=DAY, **options)
+        return counts, [text for each in ET.parse(place).iter(f"{SVG}text") if (text := each.text or "").startswith(DAY)]
+
+    assert subtitle("usage") == ((len(NAMES), len(NAMES)), [f"{DAY} (UTC)"])
+    monkeypatch.setattr("metering.publishing.MOST_DRAWN", 2)
+    assert subtitle("usage") == ((2, len(NAMES)), [f"{DAY} (UTC) · the 2 that burst most of {len(NAMES)}"])
+    assert subtitle("burst", account="twin-1")[1] == [f"{DAY} (UTC) · Twins Ltd"]
+
+
+def test_long_names_that_differ_at_their_end_are_told_apart():
+    several = [f"Société Générale des Sauvegardes Informatiques S.A. – customer {n}" for n in (1, 207)]
+    assert [draw.label(name) for name in several] == [
+        "Société Générale des Sauvegarde….A. – customer 1",
+        "Société Générale des Sauvegarde…. – customer 207",
+    ]
+
+
 @pytest.mark.parametrize("account", [None, "A", "B"])
 def test_what_is_drawn_at_a_glance_is_what_reports_have_and_of_no_other_account(account, tmp_path, monkeypatch):
     """Cost is drawn from days that were summed up at ingest, where their burst is clear from that."""

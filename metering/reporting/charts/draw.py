@@ -23,6 +23,7 @@ Rows = list[dict[str, Any]]
 _SPECS = Path(__file__).parent
 # More characters of a name are no help to the eye, and a chart has an edge.
 _SHOWN_LENGTH = 48
+_SHOWN_END = 16
 # What it has open at most, one core a few less, and what else a picture needs.
 _CONVERTERS_FILES = 20
 _COORDINATE = re.compile(r"-?[0-9]+[.][0-9]+")
@@ -50,9 +51,12 @@ def hatches(palette: Mapping[str, str]) -> str:
 
 
 def label(text: str) -> str:
-    """Show a name from outside in a picture: no control character, no change of direction, not longer than there is room."""
+    """Show a name from outside in a picture: no control character, no change of direction, not longer than there is room.
+
+    What is left out is in the middle: customers of one name are told apart by its end.
+    """
     bare = printable(text)
-    return bare if len(bare) <= _SHOWN_LENGTH else bare[: _SHOWN_LENGTH - 1] + "…"
+    return bare if len(bare) <= _SHOWN_LENGTH else f"{bare[: _SHOWN_LENGTH - _SHOWN_END - 1]}…{bare[-_SHOWN_END:]}"
 
 
 @cache

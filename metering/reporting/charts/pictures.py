@@ -48,11 +48,17 @@ def _over(spec: Spec, period: Period) -> None:
         x["axis"]["tickCount"] = {"interval": "day", "step": 1}
 
 
-def usage_picture(palette: Palette, period: Period, drawn: list[Drawn], names: Mapping[str, str], width: int) -> Spec:
-    """Occupied against entitled of some units, one chart a unit, as many beside each other as there is room for."""
+def usage_picture(
+    palette: Palette, period: Period, drawn: list[Drawn], names: Mapping[str, str], width: int, *, there_are: int
+) -> Spec:
+    """Occupied against entitled of some units, one chart a unit, as many beside each other as there is room for.
+
+    `there_are` so many in all; that some are not drawn stands in the picture, which travels alone.
+    """
     columns = min(len(drawn), max(1, width // _COLUMN))
     each = _usage_chart(palette, period, max(200, width // columns - _MARGIN))
     theme = {name: each.pop(name) for name in _THEME}
+    of = f"the {len(drawn)} that burst most of {there_are:,}" if len(drawn) < there_are else ""
     charts = [
         each
         | {
@@ -61,7 +67,7 @@ def usage_picture(palette: Palette, period: Period, drawn: list[Drawn], names: M
         }
         for unit in drawn
     ]
-    return theme | {"columns": columns, "concat": charts, "title": heading("Backup occupied and entitled", period)}
+    return theme | {"columns": columns, "concat": charts, "title": heading("Backup occupied and entitled", period, of)}
 
 
 def burst_chart(palette: Palette, period: Period, usage: list[UsageRow], lines: list[ChargeLine], width: int) -> Spec:
@@ -120,6 +126,6 @@ def page_chart(period: Period) -> Spec:
     return spec
 
 
-def heading(what: str, period: Period) -> Spec:
-    """Head a picture that stands alone: nothing beside it says what it shows."""
-    return {"text": what, "subtitle": f"{period.text} (UTC)", "fontSize": 16, "offset": 12}
+def heading(what: str, period: Period, of: str = "") -> Spec:
+    """Head a picture that stands alone: nothing beside it says what it shows, and whom or how many it is of."""
+    return {"text": what, "subtitle": " · ".join(filter(None, (f"{period.text} (UTC)", of))), "fontSize": 16, "offset": 12}
