@@ -35,6 +35,8 @@ def _begins(outlook: Outlook, end: str) -> str:
     if early == late:
         return f"burst from {begins} on"
     latest = "if at all" if late is None else f"{late} at the latest"
+    if early == begins:
+        return f"burst is likely and may begin on {begins}, {latest}"
     return f"burst is likely from {begins} on, {early} at the earliest, {latest}"
 
 

@@ -162,6 +162,9 @@ def test_what_jumps_about_is_told_with_its_range(tmp_path):
     assert said.startswith("Ann AG in ZRH: ")
     assert outlook.burst_begins_late is None
     assert outlook.burst_cost_month_p5 < outlook.burst_cost_month < outlook.burst_cost_month_p95
+    first_s = instant_seconds("2026-11-01T00:00:00Z")
+    early = outlook.model_copy(update={"burst_begins": first_s, "burst_begins_early": first_s})
+    assert ": burst is likely and may begin on 2026-11-01, if at all; " in outlook_sentence(early, {}, found.end)
     assert "may begin on 2026-11-01" in said or said.split("; ")[0].endswith("2026-11-01 at the earliest, if at all")
 
 
