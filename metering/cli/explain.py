@@ -70,7 +70,8 @@ def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
         print_json(shown.document())
         return
     if isinstance(shown, Explanation):
-        title, steps, said = line_tables.heading(shown), line_tables.arithmetic_lines(shown), line_tables.verdict(shown)
+        title, said = line_tables.heading(shown), line_tables.verdict(shown)
+        steps = [*line_tables.arithmetic_lines(shown), (line_tables.on_statement(shown), "")]
         tables, own = line_tables.tables(shown, every_poll=common.verbose), line_tables.interval_table(shown)
     else:
         title, steps = adjustment_tables.heading(shown), adjustment_tables.arithmetic_lines(shown)

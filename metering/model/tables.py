@@ -18,6 +18,8 @@ Kind = Literal["text", "count", "seconds", "bytes", "byte_seconds", "money", "in
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 # Columns of money in whole coins of a row's currency.
 IN_COINS = ("amount_due", "shown_amount")
+# What people call a column whose name tells a program more than them.
+_SPOKEN = {"shown_amount": "due"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class Column:
     def is_in_coins(self) -> bool:
         """Whether its money is in whole coins, of which every decimal is shown: 1.000 dinar is no 1.00."""
         return self.name in IN_COINS
+
+    @property
+    def spoken(self) -> str:
+        """The name as a heading has it, in words, with its unit still at the end."""
+        return _SPOKEN.get(self.name, self.name).replace("_", " ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,10 +47,20 @@ def unit_multiplier(unit: str) -> int | None:
     >>> unit_multiplier("GB/month")
     2783138807808000
     """
+    parts = unit_parts(unit)
+    return None if parts is None else parts[0] * parts[1]
+
+
+def unit_parts(unit: str) -> tuple[int, int] | None:
+    """Give the bytes and the seconds that a price unit stands for, or None where the unit is not known.
+
+    >>> unit_parts("GB/month")
+    (1073741824, 2592000)
+    """
     size, _, time = unit.partition("/")
     if size not in _SIZES or time not in _TIMES:
         return None
-    return _SIZES[size] * _TIMES[time]
+    return _SIZES[size], _TIMES[time]
 
 
 def shown_quotient(quantity: int, divisor: int, places: int) -> str:

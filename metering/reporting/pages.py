@@ -11,7 +11,7 @@ from metering.model.reconciliation import Reconciliation
 from metering.model.tables import Column, Table, plain_text, printable
 from metering.model.units import shown_amount, shown_gib, shown_gib_months
 from metering.reporting.explain import adjustment_tables
-from metering.reporting.explain.line_tables import arithmetic_lines, heading, tables, verdict
+from metering.reporting.explain.line_tables import arithmetic_lines, heading, on_statement, tables, verdict
 from metering.reporting.reconcile import tables as reconcile_tables
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _is_wide(table: Table) -> bool:
 
 
 def _title(column: Column) -> str:
-    return column.name.removesuffix("_byte_seconds").removesuffix("_bytes").replace("_", " ")
+    return column.spoken.removesuffix(" byte seconds").removesuffix(" bytes")
 
 
 def _unit(column: Column) -> str:
@@ -110,6 +110,7 @@ def explanation_page(explanation: Explanation) -> str:
         steps=arithmetic_lines(explanation),
         verdict=verdict(explanation),
         exactly=f"{arithmetic.fraction} {arithmetic.currency}" if arithmetic else None,
+        on_statement=on_statement(explanation),
         evidence=evidence,
         polls_title=polls_title,
         polls=polls,
@@ -126,6 +127,7 @@ def adjustment_page(explanation: ExplainedAdjustment) -> str:
         steps=adjustment_tables.arithmetic_lines(explanation),
         verdict=adjustment_tables.verdict(explanation),
         exactly=None,
+        on_statement=None,
         evidence=adjustment_tables.tables(explanation, every_poll=False),
         polls=None,
     )
