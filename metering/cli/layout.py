@@ -64,8 +64,10 @@ class Sheet:
         return _total([f.least(w) for f, w in self._columns()]) <= console.width
 
     def has_narrow_keys(self, console: Console) -> bool:
-        """Whether the keys leave room for what they are the keys of."""
-        return 100 * _total([f.least(w) for f, w in self._columns() if f.is_key]) <= _WIDEST_KEY_PERCENT * console.width
+        """Whether the keys leave room for what they are the keys of, each column of it."""
+        keys = [f.least(w) for f, w in self._columns() if f.is_key]
+        widest = max((f.least(w) for f, w in self._columns() if not f.is_key), default=0)
+        return 100 * _total(keys) <= _WIDEST_KEY_PERCENT * console.width and _total([*keys, widest]) <= console.width
 
     def _columns(self) -> list[tuple[Field, int]]:
         return list(zip(self.fields[self.grouped :], _widths(self), strict=True))

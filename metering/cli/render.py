@@ -128,7 +128,8 @@ def sheet_of(table: Table, names: Mapping[str, str], *, exact: bool) -> Sheet:
     fields = [field_of(column, is_key=i < leading) for i, column in enumerate(table.columns)]
     rows = [[cell(column, value, exact=exact) for column, value in zip(table.columns, row, strict=True)] for row in table.rows]
     columns = list(table.at)
-    groupings = [count for count in (1, 2) if columns[:count] == ["account", "location"][:count] and count < len(columns)]
+    shared = ["account", "location", "snapshot"]
+    groupings = [count for count in (1, 2, 3) if columns[:count] == shared[:count] and count < len(columns)]
     grouped, at = 0, table.at.get("account")
     # What has no name is called by its identifier.
     if at is not None and any(names.get(row[at], row[at]) != row[at] for row in table.rows):
@@ -144,7 +145,7 @@ def sheet_of(table: Table, names: Mapping[str, str], *, exact: bool) -> Sheet:
 def field_of(column: Column, *, is_key: bool = False) -> Field:
     """Head a column: its name in words, and its unit under it."""
     ending, unit = _UNITS.get(column.kind, ("", ""))
-    words = column.name.removesuffix(ending).replace("_", " ")
+    words = column.spoken.removesuffix(ending.replace("_", " "))
     return Field(
         words,
         unit,

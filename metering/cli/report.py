@@ -109,8 +109,27 @@ def _print(common: Common, name: Report, table: "Table", names: dict[str, str]) 
 
     if name is Report.STATEMENT and common.format is Format.TABLE and table.rows:
         print_statements(common, table)
+    elif common.format is Format.TABLE:
+        print_table(common, _as_read(table), names)
     else:
-        print_table(common, table, names)
+        print_table(common, table)
+
+
+# What a snapshot is called and occupied is read first: where there is no room for all, a table is cut.
+_READ_FIRST = (
+    "account", "location", "snapshot", "name", "occupied_byte_seconds", "peak_occupied_bytes", "last_occupied_bytes",
+    "observed_seconds",
+)  # fmt: skip
+
+
+def _as_read(table: "Table") -> "Table":
+    """Give a table of single snapshots in the order in which people read it; any other as it is."""
+    from metering.reporting.pages import columns
+
+    placed = (*_READ_FIRST, "drive")
+    if not {*placed} <= {*table.at}:
+        return table
+    return columns(table, *_READ_FIRST, *(name for name in table.at if name not in placed), "drive")
 
 
 def _page(

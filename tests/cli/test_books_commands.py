@@ -214,6 +214,21 @@ def test_what_breaks_in_a_store_that_nobody_changed_is_told_as_ours(store, monke
     assert isinstance(ended.exception, ZeroDivisionError)
 
 
+@pytest.mark.parametrize(("width", "first"), [(80, "snapshot  name    GiB-months"), (40, "name    GiB-months")])
+def test_what_a_snapshot_is_called_and_occupied_is_read_first(here, monkeypatch, width, first):  # noqa: F811 -- the fixture
+    snapshot = "5a9e0000-2026-4a10-8000-000000000011"
+    meter = day_meter(here, samples=polls(DAY, "2026-10-01T12:00:00Z", {snapshot: GIB}))
+    meter.release()
+    monkeypatch.setenv("COLUMNS", str(width))
+    words = ("report", "snapshots", "--period", DAY, "--format")
+    shown = books(*words, "table", store=meter.settings.store)[1].splitlines()
+    assert shown[1].split()[: len(first.split())] == first.split(), shown
+    others = [line for line in shown if " · " not in line and not line.startswith("exact figures")]
+    assert [line for line in others if len(line) > width] == []
+    header = books(*words, "csv", store=meter.settings.store)[1].splitlines()[0]
+    assert header.startswith("account,location,drive,snapshot,name,status,first_poll,"), "what programs read is as it was"
+
+
 def test_people_are_shown_accounts_by_name_and_programs_by_identifier(here):  # noqa: F811 -- the fixture
     meter = day_meter(here, samples=polls(DAY, "2026-10-01T12:00:00Z", {"s": GIB}))
     (account,) = {row.account for row in meter.bill(DAY).usage}
