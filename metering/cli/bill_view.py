@@ -210,7 +210,7 @@ def _statement_lines(table: Table, *, exact: bool) -> Sheet:
         for figure in figures:
             figure.stylize(style)
         rows.append([said(heading), said(charge + adjusts if charge else kind, style), *figures])
-    fields = [field_of(column) for column in columns]
+    fields = [field_of(Column("exact_amount", c.kind) if c.name == "amount" else c) for c in columns]
     fields[2] = Field("price", units.pop() if len(units) == 1 else "", is_figure=True)
     return Sheet([_ACCOUNT, Field("charge", is_key=True), *fields], rows, grouped=1)
 

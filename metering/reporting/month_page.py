@@ -105,7 +105,8 @@ def month_page(shown: Shown) -> str:
             snapshots=table(snapshots),
             coverage=table(_coverage(bill.usage, notes["coverage"], rest("report coverage"))),
             notes=notes,
-            footer=f"metering {__version__}; all times are UTC; a GiB is 2³⁰ bytes, a GiB-month 30 days of it.",
+            footer=f"metering {__version__}; all times are UTC; a GiB is 2³⁰ bytes, a GiB-month 30 days of it, and so are the GB "
+            "and the month of a price; below stand exact bytes and byte-seconds.",
         )
     )
 
@@ -221,8 +222,8 @@ def _lines(bill: Bill, names: dict[str, str], notes: list[str], rest: str) -> li
 
 
 def _with_total(lines: Table) -> Table:
-    """Say in a statement's last row what it is."""
-    named = (Column("date", "text"), *lines.columns[1:])
+    """Say in a statement's last row what it is, and of two amounts which one is exact."""
+    named = (Column("date", "text"), *(Column("exact_amount", c.kind) if c.name == "amount" else c for c in lines.columns[1:]))
     rows = [("total" if row[0] is None else date_text(row[0]), *row[1:]) for row in lines.rows]
     return Table(lines.name, named, rows)
 

@@ -138,6 +138,7 @@ def _shown(parts: StatementParts) -> dict[str, Any]:
     return {
         "due": due,
         "amount": None if due.amount_due is None else f"{due.amount_due:,f}",
+        "burst_byte_seconds": sum(line.burst_byte_seconds for line in parts.lines),
         "exact_amount": shown_amount(due.burst_amount),
         "start": instant_text(parts.period.start_s),
         "end": instant_text(parts.period.end_s),

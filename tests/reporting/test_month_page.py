@@ -3,6 +3,7 @@
 import html
 import itertools
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,38 @@ def test_the_page_is_never_wider_than_the_screen(width, page, hostile_page, tmp_
         )  # fmt: skip
         dom, _, _ = tools.browse(frame, folder, width=2600)
         assert re.search(r"wide (\d+)", dom)[1] == str(width)
+
+
+@tools.needs("chromium")
+@pytest.mark.parametrize("kind", ["statement", "page"])
+def test_on_a_phone_no_table_of_a_customer_hides_what_is_due_beyond_the_edge(kind, october, tmp_path):
+    place = tmp_path / "own.html"
+    if kind == "statement":
+        october.export("statement", place, period="2026-10", account=ALPENROSE)
+    else:
+        october.page(place, period="2026-10", account=ALPENROSE)
+    inner = html.escape(place.read_text(encoding="utf-8"), quote=True)
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<iframe style="border:0;width:390px;height:900px" srcdoc="{inner}"></iframe><p id="found"></p><script>onload = () => {{'
+        "const boxes = [...frames[0].document.querySelectorAll('div.scroll')];"
+        "const wide = boxes.filter(box => box.scrollWidth > box.clientWidth).length;"
+        "found.textContent = `${wide} of ${boxes.length > 1}` }</script>",
+        encoding="utf-8",
+    )  # fmt: skip
+    dom, _, _ = tools.browse(frame, tmp_path)
+    assert re.search(r"\d+ of (true|false)", dom)[0] == "0 of true"
+
+
+def test_of_two_amounts_a_page_says_which_one_is_due(october, tmp_path):
+    for name, write in (("page", october.page), ("statement", partial(october.export, "statement"))):
+        write(tmp_path / "own.html", period="2026-10", account=ALPENROSE)
+        shown = Parts((tmp_path / "own.html").read_text(encoding="utf-8")).text
+        assert "exact amount" in shown.lower(), name
+        assert "shown amount" not in shown.lower(), name
+        assert "so are the GB and the month of a price" in shown, name
+    assert "Exact amount CHF Due CHF" in shown
+    assert "Total 245.1505 682287767224320000 69.835625 69.84" in shown
 
 
 _CUT = """<script>
