@@ -92,6 +92,7 @@ def month_page(shown: Shown) -> str:
             contents=_CONTENTS.items(),
             statements=table(statements) if is_own else statements,
             has_adjustments=has_adjustments,
+            has_credit=any(row.amount_due is not None and row.amount_due < 0 for row in bill.statements),
             lines=_lines(bill, names, notes["statements"], rest("report statement")),
             findings=_findings(bill, table, notes["findings"], rest("audit"), is_own=is_own),
             burst_chart=_drawn(pictures.burst_chart(draw.ON_PAGE, period, bill.usage, bill.lines, 1_000)),

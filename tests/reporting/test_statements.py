@@ -97,6 +97,20 @@ def test_an_adjustment_is_told_from_burst_everywhere(adjusted, tmp_path):
     assert "  Income:Backup:Adjustments:ZRH  -0.02 CHF" in ledger
 
 
+def test_less_than_nothing_that_is_due_is_called_a_credit(tmp_path):
+    told = "An amount due below zero is a credit: of closed periods more was billed than is due by what is known now."
+    with day_meter(tmp_path) as meter:
+        meter.close("2026-10-01", by="test")
+        more_facts(meter, tmp_path, "late", samples=polls("2026-10-01", "2026-10-03", {}), supersede=True)
+        (due,) = meter.bill("2026-10-02").statements
+        assert due.amount_due == Decimal("-0.01")
+        for day, is_credit in (("2026-10-02", True), ("2026-10-01", False)):
+            meter.export("statement", tmp_path / "s.html", period=day)
+            meter.page(tmp_path / "own.html", period=day, account="A")
+            for name in ("s.html", "own.html"):
+                assert (told in Parts((tmp_path / name).read_text(encoding="utf-8")).text) == is_credit, (day, name)
+
+
 def test_the_page_of_a_statement_has_every_line_and_its_total(october, tmp_path):
     october.export("statement", tmp_path / "s.html", period=OCTOBER)
     parts = Parts((tmp_path / "s.html").read_text(encoding="utf-8"))
