@@ -22,7 +22,7 @@ _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
 
 @dataclass(slots=True)
 class SpoolOutcome:
-    """What came of the files that waited: how many were taken, what of them was not, and which were set aside, or wait on."""
+    """What came of the files that waited: how many were taken, rows newly rejected, which were set aside, or wait on."""
 
     files: int = 0
     rejected: list[str] = field(default_factory=list)
@@ -107,4 +107,5 @@ def _take(store: Store, spool: Spool, paths: list[Path], now_s: int, outcome: Sp
     spool.archive(paths)
     outcome.files += len(paths)
     outcome.conflicting_polls += taken.polls.conflicting
-    outcome.rejected += [rejection.text for rejection in taken.rejections]
+    # A list that has a row wrong has it in each cycle: it is told when it comes, and bills tell it as long as it is so.
+    outcome.rejected += [rejection.text for rejection in taken.recorded]

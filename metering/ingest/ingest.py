@@ -42,8 +42,8 @@ class IngestOutcome:
     """What an ingest did: rows by table and outcome, polls by outcome, every rejection, and notes.
 
     `contradicting` counts those of the conflicting polls of which the command itself brings two contents. `ingest_seq` is None
-    where nothing new came, so nothing was written. Rows in = accepted + duplicate + conflicting + rejected + ignored, for every
-    table.
+    where nothing new came, so nothing was written; `recorded` are the rejections that the store did not know. Rows in = accepted +
+    duplicate + conflicting + rejected + ignored, for every table.
     """
 
     ingest_seq: int | None = None
@@ -53,6 +53,7 @@ class IngestOutcome:
     polls: Outcome = field(default_factory=Outcome)
     contradicting: int = 0
     rejections: list[Rejection] = field(default_factory=list)
+    recorded: list[Rejection] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -151,7 +152,7 @@ def _ingest(engine: Engine, files: list[FactFile], spool: Path, asked: _Asked) -
                 steps.did(step)
         _write_rejections(engine, news.rejections, news.settled, ingest_seq)
         seal_ingest(engine, ingest_seq)
-        outcome.ingest_seq = ingest_seq
+        outcome.ingest_seq, outcome.recorded = ingest_seq, news.rejections
     for file in sample_files:
         file.assert_unchanged()
     return outcome
@@ -159,8 +160,7 @@ def _ingest(engine: Engine, files: list[FactFile], spool: Path, asked: _Asked) -
 
 def _facts(engine: Engine, files: list[FactFile], asked: _Asked, outcome: IngestOutcome) -> dict[str, FactOutcome]:
     """Read the facts of every table but the samples', as they stand in files and in answers, and add them to the outcome."""
-    readings = _readings(engine, [file for file in files if file.table == "answers"], asked.now_s)
-    outcome.places = sorted({reading.place for table in readings.values() for reading in table})
+    readings, outcome.places = _readings(engine, [file for file in files if file.table == "answers"], asked.now_s)
     facts: dict[str, FactOutcome] = {}
     for table in ALL_MODELS:
         fact = FactOutcome()
@@ -176,14 +176,18 @@ def _facts(engine: Engine, files: list[FactFile], asked: _Asked, outcome: Ingest
     return facts
 
 
-def _readings(engine: Engine, files: list[FactFile], now_s: int) -> dict[str, list[Reading]]:
-    """Read answers into rows by table, with what is told only by what a list named or told before."""
+def _readings(engine: Engine, files: list[FactFile], now_s: int) -> tuple[dict[str, list[Reading]], list[str]]:
+    """Read answers into rows by table, with what is told only by what a list named or told before; and name the lists read.
+
+    That a list could not be read says nothing of what was wrong in it when it could be.
+    """
     readings = readings_of(files)
+    read = {row.place for table, rows in readings.items() for row in rows if table != "poll_notes" or row.row["outcome"] == "read"}
     if "discounts" in readings:
         readings["discounts"] = with_withdrawals(engine, readings["discounts"])
     if "poll_notes" in readings:
         readings["poll_notes"] = with_recoveries(engine, readings["poll_notes"], now_s, files[0].limits)
-    return {table: rows for table, rows in readings.items() if rows}
+    return {table: rows for table, rows in readings.items() if rows}, sorted(read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +259,7 @@ def _changed_rejections(engine: QueryEngine, outcome: IngestOutcome) -> tuple[li
         known.setdefault(row[1], set()).add(row)
     found: dict[str, list[Rejection]] = {file: [] for file in (*outcome.file_names, *outcome.places)}
     for rejection in outcome.rejections:
-        found[rejection.file].append(rejection)
+        found.setdefault(rejection.file, []).append(rejection)
     changed = [file for file, rows in found.items() if known.get(file, set()) != set(map(rejection_row, rows))]
     return [rejection for file in changed for rejection in found[file]], [file for file in changed if file in known]
 

@@ -11,6 +11,7 @@ from sandbox_help import account_of, ready_drive, running, small_world, taken, w
 
 from metering.ingest.captures import checked_snapshots
 from metering.ingest.failure import RequestFailure
+from metering.sandbox.server_views import price_view
 from metering.sandbox.world_money import Order
 
 PLACES = ("ZRH", "GVA", "FRA")
@@ -181,6 +182,45 @@ def test_a_list_of_what_is_none_of_its_rows_fails_and_takes_no_other_answer_with
     taken_in = {name for name, table in tables.items() if rig.rows(f"select count(*) from {table}") != [(0,)]}
     assert taken_in == set(tables) - {resource}
     assert {(name, outcome) for name, outcome in rig.rows("select resource, outcome from poll_notes")} == {(resource, "failed")}
+
+
+def test_a_row_of_a_list_that_is_wrong_in_every_cycle_is_told_once_for_each_change(rig, monkeypatch):
+    """A cron job would mail it every five minutes. Bills tell it as long as it is so."""
+    told = []
+    for unit in ("GB/year", "GB/year", "GB/lap", "GB/lap", None, "GB/lap"):
+        with monkeypatch.context() as patch:
+            if unit:
+                patch.setattr("metering.sandbox.server_money.price_view", lambda row, unit=unit: price_view(row) | {"unit": unit})
+            rig.told.clear()
+            report = rig.collect()
+        assert (report.polls, report.failures, report.not_taken) == (6, [], len(rig.told)), unit
+        told.append({text.partition("'")[2].partition("'")[0] for text in rig.told if text.startswith("rejected: ")})
+        assert is_told_by_bills(rig) == bool(unit)
+        rig.sandbox.advance(300)
+    assert told == [{"GB/year"}, set(), {"GB/lap"}, set(), set(), {"GB/lap"}]
+
+
+def test_that_a_list_cannot_be_read_mends_no_row_that_is_wrong_in_it_and_an_empty_one_does(rig, monkeypatch):
+    monkeypatch.setattr("metering.sandbox.server_money.price_view", lambda row: price_view(row) | {"unit": "GB/year"})
+    assert rig.collect().not_taken > 0
+    rig.sandbox.faults.add("status", value=403, path="/pricing")
+    rig.sandbox.advance(300)
+    assert {failure.resource for failure in rig.collect().failures} == {"pricing"}
+    assert is_told_by_bills(rig)
+    rig.sandbox.faults.clear()
+    rig.sandbox.advance(300)
+    rig.told.clear()
+    assert (rig.collect().not_taken, rig.told) == (0, [])
+    assert is_told_by_bills(rig)
+    rig.world.money.prices.clear()
+    rig.sandbox.advance(300)
+    assert (rig.collect().not_taken, rig.told) == (0, [])
+    assert not is_told_by_bills(rig)
+
+
+def is_told_by_bills(rig):
+    with rig.meter() as meter:
+        return "rejected_rows" in {finding.check for finding in meter.bill("2026-10-01").findings}
 
 
 @pytest.mark.parametrize("uuid", ["s\u202e1", "s\x7f", "\u200b", "s" * 129])
