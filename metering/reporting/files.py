@@ -1,10 +1,11 @@
 """Tables as files: CSV that opens right in a spreadsheet, NDJSON, Parquet with exact decimals; written whole or not at all."""
 
+import contextlib
 import csv
 import io
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -123,11 +124,24 @@ def write_table(table: Table, path: Path) -> None:
         # A statement has its totals in it, findings have none, and advice is of lengths of which one is bought.
         write_workbook([Sheet(table, has_totals=table.name not in ("statement", "findings", "advice"))], path)
         return
-    with replaced(path) as place, telling_of(path, place):
-        if form == "parquet":
+    if form == "parquet":
+        with parquet_file(table, path):
+            pass
+    else:
+        write_text(csv_text(table) if form == "csv" else ndjson_text(table), path)
+
+
+@contextlib.contextmanager
+def parquet_file(table: Table, path: Path) -> Iterator[None]:
+    """Write a table as Parquet; it takes its place as the block ends, and where that fails, what was there stays.
+
+    Raises:
+        InputError: the file cannot be written, or holds no figure as large as one of these.
+    """
+    with replaced(path) as place:
+        with telling_of(path, place):
             _write_parquet(table, place, path)
-        else:
-            place.write_text(csv_text(table) if form == "csv" else ndjson_text(table), encoding="utf-8", newline="")
+        yield
 
 
 def _write_parquet(table: Table, place: Path, path: Path) -> None:

@@ -1,6 +1,7 @@
 """FOCUS rows: the worked example to the last digit, late facts as corrections, sums that tie to statement and subscription."""
 
 import csv
+import os
 from collections import defaultdict
 from decimal import Decimal, localcontext
 from itertools import pairwise
@@ -16,7 +17,7 @@ from judge import take
 from small_world import GIB, meter_of, polls, price, subscription, write
 from worlds import World
 
-from metering.model.errors import MeteringError, MisuseError, NoDataError
+from metering.model.errors import InputError, MeteringError, MisuseError, NoDataError
 from metering.model.period import instant_text
 
 COSTS = ("BilledCost", "EffectiveCost", "ListCost", "ContractedCost")
@@ -141,6 +142,18 @@ def test_the_second_file_tells_the_subscriptions(tmp_path):
         "2026-11-01T00:00:00Z",
         "2026-12-01T00:00:00Z",
     )
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_where_the_second_file_cannot_be_written_the_first_stays_as_it_was(tmp_path, form):
+    """Rows of one export beside the subscriptions of another would not add up."""
+    first = tmp_path / f"focus.{form}"
+    first.write_text("before")
+    os.mkfifo(tmp_path / f"focus-commitments.{form}")
+    with pytest.raises(InputError, match=rf"focus-commitments\.{form} is no file"):
+        example(tmp_path).export("focus", first, period=FIRST)
+    assert first.read_text() == "before"
+    assert not list(tmp_path.glob(".metering-*"))
 
 
 def test_what_has_no_cost_is_left_out_and_told(tmp_path):

@@ -4,6 +4,7 @@ Nothing that fails a check is ever written. What has no cost that could be told 
 nothing tells the cost) has no row; it is told to whoever exports.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,7 +25,7 @@ from metering.model.records import Bill, BilledPeriod, UsageRow, called, with_id
 from metering.model.tables import Column, Table
 from metering.model.units import counted
 from metering.reporting.costs import Bought
-from metering.reporting.files import write_csv, write_table
+from metering.reporting.files import parquet_file, write_csv
 from metering.reporting.focus.checks import failures
 from metering.reporting.focus.columns import COLUMNS, COMMITMENT_COLUMNS, FIGURES_AS_TEXT
 from metering.reporting.focus.commitments import Committed, committed
@@ -95,12 +96,10 @@ def write_focus(export: FocusExport, path: Path) -> dict[str, int]:
         path: Table("focus", COLUMNS, _values(COLUMNS, export.focus.rows)),
         beside: Table("commitments", COMMITMENT_COLUMNS, _values(COMMITMENT_COLUMNS, export.focus.commitments)),
     }
-    for place, table in tables.items():
-        if focus_format(place) == "parquet":
-            write_table(table, place)
-        else:
-            with replaced(place) as written, written.open("w", encoding="utf-8", newline="") as file:
-                write_csv(table, file, FIGURES_AS_TEXT)
+    # Both are whole before either takes its place: whoever reads them finds two of one export.
+    with contextlib.ExitStack() as both:
+        for place, table in tables.items():
+            both.enter_context((parquet_file if focus_format(path) == "parquet" else _csv_file)(table, place))
     return {str(place): len(table.rows) for place, table in tables.items()}
 
 
@@ -198,3 +197,11 @@ def _subscription(bought: Bought, names: Mapping[str, str]) -> str:
 def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
     names = [column.name for column in columns]
     return [tuple(row[name] for name in names) for row in rows]
+
+
+@contextlib.contextmanager
+def _csv_file(table: Table, path: Path) -> Iterator[None]:
+    with replaced(path) as place:
+        with place.open("w", encoding="utf-8", newline="") as file:
+            write_csv(table, file, FIGURES_AS_TEXT)
+        yield
