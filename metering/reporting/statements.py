@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from metering import __version__
-from metering.durable import ScratchFolder
+from metering.durable import ScratchFolder, sync_file, sync_folder
 from metering.model.errors import InputError, MisuseError
 from metering.model.period import Period, date_text, instant_text
 from metering.model.records import Bill, BilledPeriod, ChargeLine, Episode, Statement, UsageRow
@@ -173,8 +173,11 @@ def write_folder(statements: list[StatementParts], folder: Path) -> dict[str, in
                 name = file_name(parts.due)
                 forms = {".html": page([parts]), ".json": json_text(document(parts)), ".csv": csv_text(parts.table)}
                 for ending, text in forms.items():
-                    (unfinished / (name + ending)).write_text(text, encoding="utf-8", newline="")
+                    place = unfinished / (name + ending)
+                    place.write_text(text, encoding="utf-8", newline="")
+                    sync_file(place)
             unfinished.replace(folder)
+            sync_folder(folder.parent)
         except OSError as error:
             raise InputError(f"{folder} cannot be written ({error.strerror}): nothing of it was") from None
     return {str(folder): len(statements)}

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -195,6 +196,22 @@ def test_a_folder_has_a_page_json_and_csv_of_each_statement(october, tmp_path):
     for due in bill.statements:
         text = "".join((folder / f"{due.account}.{due.currency}.{ending}").read_text() for ending in ("csv", "html", "json"))
         assert [other.account for other in bill.statements if other.account in text] == [due.account]
+
+
+def test_a_folder_has_its_name_once_all_its_files_are_on_disk(october, tmp_path, monkeypatch):
+    """After a power failure there would be a folder of empty invoices."""
+    folder, synced, sync = tmp_path / "october", set(), os.fsync
+
+    def noted(descriptor):
+        if not folder.exists():
+            synced.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    october.export("statement", folder, period=OCTOBER)
+    files = list(folder.iterdir())
+    assert len(files) >= 6
+    assert {file.stat().st_ino for file in files} <= synced
 
 
 def test_a_folder_is_written_whole_or_not_at_all_and_never_into_another(october, tmp_path, monkeypatch):
