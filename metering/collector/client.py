@@ -220,6 +220,8 @@ class EndpointClient:
             raise RequestFailure("credential", f"{said}: the login was refused: are its username and password right?")
         if status == 403:  # noqa: PLR2004
             raise RequestFailure("credential", f"{said}: the login may not (or no longer) ask this")
+        if status == 304:  # noqa: PLR2004
+            raise RequestFailure("refused", f"{said}, which only a cache says, for nothing was asked if changed: take it away")
         if 300 <= status < 400:  # noqa: PLR2004
             raise RequestFailure("refused", f"{said}: a redirect is never followed; correct the endpoint's url if it moved")
         # A date is one of the provider's clock, as far as that is known.

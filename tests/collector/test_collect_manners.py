@@ -178,6 +178,12 @@ def test_a_refusal_that_stays_is_not_asked_again(status):
     assert (failure.cause in ("refused", "credential"), count) == (True, 1)
 
 
+def test_that_nothing_was_modified_is_no_redirect_but_what_a_cache_says():
+    failure, count = tries("304 Not Modified")
+    assert (failure.cause, count) == ("refused", 1)
+    assert failure.detail == "HTTP 304, which only a cache says, for nothing was asked if changed: take it away"
+
+
 PAST, NEXT_YEAR = "Sun, 06 Nov 1994 08:49:37 GMT", formatdate(time.time() + 365 * 86_400, usegmt=True)
 
 
