@@ -5,7 +5,8 @@
 -- why    What is occupied is covered by the subscriptions in the order in which they start; what is left over is burst. So what
 --        all of them cover together is occupied - burst, at every instant. Between two changes of a unit's subscriptions they are
 --        one stack: of each of its dates and rates, what is occupied below a height is added up once, and a subscription covers
---        what is below its upper end less what is below its lower one. No step is held against every subscription.
+--        what is below its upper end less what is below its lower one. No step is held against every subscription. One that is
+--        never less than full covers all that it entitles to, which needs no order: where there are thousands, nearly all are.
 with
 
 spans as (
@@ -110,7 +111,9 @@ peaks as (
         stack_s,
         date_s,
         rate_key,
-        max(occupied_bytes) as peak_bytes
+        min(occupied_bytes) as least_bytes,
+        max(occupied_bytes) as peak_bytes,
+        sum(seconds) as all_seconds
     from occupied
     group by unit_key, stack_s, date_s, rate_key
 ),
@@ -131,20 +134,36 @@ stacked as (
         and k.stack_s < s.end_s
 ),
 
-heights as (
+covering as (
     select
         p.unit_key,
         p.stack_s,
         p.date_s,
         p.rate_key,
+        p.least_bytes,
+        p.all_seconds,
         s.id,
-        s.upper_bytes as bytes,
-        0 as seconds
+        s.amount,
+        s.upper_bytes
     from peaks as p
     inner join stacked as s
         on p.unit_key = s.unit_key
         and p.stack_s = s.stack_s
     where s.upper_bytes - s.amount < p.peak_bytes
+),
+
+heights as (
+    select
+        unit_key,
+        stack_s,
+        date_s,
+        rate_key,
+        id,
+        amount,
+        upper_bytes as bytes,
+        0 as seconds
+    from covering
+    where upper_bytes > least_bytes
     union all
     select
         unit_key,
@@ -152,6 +171,7 @@ heights as (
         date_s,
         rate_key,
         null as id,
+        0 as amount,
         occupied_bytes as bytes,
         seconds
     from occupied
@@ -164,6 +184,7 @@ sums as (
         date_s,
         rate_key,
         id,
+        amount,
         bytes,
         sum(cast(bytes as decimal(38, 0)) * seconds) over (
             partition by unit_key, stack_s, date_s, rate_key order by bytes rows unbounded preceding
@@ -183,6 +204,8 @@ below as (
         rate_key,
         id,
         bytes,
+        -- of the lowest one, whose lower end is never above what is occupied
+        cast(bytes - amount as decimal(38, 0)) * all_seconds as lower_byte_seconds,
         lower_byte_seconds + cast(bytes as decimal(38, 0)) * (all_seconds - lower_seconds) as byte_seconds
     from sums
     where id is not null
@@ -194,10 +217,20 @@ covered as (
         id,
         date_s,
         rate_key,
-        byte_seconds - lag(byte_seconds, 1, 0) over (
-            partition by unit_key, stack_s, date_s, rate_key order by bytes
+        byte_seconds - coalesce(
+            lag(byte_seconds) over (partition by unit_key, stack_s, date_s, rate_key order by bytes),
+            lower_byte_seconds
         ) as covered_byte_seconds
     from below
+    union all
+    select
+        unit_key,
+        id,
+        date_s,
+        rate_key,
+        cast(amount as decimal(38, 0)) * all_seconds as covered_byte_seconds
+    from covering
+    where upper_bytes <= least_bytes
 )
 
 select
