@@ -52,11 +52,17 @@ def round_ratio(value: Fraction, places: int, rounding: Rounding) -> Decimal:
 
 def round_quotient(numerator: int, denominator: int, places: int, rounding: Rounding) -> Decimal:
     """Round `numerator / denominator`, which need not be in lowest terms, to `places` decimals; see `round_ratio`."""
-    units, rest = divmod(abs(numerator) * 10**places, denominator)
+    return from_units(rounded_units(numerator, denominator, places, rounding), places)
+
+
+def rounded_units(numerator: int, denominator: int, places: int, rounding: Rounding) -> int:
+    """Round as `round_quotient` does, and give a whole number of `10^-places`."""
+    scale: int = 10**places
+    units, rest = divmod(abs(numerator) * scale, denominator)
     twice = 2 * rest
     if twice > denominator or (twice == denominator and (rounding == "half-up" or units % 2)):
         units += 1
-    return from_units(-units if numerator < 0 else units, places)
+    return -units if numerator < 0 else units
 
 
 def from_units(units: int, places: int) -> Decimal:
@@ -87,7 +93,7 @@ def amount_of(value: Fraction) -> Decimal:
 
 def amount_units(value: Fraction) -> int:
     """Round an exact amount as `amount_of` does, and give it as a whole number of its last decimal."""
-    return in_units(amount_of(value), AMOUNT_PLACES)
+    return rounded_units(value.numerator, value.denominator, AMOUNT_PLACES, "half-even")
 
 
 def charge_amount(byte_seconds: int, price: Price) -> Decimal:

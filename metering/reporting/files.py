@@ -5,7 +5,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 # What a spreadsheet may take for a formula, also behind white space and what cannot be seen, and in the full width of East Asia;
 # the quote in front makes it text.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_NO_START = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*")
+_FORMULA = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r]"
+)
 # A spreadsheet keeps 15 digits: beside each figure that can be longer stands one in the unit people think in.
 _BESIDE = {"bytes": ("_gib", shown_gib), "byte_seconds": ("_gib_months", shown_gib_months)}
 
@@ -35,8 +37,7 @@ _PARQUET_TYPES: dict[Kind, str] = {
 
 def spreadsheet_text(text: str) -> str:
     """Neutralise text from outside that a spreadsheet would run as a formula."""
-    bare = text[_NO_START.match(text).end() :]  # type: ignore[union-attr]  # the pattern fits everywhere
-    return "'" + text if text.startswith(_FORMULA_STARTS) or bare.startswith(_FORMULA_STARTS) else text
+    return "'" + text if _FORMULA.match(text) else text
 
 
 class _Lines:
@@ -70,22 +71,23 @@ def write_csv(table: Table, file: IO[str], figures_as_text: Collection[str] = ()
 
     Other text than that of the columns of `figures_as_text` is neutralised where a spreadsheet would take it for a formula.
     """
-    columns = [
-        (column.kind, column.kind == "text" and column.name not in figures_as_text, _beside(column.name, column.kind))
-        for column in table.columns
+    written = [
+        (at, name, cell)
+        for at, column in enumerate(table.columns)
+        for name, cell in _cells(column, is_theirs=column.kind == "text" and column.name not in figures_as_text)
     ]
     writer = csv_writer(file)
-    writer.writerow(
-        name for column, (_, _, beside) in zip(table.columns, columns, strict=True) for name in (column.name, beside) if name
-    )
-    for row in table.rows:
-        cells: list[str] = []
-        for (kind, is_theirs, beside), value in zip(columns, row, strict=True):
-            text = plain_text(kind, value)
-            cells.append(spreadsheet_text(text) if is_theirs else text)
-            if beside:
-                cells.append("" if value is None else _BESIDE[kind][1](int(value)).replace(",", ""))
-        writer.writerow(cells)
+    writer.writerow([name for _, name, _ in written])
+    writer.writerows([cell(row[at]) for at, _, cell in written] for row in table.rows)
+
+
+def _cells(column: Column, *, is_theirs: bool) -> Iterator[tuple[str, Callable[[Any], str]]]:
+    """Give the headings of a column and what writes its values; of what many rows say alike the text is made once."""
+    kind = column.kind
+    yield column.name, cache(lambda value: spreadsheet_text(plain_text(kind, value))) if is_theirs else partial(plain_text, kind)
+    if beside := _beside(column.name, kind):
+        shown = _BESIDE[kind][1]
+        yield beside, lambda value: "" if value is None else shown(int(value)).replace(",", "")
 
 
 def _beside(name: str, kind: Kind) -> str | None:

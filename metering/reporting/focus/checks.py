@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, LAST_PLACE
+from metering.billing.money import AMOUNT_PLACES, LAST_PLACE, in_units
 from metering.model.period import Period, instant_text
 from metering.reporting.focus.columns import COLUMNS
 from metering.reporting.focus.commitments import joined
@@ -48,8 +48,10 @@ def _is_priced(row: Row) -> bool:
 
 def _is_product(cost: Decimal, each: Decimal, row: Row) -> bool:
     """Tell whether a cost is its unit price times the quantity, as exact as 20 decimals of the price allow."""
-    quantity = Fraction(int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"]))
-    return abs(Fraction(cost) - Fraction(each) * quantity) <= LAST_PLACE * (abs(quantity) + 1)
+    byte_seconds, multiplier = int(row["x_PricedByteSeconds"]), int(row["x_PricingMultiplier"])
+    # Both sides times the multiplier, in units of the 20th decimal.
+    difference = in_units(cost, AMOUNT_PLACES) * multiplier - in_units(each, AMOUNT_PLACES) * byte_seconds
+    return abs(difference) <= abs(byte_seconds) + multiplier
 
 
 def _is_within(row: Row, period: Period) -> bool:
@@ -208,13 +210,14 @@ CHECKS: tuple[str, ...] = (*SHAPE_CHECKS, *ROW_CHECKS, *SET_CHECKS)
 def failures(focus: Focus) -> list[Failure]:
     """Run every check; the first failing row of each is told. Sums are looked at only where every row has the right shape."""
     for checks in (SHAPE_CHECKS, ROW_CHECKS):
-        found = []
-        for name, holds in checks.items():
-            row = next((row for row in focus.rows if not holds(row, focus.truth)), None)
-            if row is not None:
-                found.append(Failure(name, _told(row)))
+        found: dict[str, Row] = {}
+        # Row by row: to go through all of them once a check finds none of them in the processor's cache.
+        for row in focus.rows:
+            for name, holds in checks.items():
+                if not holds(row, focus.truth):
+                    found.setdefault(name, row)
         if found:
-            return found
+            return [Failure(name, _told(found[name])) for name in checks if name in found]
     return [Failure(name, where) for name, check in SET_CHECKS.items() for where in sorted(check(focus))[:1]]
 
 

@@ -8,13 +8,15 @@ periods they are exported in. What went unused includes time that nobody observe
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from metering.billing.bill import known_currencies
 from metering.billing.discounts import Settled
-from metering.billing.money import Price, amount_units
+from metering.billing.money import AMOUNT_PLACES, Price, amount_of, amount_units, plain_decimal, rounded_units
 from metering.billing.rates import SUBSCRIPTION_LEVEL, PriceBook, Rate, rate_book
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -25,15 +27,38 @@ from metering.reporting.costs import Bought, bought_in_period
 Kind = Literal["purchase", "used", "unused"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnitPrice:
-    """What `multiplier` byte-seconds cost: as listed, and less a discount; `level` is None where no list has it."""
+    """What `multiplier` byte-seconds cost: as listed, and less a discount; `level` is None where no list has it.
+
+    Ratios do not count in a hash: to hash one takes Python longer than all else that is done with it.
+    """
 
     level: int | None
     unit: str
     multiplier: int
-    listed: Fraction
-    contracted: Fraction
+    listed: Fraction = field(hash=False)
+    contracted: Fraction = field(hash=False)
+
+    @cached_property
+    def amounts(self) -> tuple[Decimal, Decimal]:
+        """As listed and less the discount, rounded as amounts are."""
+        return amount_of(self.listed), amount_of(self.contracted)
+
+    @cached_property
+    def name(self) -> str:
+        """Its digits as listed.
+
+        Of all its decimals, or two prices would be one; those that never end are of a subscription's own price, which it names.
+        """
+        exact = plain_decimal(self.listed)
+        text = format(self.amounts[0] if exact is None else exact, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+    @property
+    def level_name(self) -> str:
+        """Its level, as it stands in a name."""
+        return "own" if self.level is None else f"level-{self.level}"
 
     @classmethod
     def of(cls, level: int, price: Price, discount: Fraction = Fraction(0)) -> "UnitPrice":
@@ -42,7 +67,7 @@ class UnitPrice:
         return cls(level, price.unit, price.multiplier, listed, listed * (1 - discount))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Commitment:
     """A subscription whose cost is known."""
 
@@ -54,21 +79,22 @@ class Commitment:
     start_s: int
     end_s: int
     nominal_seconds: int
-    cost: Fraction
+    cost: Fraction = field(hash=False)
     own_price: UnitPrice
     is_recurring: bool
 
-    @property
+    @cached_property
     def byte_seconds(self) -> int:
         """What it entitles to over its whole life."""
         return self.amount_bytes * (self.end_s - self.start_s)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What names it among all: an id may stand once a location."""
         return joined(self.location, self.id)
 
 
+@lru_cache(maxsize=4096)
 def joined(*names: str) -> str:
     """Join names by slashes so that no others give the same; a slash within one is written as a URL has it."""
     return "/".join(name.replace("%", "%25").replace("/", "%2F") for name in names)
@@ -199,7 +225,8 @@ def _days(
 
 def share(commitment: Commitment, byte_seconds: int) -> int:
     """Give what the first byte-seconds of a subscription cost, rounded to units of the 20th decimal."""
-    return amount_units(commitment.cost * byte_seconds / commitment.byte_seconds)
+    cost = commitment.cost
+    return rounded_units(cost.numerator * byte_seconds, cost.denominator * commitment.byte_seconds, AMOUNT_PLACES, "half-even")
 
 
 class _Timeline:

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +196,7 @@ def _subscription(bought: Bought, names: Mapping[str, str]) -> str:
 
 
 def _values(columns: Sequence[Column], rows: Sequence[Row]) -> list[tuple[Any, ...]]:
-    names = [column.name for column in columns]
-    return [tuple(row[name] for name in names) for row in rows]
+    return list(map(itemgetter(*(column.name for column in columns)), rows))
 
 
 @contextlib.contextmanager

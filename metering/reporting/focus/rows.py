@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, amount_of, from_units, in_units, less, plain_decimal, round_quotient, total_known
+from metering.billing.money import AMOUNT_PLACES, from_units, in_units, less, round_quotient, total_known
 from metering.model.currency import minor_places
 from metering.model.period import SECONDS_PER_DAY, Period, parse_period
 from metering.model.records import ChargeLine, Statement
@@ -80,8 +80,7 @@ def part_row(issuer: Issuer, key: PartKey, figures: Figures, corrects: str | Non
 
 def line_row(issuer: Issuer, line: ChargeLine, corrects: str | None = None) -> Row:
     """Write a charge line that has an amount; an adjustment is the correction of a run that was invoiced."""
-    listed = Fraction(line.price or 0)
-    price = UnitPrice(line.level, line.unit or "", line.multiplier or 1, listed, listed)
+    price = _price_of_line(line.level, line.unit or "", line.multiplier or 1, line.price or "0")
     within = issuer.period if line.adjusts is None else parse_period(line.adjusts)
     billed = in_units(line.amount or Decimal(0), AMOUNT_PLACES)
     row = issuer.row(line.account, line.currency or "") | _located(line.location) | {
@@ -135,25 +134,28 @@ def row_order(row: Row) -> tuple[str, ...]:
     return tuple(f"{row[name]:020d}" if isinstance(row[name], int) else row[name] or "" for name in names)
 
 
+# What all lines of a price say alike is made once.
+@lru_cache(maxsize=4096)
+def _price_of_line(level: int, unit: str, multiplier: int, price: str) -> UnitPrice:
+    listed = Fraction(price)
+    return UnitPrice(level, unit, multiplier, listed, listed)
+
+
 def _located(location: str) -> Row:
     return {"RegionId": location, "RegionName": location, "SkuId": "backup", "SkuMeter": "Backup capacity"}
 
 
 def _finished(row: Row, price: UnitPrice, figures: Figures, corrects: str | None) -> Row:
-    listed, contracted = _cost(price.listed), _cost(price.contracted)
+    listed, contracted = price.amounts
     effective = from_units(figures.effective, AMOUNT_PLACES)
-    level = "own" if price.level is None else f"level-{price.level}"
-    # Of all its decimals, or two prices would be one; those that never end are of a subscription's own price, which it names.
-    exact = plain_decimal(price.listed)
-    named = plain(listed if exact is None else exact)
     row |= {
         "BilledCost": from_units(figures.billed, AMOUNT_PLACES), "EffectiveCost": effective,
-        "ListCost": _cost(price.listed * figures.priced / price.multiplier),
-        "ContractedCost": _cost(price.contracted * figures.priced / price.multiplier),
+        "ListCost": _cost(price.listed, figures.priced, price.multiplier),
+        "ContractedCost": _cost(price.contracted, figures.priced, price.multiplier),
         "ListUnitPrice": listed, "ContractedUnitPrice": contracted, "PricingCurrencyListUnitPrice": listed,
         "PricingCurrencyContractedUnitPrice": contracted, "PricingCurrencyEffectiveCost": effective,
         "PricingQuantity": _quantity(figures.priced, price.multiplier), "PricingUnit": pricing_unit(price.unit),
-        "SkuPriceId": f"backup/{row['RegionId']}/{level}/{row['BillingCurrency']}/{named}/{price.unit}",
+        "SkuPriceId": f"backup/{row['RegionId']}/{price.level_name}/{row['BillingCurrency']}/{price.name}/{price.unit}",
         "x_MeteredByteSeconds": str(figures.metered), "x_PricedByteSeconds": str(figures.priced),
         "x_PricingMultiplier": str(price.multiplier),
     }  # fmt: skip
@@ -169,15 +171,8 @@ def pricing_unit(unit: str) -> str:
     return f"{binary}-{time.capitalize()}s"
 
 
-def plain(amount: Decimal) -> str:
-    """Write an amount without the zeros that end it."""
-    text = format(amount, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-@lru_cache(maxsize=4096)
-def _cost(value: Fraction) -> Decimal:
-    return amount_of(value)
+def _cost(price: Fraction, byte_seconds: int, multiplier: int) -> Decimal:
+    return round_quotient(price.numerator * byte_seconds, price.denominator * multiplier, AMOUNT_PLACES, "half-even")
 
 
 def _quantity(byte_seconds: int, unit: int) -> Decimal:

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fractions import Fraction
 
-from metering.billing.money import amount_of
+from metering.billing.money import AMOUNT_PLACES, round_quotient
 from metering.model.period import Period
 from metering.reporting.focus.commitments import Commitment
 from metering.reporting.focus.rows import Row
@@ -57,4 +56,4 @@ def metered(row: Row) -> int:
 
 def is_quantity(value: Decimal | None, byte_seconds: int, unit: int) -> bool:
     """Tell whether a quantity is byte-seconds in a unit, rounded once."""
-    return value == amount_of(Fraction(byte_seconds, unit))
+    return value == round_quotient(byte_seconds, unit, AMOUNT_PLACES, "half-even")
