@@ -376,6 +376,41 @@ def test_a_line_is_shifted_by_twelve_cycles_at_the_most(by_s, expected):
     assert sorted(check for check, _ in found) == expected
 
 
+def test_no_line_is_shifted_into_time_that_we_held():
+    own = unit((0, 3_000, 7), (3_000, 3_300, 7, "held"), (3_300, 6_000, 7), (6_000, 9_000, 0))
+    lines = [*in_a_row(0, 3_000), *in_a_row(3_300, 6_000), (6_300, CYCLE_S, 7)]
+    assert told(against_lines(own, lines)) == ([("extra_line", 7 * 300)], {"held_time": -7 * 300})
+
+
+def test_of_two_lines_the_one_that_is_nearer_to_where_one_is_missing_is_shifted():
+    own = unit((0, 3_000, 7), (3_000, 9_000, 0))
+    tally = against_lines(own, [*in_a_row(0, 2_700), (4_500, CYCLE_S, 7), (3_300, CYCLE_S, 7)])
+    assert {finding.check: finding.place for finding in tally.findings} == {"shifted_line": "line 10", "extra_line": "line 9"}
+
+
+def test_a_line_that_is_too_long_is_that_only_where_we_measured_what_came():
+    measured = unit((0, 300, 7), (300, 600, 9), (600, 3_600, 0))
+    found = [("wrong_interval", 7 * 300), ("missing_line", -9 * 300)]
+    assert told(against_lines(measured, [(0, 600, 7)])) == (found, {})
+    held = unit((0, 300, 7), (300, 600, 9, "held"), (600, 3_600, 0))
+    assert told(against_lines(held, [(0, 600, 7)])) == ([], {"held_time": -2 * 300})
+
+
+def test_a_line_that_ends_early_stands_for_a_cycle_only_where_the_next_one_follows_then():
+    own = unit((0, 900, 7), (900, 3_600, 0))
+    missing, unseen = ("missing_line", -7 * 300), {"between_looks": -7 * 100}
+    assert told(against_lines(own, [(0, 200, 7), (500, 300, 7)])) == ([missing], unseen)
+    assert told(against_lines(own, [(0, 200, 7), (300, 300, 7), (600, 300, 7)])) == ([("wrong_interval", -7 * 100)], {})
+
+
+def test_a_line_before_our_burst_may_have_seen_it_begin():
+    own = unit((0, 200, 0), (200, 600, 7), (600, 3_600, 0))
+    # 100 s of theirs before it began, and 100 s of ours before their next look.
+    tally = against_lines(own, [(0, 100, 7), (300, 300, 7)])
+    assert told(tally) == ([], {"between_looks": 7 * 100 - 7 * 100})
+    assert told(against_lines(own, [(0, 100, 15), (300, 300, 7)]))[0] == [("extra_line", 15 * 100)]
+
+
 @pytest.mark.parametrize(("cycles", "expected"), [(2, ["shifted_line"]), (3, ["duplicate_line", "missing_line"])])
 def test_a_line_that_repeats_another_is_shifted_by_two_cycles_at_the_most(cycles, expected):
     own = unit((0, 3_000, 7), (3_000, 9_000, 0))

@@ -375,7 +375,7 @@ LAST_PLACE = Decimal("1E-20")
         (-2, 300, 0, {"wrong_account"}), (-3, 300, 0, {"missing_line", "other_account"}),
         (0, 302, 0, {"wrong_account"}), (0, 303, 0, {"missing_line", "other_account"}),
         (2, 298, 0, {"wrong_account"}), (0, 297, 0, {"missing_line", "other_account"}),
-        (0, 300, 2 * LAST_PLACE, {"wrong_account"}), (0, 300, 4 * LAST_PLACE, {"missing_line", "other_account"}),
+        (0, 300, 2 * LAST_PLACE, {"wrong_account"}), (0, 300, 3 * LAST_PLACE, {"missing_line", "other_account"}),
     ],
 )  # fmt: skip
 def test_a_line_under_a_wrong_account_is_known_by_time_within_the_jitter_and_by_amount_but_for_rounding(

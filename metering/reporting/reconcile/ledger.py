@@ -229,7 +229,6 @@ def _add_lines(ledger: Ledger, places: Places, tally: Tally, cut: set[str]) -> N
         if (
             step is not None
             and (row.start_s, row.seconds, row.burst_bytes) == (line.start_s, line.seconds, step.burst_bytes)
-            and step.state == "measured"
             and line.cover_end_s == line.end_s <= step.end_s
         ):
             # Nearly all lines are such: theirs is ours to the last digit.
