@@ -19,24 +19,24 @@ TABLES = (
 
 
 def world(seed: int):
-    """Make up four days of two locations: subscriptions at random, and steps that are cut wherever one begins or ends."""
+    """Make up four days of three units: subscriptions at random, and steps that are cut wherever one begins or ends."""
     dice = random.Random(seed)
     subscriptions, steps = [], []
-    for unit_key, location in enumerate(("GVA", "ZRH")):
-        cuts = {*range(0, 4 * DAY + 1, DAY), *(dice.randrange(4 * DAY) for _ in range(12))}
+    for unit_key, (account, location) in enumerate((("A", "GVA"), ("A", "ZRH"), ("B", "ZRH"))):
+        cuts = {*range(0, 4 * DAY + 1, DAY), *(dice.randrange(4 * DAY) for _ in range(24))}
         for i in range(dice.randrange(9)):
             start_s = dice.choice([dice.randrange(-2 * DAY, 4 * DAY), dice.randrange(-2, 4) * DAY])
             end_s = start_s + dice.choice([1, DAY, dice.randrange(1, 4 * DAY)])
             amount = dice.choice([0, 10, dice.randrange(30), 10**29])
-            subscriptions.append((location, f"{dice.randrange(3)}-{i}", "A", amount, start_s, end_s))
+            subscriptions.append((location, f"{dice.randrange(3)}-{i}", account, amount, start_s, end_s))
             cuts |= {start_s, end_s}
         ends = sorted(cut for cut in cuts if 0 <= cut <= 4 * DAY)
         for start_s, end_s in pairwise(ends):
             state, size = (
                 dice.choice(["measured", "held", "missing"]),
-                dice.choice([0, dice.randrange(60), dice.randrange(60), 10**24]),
+                dice.choice([0, 10, 20, dice.randrange(60), dice.randrange(60), 10**24]),
             )
-            steps.append((unit_key, "A", location, start_s, end_s, end_s - start_s, size, state, dice.randrange(2)))
+            steps.append((unit_key, account, location, start_s, end_s, end_s - start_s, size, state, dice.randrange(2)))
     return subscriptions, steps
 
 
