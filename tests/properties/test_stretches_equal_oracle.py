@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judge import differences, oracle_bill, product_bills
@@ -114,6 +115,50 @@ def test_a_day_is_made_again_where_polls_follow_in_its_last_cycle():
         _list(command, START + DAY + at, "ZRH", size * 2**30)
     world = World(0, (dict(first), dict(second)), f"{written(START)}..{written(START + DAY)}", FAR, CYCLE, 900)
     _assert_as_the_oracle_says(world, [])
+
+
+@pytest.mark.parametrize(
+    ("first", "late"),
+    [
+        # It measures the last 100 s of the day before, which were held until it came.
+        ((-400, 1_200), 30),
+        # It is held until 300 s into the day after, which were missing until it came.
+        ((-7_200, 1_200), -600),
+    ],
+)
+def test_a_late_poll_changes_the_day_before_it_and_the_day_after_it(first, late):
+    before, after = defaultdict(list, FEW), defaultdict(list)
+    for second in (-DAY - 600, *first, DAY + 60, 2 * DAY + 60):
+        _list(before, START + DAY + second, "ZRH", 60 * 2**30)
+    _list(after, START + DAY + late, "ZRH", 70 * 2**30)
+    _assert_each_day_is_as_the_oracle_says(before, after)
+
+
+def test_a_late_poll_that_shows_another_location_is_known_of_all_days():
+    before, after = defaultdict(list, FEW), defaultdict(list)
+    for second in (-DAY - 600, -7_200, 1_200, DAY + 60, 2 * DAY + 60):
+        _list(before, START + DAY + second, "ZRH", 60 * 2**30)
+    _list(after, START + DAY - 600, "ZRH", 60 * 2**30)
+    after["samples"] = [row | {"endpoint": "ZRH"} for row in after["samples"]]
+    after["samples"].append(after["samples"][0] | {"location": "GVA", "snapshot": "elsewhere"})
+    _assert_each_day_is_as_the_oracle_says(before, after)
+
+
+def _assert_each_day_is_as_the_oracle_says(*commands: dict) -> None:
+    world = World(0, tuple(map(dict, commands)), f"{written(START)}..{written(START + 3 * DAY)}", FAR, CYCLE, 900)
+    days = [f"{written(START + day * DAY)}..{written(START + (day + 1) * DAY)}" for day in range(-1, 3)]
+    _assert_as_the_oracle_says(world, [replace(world, period=day) for day in days])
+
+
+@pytest.mark.parametrize("sizes", [(60, 10), (10, 60)])
+def test_a_day_at_a_glance_knows_what_was_held_into_it(sizes):
+    """50 GiB are subscribed. What was there before midnight is held for 10 minutes after it, and is on the other side of them."""
+    command = defaultdict(list, FEW)
+    before, after = sizes
+    for second, size in ((-5_400, before), *((600 + 3_600 * hour, after) for hour in range(25))):
+        _list(command, START + DAY + second, "ZRH", size * 2**30)
+    period = f"{written(START + DAY)}..{written(START + 2 * DAY)}"
+    _assert_as_the_oracle_says(World(0, (dict(command),), period, FAR, 3_600, 3 * 3_600), [])
 
 
 @given(seed=st.integers(min_value=0, max_value=2**40))

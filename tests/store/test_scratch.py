@@ -1,6 +1,7 @@
 """What a killed command leaves of its temporary files may hold customers' facts: the next command removes it, and nothing else."""
 
 import gzip
+import os
 import signal
 import subprocess
 import sys
@@ -78,6 +79,18 @@ def test_what_is_not_known_to_be_left_by_one_of_us_is_kept(temporary, tmp_path):
         pass
     assert {place.name for place in temporary.iterdir()} == {"metering-link", "metering-unmarked", "metering-file"}
     assert (tmp_path / "elsewhere" / "moved" / "facts").exists()
+
+
+@pytest.mark.usefixtures("temporary")
+def test_what_another_user_left_is_kept(monkeypatch):
+    dead, left = holder()
+    killed(dead)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: left.stat().st_uid + 1)
+        with ScratchFolder():
+            assert (left / "facts").exists()
+    with ScratchFolder():
+        assert not left.exists()
 
 
 def test_facts_that_a_killed_ingest_unpacked_are_gone_after_the_next(temporary, tmp_path):
