@@ -260,15 +260,20 @@ def test_a_purchase_as_advised_costs_in_the_history_what_was_said(tmp_path):
     assert row.month_cost == burst + Decimal(cost["cost_in_period"])
 
 
+@pytest.fixture(scope="module")
+def one_day(tmp_path_factory):
+    return month_of(tmp_path_factory.mktemp("day"), [(GIB, 1)])
+
+
 @pytest.mark.parametrize("asked", [{"step": "0"}, {"step": "much"}, {"lengths": ["long"]}, {"lengths": ["9000 years"]}])
-def test_a_question_that_makes_no_sense_is_refused(tmp_path, asked):
+def test_a_question_that_makes_no_sense_is_refused(one_day, asked):
     with pytest.raises(MisuseError, match=r"^--(step|length) '(0|much|long|9000 years)' (is no|leaves the calendar)"):
-        month_of(tmp_path, [(GIB, 1)]).advise("2026-09-01", **asked)
+        one_day.advise("2026-09-01", **asked)
 
 
-def test_an_account_without_usage_has_no_advice(tmp_path):
+def test_an_account_without_usage_has_no_advice(one_day):
     with pytest.raises(NoDataError, match="'Z' has no usage"):
-        month_of(tmp_path, [(GIB, 1)]).advise("2026-09-01", account="Z")
+        one_day.advise("2026-09-01", account="Z")
 
 
 def test_the_page_has_a_picture_and_shows_names_as_text(tmp_path):

@@ -160,27 +160,32 @@ def test_one_who_has_a_subscription_and_no_usage_is_reported_alone_as_among_all(
         meter.report_table("usage", "2026-10", account="B")
 
 
-def adjusted_meter(tmp_path):
+def adjusted_meter(folder):
     """Two accounts in two places; the first day, closed, was three times as large as was known, and gets a price that lacked."""
     facts = []
     for account, place in (("A", "ZRH"), ("A", "GVA"), ("B", "ZRH")):
         facts += polls("2026-10-01", "2026-10-04", {f"{account}{place}": 3 * GIB + 13}, account=account, endpoint=place)
     accounts = [{"account": account, "currency": currency, "name": account} for account, currency in (("A", "CHF"), ("B", "USD"))]
-    meter = meter_of(tmp_path, samples=facts, accounts=accounts, prices=[price("0.28"), price("0.30", currency="USD")])
+    meter = meter_of(folder, samples=facts, accounts=accounts, prices=[price("0.28"), price("0.30", currency="USD")])
     meter.close("2026-10-01", by="ann")
     bought = [subscription("late", GIB, "2026-10-01T00:00:00Z", "2026-10-02T00:00:00Z")]
     dearer = [price("0.42", currency="USD", since="2026-10-01T12:00:00Z")]
-    meter.ingest(write(tmp_path / "late", subscriptions=bought, prices=dearer))
+    meter.ingest(write(folder / "late", subscriptions=bought, prices=dearer))
     return meter
+
+
+@pytest.fixture(scope="module")
+def adjusted_meters(tmp_path_factory):
+    """The same facts twice: with the day that carries adjustments open, and closed."""
+    opened, closed = (adjusted_meter(tmp_path_factory.mktemp(name)) for name in ("open", "closed"))
+    closed.close("2026-10-02", by="ann")
+    return opened, closed
 
 
 @pytest.mark.parametrize("account", [None, "A", "B"])
 @pytest.mark.parametrize("by", ["account,location", "account", "location", ""])
-def test_burst_and_adjustments_cost_what_the_lines_of_the_bill_add_up_to(tmp_path, account, by):
-    meter = adjusted_meter(tmp_path)
-    for closes in (False, True):
-        if closes:
-            meter.close("2026-10-02", by="ann")
+def test_burst_and_adjustments_cost_what_the_lines_of_the_bill_add_up_to(adjusted_meters, account, by):
+    for meter in adjusted_meters:
         for period, has_adjustments in (("2026-10-01", False), ("2026-10-02", True), ("2026-10-03", False)):
             sums, adjusted = defaultdict(Decimal), defaultdict(Decimal)
             for line in meter.bill(period, account=account).lines:
@@ -197,9 +202,9 @@ def test_burst_and_adjustments_cost_what_the_lines_of_the_bill_add_up_to(tmp_pat
                 assert Decimal(row["total_cost"]) == sum(map(Decimal, parts))
 
 
-def test_the_adjustment_of_a_day_by_hand(tmp_path):
+def test_the_adjustment_of_a_day_by_hand(adjusted_meters):
     """A subscription of 1 GiB that came late: 0.01866666677966713805 now, less 0.02800000011300047139 billed, each rounded once."""
-    meter = adjusted_meter(tmp_path)
+    meter, _ = adjusted_meters
     (zurich,) = [
         row
         for row in documents(meter, "cost", "2026-10-02", account="A", by="location")
@@ -217,8 +222,8 @@ def test_what_an_adjustment_costs_is_empty_where_it_is_not_known(tmp_path):
     assert rows["USD"]["adjustment_cost"] == "-0.03000000012107193470"
 
 
-def test_a_report_of_burst_says_what_the_bill_has_besides(tmp_path):
-    meter = adjusted_meter(tmp_path)
+def test_a_report_of_burst_says_what_the_bill_has_besides(adjusted_meters):
+    meter, _ = adjusted_meters
     told = []
     for account in (None, "A", "B"):
         meter.report_table("burst", "2026-10-02", by="day", account=account, tell=told.append)
@@ -232,8 +237,8 @@ def test_a_report_of_burst_says_what_the_bill_has_besides(tmp_path):
     assert told == []
 
 
-def test_a_picture_of_costs_says_which_adjustments_are_not_in_its_bars(tmp_path):
-    meter = adjusted_meter(tmp_path)
+def test_a_picture_of_costs_says_which_adjustments_are_not_in_its_bars(adjusted_meters, tmp_path):
+    meter, _ = adjusted_meters
     place = tmp_path / "cost.svg"
     meter.plot("cost", place, period="2026-10-02")
     picture = place.read_text(encoding="utf-8")

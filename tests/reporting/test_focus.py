@@ -31,8 +31,13 @@ def said(row):
     )  # fmt: skip
 
 
-def test_the_worked_example_is_row_by_row_what_is_exported(tmp_path):
-    rows = exported(example(tmp_path), FIRST, tmp_path)
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory):
+    return example(tmp_path_factory.mktemp("worked"))
+
+
+def test_the_worked_example_is_row_by_row_what_is_exported(worked, tmp_path):
+    rows = exported(worked, FIRST, tmp_path)
     d = Decimal
     assert sorted(map(said, rows), key=str) == sorted(
         [
@@ -110,10 +115,9 @@ def test_the_parts_of_a_subscriptions_life_add_up_to_its_cost_however_it_is_cut(
     assert billed["ZRH/b"] == 1
 
 
-def test_parquet_and_csv_say_the_same_and_so_does_the_json_of_the_bill(tmp_path):
-    meter = example(tmp_path)
-    told = exported(meter, FIRST, tmp_path)
-    meter.export("focus", tmp_path / "focus.parquet", period=FIRST)
+def test_parquet_and_csv_say_the_same_and_so_does_the_json_of_the_bill(worked, tmp_path):
+    told = exported(worked, FIRST, tmp_path)
+    worked.export("focus", tmp_path / "focus.parquet", period=FIRST)
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         cursor = connection.execute(f"from '{tmp_path}/focus.parquet'")
@@ -127,13 +131,13 @@ def test_parquet_and_csv_say_the_same_and_so_does_the_json_of_the_bill(tmp_path)
     assert texts == told
     assert kinds["BilledCost"] == "DECIMAL(38,20)"
     assert kinds["ChargePeriodStart"] == "TIMESTAMP WITH TIME ZONE"
-    (statement,) = meter.bill(FIRST).document()["statements"]
+    (statement,) = worked.bill(FIRST).document()["statements"]
     burst = [row for row in told if not row["CommitmentDiscountId"]]
     assert sum(Decimal(row["BilledCost"]) for row in burst) == Decimal(statement["amount_due"])
 
 
-def test_the_second_file_tells_the_subscriptions(tmp_path):
-    exported(example(tmp_path), FIRST, tmp_path)
+def test_the_second_file_tells_the_subscriptions(worked, tmp_path):
+    exported(worked, FIRST, tmp_path)
     with (tmp_path / "focus-commitments.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert row["ContractCommitmentId"] == "ZRH/42"
@@ -244,12 +248,11 @@ def test_names_with_a_slash_are_told_apart(tmp_path):
     assert used == {"A/GVA", "A/GVA%2Fa", "A/A"}
 
 
-def test_an_account_that_has_nothing_is_refused_and_nothing_is_written(tmp_path):
-    meter = example(tmp_path)
+def test_an_account_that_has_nothing_is_refused_and_nothing_is_written(worked, tmp_path):
     with pytest.raises(NoDataError, match="account 'nobody' has no usage: `metering report usage --period"):
-        exported(meter, FIRST, tmp_path, account="nobody")
+        exported(worked, FIRST, tmp_path, account="nobody")
     assert not list(tmp_path.glob("focus*"))
-    assert {row["BillingAccountId"] for row in exported(meter, FIRST, tmp_path, account="A")} == {"A"}
+    assert {row["BillingAccountId"] for row in exported(worked, FIRST, tmp_path, account="A")} == {"A"}
 
 
 def test_an_account_that_is_polled_and_owes_nothing_has_an_empty_file(tmp_path):
@@ -258,9 +261,9 @@ def test_an_account_that_is_polled_and_owes_nothing_has_an_empty_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["focus.ndjson", "focus.xlsx", "focus.txt", "focus"])
-def test_a_file_of_another_kind_is_refused_before_anything_is_computed(tmp_path, name):
+def test_a_file_of_another_kind_is_refused_before_anything_is_computed(worked, tmp_path, name):
     with pytest.raises(MisuseError, match=r"\.parquet or \.csv"):
-        example(tmp_path).export("focus", tmp_path / name, period=FIRST)
+        worked.export("focus", tmp_path / name, period=FIRST)
     assert not (tmp_path / name).exists()
 
 

@@ -19,6 +19,14 @@ HOUR = "2026-10-05T00:00:00Z..2026-10-05T01:00:00Z"
 UNIT = Decimal(1).scaleb(-20)
 
 
+@pytest.fixture(scope="module")
+def lived_day(tmp_path_factory):
+    """A day of a random world, and a meter that has polled it."""
+    world = lived(6, days=1)
+    with meter_of_world(tmp_path_factory.mktemp("day"), world) as meter:
+        yield world, meter
+
+
 def exported(meter, folder, name, period, ending="json", **options):
     place = folder / f"{name}.{ending}"
     (count,) = meter.export(name, place, period=period, **options).values()
@@ -138,12 +146,11 @@ def test_current_usage_is_that_of_the_periods_last_second_and_null_where_nobody_
 
 
 @pytest.mark.parametrize("name", ["ledger", "dailyburst", "currentusage"])
-def test_every_format_says_the_same(tmp_path, name):
-    world = lived(6, days=1)
-    with meter_of_world(tmp_path, world) as meter:
-        objects = exported(meter, tmp_path, name, span(world))
-        meter.export(name, tmp_path / f"{name}.ndjson", period=span(world))
-        meter.export(name, tmp_path / f"{name}.csv", period=span(world))
+def test_every_format_says_the_same(lived_day, tmp_path, name):
+    world, meter = lived_day
+    objects = exported(meter, tmp_path, name, span(world))
+    meter.export(name, tmp_path / f"{name}.ndjson", period=span(world))
+    meter.export(name, tmp_path / f"{name}.csv", period=span(world))
     assert [json.loads(line) for line in (tmp_path / f"{name}.ndjson").read_text().splitlines()] == objects
     flat = [each | each["usage"]["backup"] | each["balance"] if name == "currentusage" else each for each in objects]
     with (tmp_path / f"{name}.csv").open(encoding="utf-8", newline="") as file:
@@ -152,12 +159,11 @@ def test_every_format_says_the_same(tmp_path, name):
     assert len(rows) == len(objects) > 0
 
 
-def test_one_account_alone_can_be_exported(tmp_path):
-    world = lived(6, days=1)
-    with meter_of_world(tmp_path, world) as meter:
-        account = min(world.accounts)
-        for name in ("ledger", "dailyburst", "currentusage"):
-            assert {each["account"] for each in exported(meter, tmp_path, name, span(world), account=account)} <= {account}
+def test_one_account_alone_can_be_exported(lived_day, tmp_path):
+    world, meter = lived_day
+    account = min(world.accounts)
+    for name in ("ledger", "dailyburst", "currentusage"):
+        assert {each["account"] for each in exported(meter, tmp_path, name, span(world), account=account)} <= {account}
 
 
 def test_an_ending_that_tells_no_format_is_refused_before_anything_is_computed(tmp_path):
