@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -41,7 +42,7 @@ def print_bill(common: Common, bill: Bill) -> None:
     names = bill.names
     _title(terminal, f"Backup, {period} (UTC), as of {shown_instant(bill.period.as_of)}\n")
     is_exact = draw_fitting(terminal, common, lambda exact: _statements(common, bill, exact=exact))
-    terminal.print(Text(_total(bill), style="bold"))
+    terminal.print(Text(_total(bill, terminal.width), style="bold"))
     _title(terminal, "\nUsage")
     is_exact &= draw_fitting(terminal, common, lambda exact: _usage(bill.usage, names, exact=exact))
     if bill.episodes:
@@ -95,12 +96,13 @@ def _statements(common: Common, bill: Bill, *, exact: bool) -> Sheet:
     return Sheet(fields, rows, groupings=(1,) if common.verbose or not exact else ())
 
 
-def _total(bill: Bill) -> str:
-    """Say what is due by currency, and how many statements are parked: those are in no sum."""
+def _total(bill: Bill, width: int) -> str:
+    """Say what is due by currency, each amount on one line with it, and how many statements are parked: those are in no sum."""
     parts = [f"{amount:,f} {currency}" for currency, amount in bill.due]
     if parked := sum(row.state == "parked" for row in bill.statements):
         parts.append(f"{counted(parked, 'statement')} parked")
-    return "Due in all: " + " · ".join(parts or ["nothing"])
+    told = "Due in all: " + " · ".join(parts or ["nothing"])
+    return told if cell_len(told) <= width else "\n  ".join(["Due in all:", *parts])
 
 
 def _usage(rows: list[UsageRow], names: dict[str, str], *, exact: bool) -> Sheet:

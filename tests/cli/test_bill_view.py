@@ -155,6 +155,7 @@ def test_what_is_due_is_summed_by_currency_and_parked_statements_are_in_no_sum(s
         statement("c", "C", state="parked", due=None),
     ])  # fmt: skip
     assert "Due in all: 70.00 CHF · 755 JPY · 1 statement parked" in shown(made)
+    assert "Due in all:\n  70.00 CHF\n  755 JPY\n  1 statement parked\n" in shown(made, 40), "an amount stays with its currency"
 
 
 def test_one_episode_is_one_episode(shown):
