@@ -19,7 +19,8 @@ from metering.model.period import instant_seconds
 
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(?:[.][0-9]{1,40})?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,30}", re.ASCII)
-_BURST = re.compile(r"Burst: .* of (\S+) for .* at .*")
+# What fits is never looked for again: a reason that nearly fits would take the square of its length.
+_BURST = re.compile(r"Burst: (?>.*? of )(\S+) for (?>.*? at ).*")
 _LONGEST_INTERVAL_S = 31 * 86_400
 _SHOWN = 60
 
