@@ -111,6 +111,15 @@ def test_a_picture_that_would_open_too_many_files_is_told_in_one_line(filled):
     assert said.decode() == f"metering: {told}\n"
 
 
+@pytest.mark.parametrize("words", ["plot usage --period {} -o few.svg", "report html --period {} -o few.html"])
+def test_pictures_for_which_there_are_too_few_addresses_are_told_in_one_line(filled, words):
+    """What draws reserves more than most machines have, uses little of it, and without it traps the process."""
+    _, said = ran(filled, f"ulimit -v 16000000; metering {words.format(HOUR)} --store s.duckdb", code=1)
+    told = "charts need 65 GiB of addresses, of memory a hundredth (Cannot allocate memory): raise the bound (ulimit -v)"
+    assert said.decode() == f"metering: {told}\n"
+    assert not list(filled.glob("few.*"))
+
+
 @pytest.mark.parametrize(
     ("words", "file"),
     [

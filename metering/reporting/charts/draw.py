@@ -5,6 +5,7 @@ A chart maps exact figures to pixels, which are no figures any more: nobody read
 """
 
 import json
+import mmap
 import os
 import re
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from typing import Any
 from metering.durable import replaced
 from metering.model.errors import InputError, MisuseError
 from metering.model.tables import printable
+from metering.model.units import GIB_BYTES
 
 Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -26,6 +28,8 @@ _SHOWN_LENGTH = 48
 _SHOWN_END = 16
 # What it has open at most, one core a few less, and what else a picture needs.
 _CONVERTERS_FILES = 20
+# What it reserves, used or not: V8 has room for all it may ever address.
+_CONVERTERS_GIB = 65
 _COORDINATE = re.compile(r"-?[0-9]+[.][0-9]+")
 _PATH = re.compile(r' d="[^"]+"')
 
@@ -150,17 +154,23 @@ def _converter() -> ModuleType:
         import vl_convert  # noqa: PLC0415 -- an extra
     except ImportError:
         raise InputError("charts need vl-convert-python: pip install 'metering[report]'") from None
-    _assert_files_left()
+    _assert_room()
     return vl_convert
 
 
 @cache
-def _assert_files_left() -> None:
-    """Fail where the process may not have as many files open as the converter has: it gives up in a way that nobody can catch.
+def _assert_room() -> None:
+    """Fail where the process may not have open or map what the converter does: it gives up in a way that nobody can catch.
 
     Raises:
         InputError: it may not.
     """
+    try:
+        mmap.mmap(-1, _CONVERTERS_GIB * GIB_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 0).close()
+    except OSError as error:
+        raise InputError(
+            f"charts need {_CONVERTERS_GIB} GiB of addresses, of memory a hundredth ({error.strerror}): raise the bound (ulimit -v)"
+        ) from None
     opened: list[int] = []
     try:
         opened.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_CONVERTERS_FILES))
