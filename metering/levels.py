@@ -96,8 +96,11 @@ def keep_levels(engine: Engine, clock: Clock, ingest_seq: int) -> None:
             engine.sql(statement)
         engine.sql("insert into store_info values ('kept_clock', $text)", {"text": _clock_text(clock)})
     engine.create("levels/kept_scope", parameters)
+    # Before its first poll a collection says nothing: on its first day there is no day to keep yet.
     engine.sql(
-        "create or replace temp table level_scope as select collection_key, from_s, until_s from kept_scope where until_s > from_s"
+        "create or replace temp table level_scope as select collection_key, from_s, until_s from kept_scope as k "
+        "where until_s > from_s and exists "
+        "(select 1 from polls as p where p.collection_key = k.collection_key and p.poll_s < k.until_s)"
     )
     if engine.scalar("select count(*) from level_scope"):
         _keep_scope(engine, parameters)

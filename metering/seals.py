@@ -28,6 +28,8 @@ _RUNS = frozenset({"closed_runs", "open_runs", "collection_tails"})
 # What is made of facts, and can be made again: metering/levels.py compares it.
 _KEPT = frozenset({"level_steps", "level_days"})
 _LOWER_HALF = 2**64 - 1
+# Only an ingest whose polls reach over as many seconds has lines of whole blocks; one of a cycle is not looked through for them.
+_BLOCK_S = 14_400
 _SEAL_COLUMNS = {
     "table_name": "varchar", "ingest_seq": "bigint", "row_count": "bigint", "digest": "varchar", "last_key": "bigint",
 }  # fmt: skip
@@ -77,7 +79,7 @@ def seal_ingest(engine: Engine, ingest_seq: int) -> None:
     brought = {name for (name,) in engine.sql(looks)}
     sources = {
         facts.name: _polls_of(f"(from {news[_POLLS]})", facts.text)
-        if facts.name == _POLLS
+        if facts.name == _POLLS and engine.scalar(f"select max(poll_s)::hugeint - min(poll_s) >= {_BLOCK_S} from {news[_POLLS]}")
         else facts.lines(f"{ingest_seq:d}", news[facts.name])
         for facts in fact_tables
         if facts.name in brought
@@ -228,7 +230,7 @@ def _polls_of(polls: str, text: str) -> str:
         "and poll_count - 1 = last_key - first_key "
         "and first_key // 4294967296 = collection_key and last_key // 4294967296 = collection_key "
         "and phase_s = last_phase_s and file_number = last_file_number and ingest_seq in "
-        "(select ingest_seq from blocks group by ingest_seq having max(last_s)::hugeint - min(first_s) >= 14400)"
+        f"(select ingest_seq from blocks group by ingest_seq having max(last_s)::hugeint - min(first_s) >= {_BLOCK_S})"
     )
     block = "concat_ws('|', 'block', collection_key, block_s, phase_s, slots, first_key, order_sum, file_number)"
     return (
