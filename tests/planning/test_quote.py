@@ -34,6 +34,7 @@ def meter(tmp_path_factory):
             subscription("monthly", GIB, "2026-10-01T12:00:00Z", None, period="1 month", auto_renew="Yes"),
             subscription("foreign", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z", account="U", currency="USD", price="5"),
             subscription("unknown", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z", account="U"),
+            subscription("until", GIB, None, "2027-03-01T12:00:00Z", period="1 month"),
             subscription("twice", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z"),
             subscription("twice", GIB, "2026-10-01T12:00:00Z", "2026-11-01T12:00:00Z", location="GVA"),
         ],
@@ -211,6 +212,13 @@ def test_an_exact_subscription_is_extended_by_the_same_interval(meter):
     assert first.net == Decimal("0.105") * 31 / 30
 
 
+def test_what_was_bought_until_an_end_is_extended_by_the_same_interval_though_a_period_was_named(meter, anywhere):
+    """A month until 1 March is the 28 days since 1 February; the next 28 end on 29 March, and a month would on 1 April."""
+    assert instant_text(quoted(meter, extend="until").end) == "2027-03-29T12:00:00Z"
+    bought = anywhere.quote(amount=GIB, price="1", period="1 month", end="2027-03-01T12:00:00Z", now=NOW, times=2)
+    assert [instant_text(each.end) for each in bought] == ["2027-03-01T12:00:00Z", "2027-03-29T12:00:00Z"]
+
+
 def test_one_that_renews_by_itself_shows_its_next_renewals_each_read_again_from_its_start(meter):
     renewals = meter.quote(extend="monthly")
     assert [(each.kind, instant_text(each.end), each.nominal_seconds // 86_400) for each in renewals] == [
@@ -223,6 +231,8 @@ def test_an_extension_may_be_told_its_own_length(meter):
     assert (year.kind, instant_text(year.end), year.discount_percent) == ("extension", "2027-11-01T12:00:00Z", 25)
     until = quoted(meter, extend="monthly", end="2026-11-03T00:00:00Z")
     assert (instant_text(until.start), instant_text(until.end)) == ("2026-11-01T12:00:00Z", "2026-11-03T00:00:00Z")
+    # 1.5 of the price's 30 days.
+    assert (until.nominal_seconds, until.net) == (129_600, Decimal("0.105") * 3 / 60)
 
 
 def test_an_extension_is_in_the_currency_that_the_subscription_names_whoever_is_among_the_accounts(meter):
