@@ -129,7 +129,7 @@ def compute_usage(
     engine.drop(*_SCRATCH)
     last_poll_s = _last_poll(engine, parameters)
     if as_of_s is None:
-        # The earliest clock that gives these same figures, so that the same facts give the same bytes tomorrow.
+        # The earliest clock that sees the same time and polls, so that the same facts give the same bytes tomorrow.
         clock_s = min(clock_s, max(period.end_s, last_poll_s + 1))
     return Computation(period, stop_s, clock_s, known_seq, clock, book)
 

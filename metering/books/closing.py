@@ -136,7 +136,7 @@ def computed(
         engine: the store.
         books: as they stood before the closing.
         closing: tells the period, what it saw and its settings.
-        as_of_s: the clock; unless given, the earliest that gives the same figures as `closing.as_of_s` does.
+        as_of_s: the clock; unless given, the earliest that sees the same time and polls as `closing.as_of_s` does.
         progress: called with each stage, how many are done and how many there are.
     """
     settings = closing.said_settings
