@@ -227,7 +227,7 @@ def test_a_long_name_leaves_room_for_where_it_is(tmp_path):
     accounts = [{"account": "A", "currency": "CHF", "name": name}]
     with meter_of(tmp_path, samples=samples, accounts=accounts) as meter:
         texts = texts_of(meter, "usage", tmp_path / "plot.svg", DAY)
-    headed = [text for text in texts if text.startswith("Zürcherische Gesellschaft für Informationsverar… · ")]
+    headed = [text for text in texts if text.startswith("Zürcherische Gesellschaft für I… Datentechnik AG · ")]
     assert sorted(text[-3:] for text in headed) == ["GVA", "ZRH"]
 
 
