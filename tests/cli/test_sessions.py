@@ -466,14 +466,22 @@ def test_a_reader_that_goes_away_gets_no_message(words):
     assert process.returncode == 141
 
 
+def sleeps(process_id):
+    """Tell whether a process sleeps nearly all of a second, as one does that waits; one that is starved is still to be run."""
+    states = []
+    for _ in range(20):
+        states.append(Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0])
+        time.sleep(0.05)
+    return states.count("S") > 17
+
+
 @pytest.mark.usefixtures("here")
 def test_ctrl_c_ends_a_command_that_waits_in_one_line():
     ingest("facts")
     with Store("metering.duckdb").writing():
         process = subprocess.Popen([*COMMAND, "bill", HOUR], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        while "duckdb" not in Path(f"/proc/{process.pid}/maps").read_text():
+        while "duckdb" not in Path(f"/proc/{process.pid}/maps").read_text() or not sleeps(process.pid):
             time.sleep(0.05)
-        time.sleep(2)  # it is at work, and waits
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out, err) == (130, "", "metering: interrupted; the store is as it was before\n")
