@@ -96,6 +96,14 @@ def amount_units(value: Fraction) -> int:
     return rounded_units(value.numerator, value.denominator, AMOUNT_PLACES, "half-even")
 
 
+def part_units(cost: Fraction, part: int, whole: int) -> int:
+    """Give what the first `part` of `whole` equal parts of a cost come to, rounded to units of the 20th decimal.
+
+    What lies between two parts is the difference of theirs: so pieces that adjoin add up to the cost, wherever it is cut.
+    """
+    return rounded_units(cost.numerator * part, cost.denominator * whole, AMOUNT_PLACES, "half-even")
+
+
 def charge_amount(byte_seconds: int, price: Price) -> Decimal:
     """Price a burst: `byte_seconds × price / multiplier`, computed exactly, rounded once, half-even, to 20 decimals."""
     each = price.per_byte_second

@@ -1,13 +1,15 @@
 """What a subscription costs: `amount × nominal seconds × price / multiplier × (1 − discount)`, exactly.
 
-Source: ACCOUNTING.md §5. `price` is the level-0 price; the discount follows from the length alone. Nothing is rounded here.
+Source: ACCOUNTING.md §5. `price` is the level-0 price; the discount follows from the length alone. What is rounded is
+a part of it that falls in a period.
 """
 
 import contextlib
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
-from metering.billing.money import Price
+from metering.billing.money import AMOUNT_PLACES, Price, from_units, part_units
 from metering.model.terms import Term
 
 Discounts = tuple[tuple[Term, Fraction], ...]
@@ -61,9 +63,10 @@ def subscription_cost(
     return SubscriptionCost(gross, discount_rate(start_s, start_s + nominal_seconds, discounts))
 
 
-def amortised(cost: Fraction, start_s: int, end_s: int, from_s: int, until_s: int) -> Fraction:
+def amortised(cost: Fraction, start_s: int, end_s: int, from_s: int, until_s: int) -> Decimal:
     """Give the part of a cost that falls in `[from_s, until_s)`, which lies within the `[start_s, end_s)` over which it is spread.
 
-    Parts of adjoining periods add up to the whole, exactly.
+    It is rounded to 20 decimals so that the parts of adjoining periods add up to that of all of them, to the last digit.
     """
-    return cost * (until_s - from_s) / (end_s - start_s)
+    first, last = (part_units(cost, at_s - start_s, end_s - start_s) for at_s in (from_s, until_s))
+    return from_units(last - first, AMOUNT_PLACES)

@@ -1,6 +1,7 @@
 """What subscriptions cost beside what burst costs: a subscription's price is spread by the second over its interval.
 
-Each subscription's part of a period is exact, and rounded once to 20 decimals as a charge is; sums are sums of these.
+Each subscription's part of a period is rounded to 20 decimals so that the parts of its whole life add up to its cost; sums are
+sums of these.
 """
 
 from collections import defaultdict
@@ -86,7 +87,7 @@ def _bought(row: dict[str, Any], currencies: dict[str, str], prices: PriceBook, 
             source, cost, rate = f"{price.text} per {price.unit}", priced.net, priced.discount_rate
     in_period = None
     if cost is not None:
-        in_period = amount_of(amortised(cost, row["start_s"], row["end_s"], row["starts_at_s"], row["ends_at_s"]))
+        in_period = amortised(cost, row["start_s"], row["end_s"], row["starts_at_s"], row["ends_at_s"])
     return Bought(row, currency, source, cost, rate, in_period)
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from small_world import GIB, meter_of, polls, price, subscription, write
@@ -60,15 +61,28 @@ def test_the_price_is_the_one_in_force_when_the_subscription_starts(meter):
     assert early["cost_basis"] == "0.10 per GB/month"
 
 
-def test_the_days_of_a_period_add_up_to_its_part_of_the_cost(meter):
+@pytest.mark.parametrize(("name", "cost"), [("half", "0.2"), ("quarter", "0.10023333333333333333")])
+def test_the_days_of_a_period_add_up_to_its_part_of_the_cost(meter, name, cost):
     days = [
         Decimal(row["cost_in_period"])
         for day in range(1, 32)
         for row in documents(meter, "subscriptions", f"2026-10-{day:02}")
-        if row["id"] == "half"
+        if row["id"] == name
     ]
-    assert len(days) == 15
-    assert abs(sum(days) - Decimal("0.2")) <= 15 * Decimal("0.5E-20"), "each day is rounded once"
+    assert len(days) == {"half": 15, "quarter": 31}[name]
+    assert sum(days) == Decimal(cost), "to the last digit"
+
+
+def test_parts_add_up_wherever_a_time_is_cut(meter):
+    cuts = ["2026-10-01", "2026-10-03T04:05:07Z", "2026-11-01", "2026-11-20T23:59:58Z", "2026-12-01"]
+    parts = [
+        Decimal(row["cost_in_period"])
+        for start, end in pairwise(cuts)
+        for row in documents(meter, "subscriptions", f"{start}..{end}")
+        if row["id"] == "quarter"
+    ]
+    # 61 of the 92 days of 1 GiB at 0.10, less 3 %
+    assert (len(parts), sum(parts)) == (4, Decimal("0.19723333333333333333"))
 
 
 def test_subscription_and_burst_cost_stand_side_by_side_apart_by_currency(meter):

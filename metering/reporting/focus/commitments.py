@@ -16,7 +16,7 @@ from typing import Literal
 
 from metering.billing.bill import known_currencies
 from metering.billing.discounts import Settled
-from metering.billing.money import AMOUNT_PLACES, Price, amount_of, amount_units, plain_decimal, rounded_units
+from metering.billing.money import Price, amount_of, amount_units, part_units, plain_decimal
 from metering.billing.rates import SUBSCRIPTION_LEVEL, PriceBook, Rate, rate_book
 from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
@@ -225,8 +225,7 @@ def _days(
 
 def share(commitment: Commitment, byte_seconds: int) -> int:
     """Give what the first byte-seconds of a subscription cost, rounded to units of the 20th decimal."""
-    cost = commitment.cost
-    return rounded_units(cost.numerator * byte_seconds, cost.denominator * commitment.byte_seconds, AMOUNT_PLACES, "half-even")
+    return part_units(commitment.cost, byte_seconds, commitment.byte_seconds)
 
 
 class _Timeline:
