@@ -7,6 +7,8 @@ import typer
 from metering.cli.common import Common, Format, meter, note_unknown_location, with_common_options
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from metering.planning.quote import Quote
 
 
@@ -60,15 +62,16 @@ def quote(
 def _steps(quote: "Quote") -> tuple[str, list[tuple[str, str]]]:
     """A quote as its arithmetic, line by line."""
     from metering.model.period import instant_text
-    from metering.model.units import shown_gib
+    from metering.model.units import shown_amount, shown_gib
 
     named = f" of {quote.id}" if quote.id else ""
     where = f" in {quote.location}" if quote.location else ""
     currency = f" {quote.currency}" if quote.currency else ""
-    title = f"{quote.kind.capitalize()}{named}: {shown_gib(quote.amount_bytes)} GiB ({quote.amount_bytes} bytes) of backup{where}"
+    title = f"{quote.kind.capitalize()}{named}: {shown_gib(quote.amount_bytes)} GiB ({quote.amount_bytes:,} bytes) of backup{where}"
 
-    def money(amount: str, fraction: str | None) -> str:
-        return f"{amount}{currency}" if fraction is None else f"≈ {amount}{currency}, exactly {fraction}"
+    def money(amount: "Decimal", fraction: str | None) -> str:
+        shown = f"{shown_amount(amount)}{currency}"
+        return shown if fraction is None else f"≈ {shown}, exactly {fraction}"
 
     length = f"{quote.period}, " if quote.period else ""
     price = f"{quote.price}{currency} per {quote.unit}"
@@ -76,9 +79,9 @@ def _steps(quote: "Quote") -> tuple[str, list[tuple[str, str]]]:
         ("entitles from, until (not included)", f"{instant_text(quote.start)}, {instant_text(quote.end)}"),
         ("length that is charged", f"{length}{quote.nominal_seconds:,} s"),
         (
-            f"{quote.amount_bytes} bytes × {quote.nominal_seconds} s × {price} ÷ {quote.multiplier}",
-            money(f"{quote.gross:f}", quote.gross_fraction),
+            f"{quote.amount_bytes:,} bytes × {quote.nominal_seconds:,} s × {price} ÷ {quote.multiplier:,}",
+            money(quote.gross, quote.gross_fraction),
         ),
-        (f"discount of {quote.discount_percent:f} %", money(f"{quote.discount:f}", quote.discount_fraction)),
-        ("to be paid", money(f"{quote.net:f}", quote.net_fraction)),
+        (f"discount of {quote.discount_percent:f} %", money(quote.discount, quote.discount_fraction)),
+        ("to be paid", money(quote.net, quote.net_fraction)),
     ]

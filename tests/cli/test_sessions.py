@@ -381,6 +381,16 @@ def test_a_quote_says_where_its_location_is_none_that_is_known(here):
     assert run(*words, "ZHR")[2] == ""
 
 
+@pytest.mark.usefixtures("here")
+def test_a_quote_on_a_terminal_can_be_read():
+    words = ["quote", "--amount", "1100GiB", "--period", "1 year", "--price", "0.108", "--currency", "CHF", "--format", "table"]
+    told = [" ".join(line.split()) for line in run(*words, "--location", "ZRH", "--now", "2026-10-01T12:00:00Z")[1].splitlines()]
+    assert told[0] == "Purchase: 1,100.00 GiB (1,181,116,006,400 bytes) of backup in ZRH"
+    # 1,100 GiB for 365 / 30 months at 0.108, and a quarter less
+    assert any(line.startswith("1,181,116,006,400 bytes × ") and line.endswith(" 1,445.40 CHF") for line in told)
+    assert {"discount of 25 % 361.35 CHF", "to be paid 1,084.05 CHF"} <= {*told}
+
+
 OUTPUTS = [
     ["bill", HOUR], ["report", "usage", "--period", HOUR], ["report", "html", "--period", HOUR], ["audit", "--period", HOUR],
     ["export", "statement", "--period", HOUR], ["export", "focus", "--period", HOUR], ["export", "facts"], ["explain", "x"],
