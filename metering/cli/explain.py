@@ -71,7 +71,7 @@ def _print(common: Common, shown: "Explanation | ExplainedAdjustment") -> None:
         return
     if isinstance(shown, Explanation):
         title, said = line_tables.heading(shown), line_tables.verdict(shown)
-        steps = [*line_tables.arithmetic_lines(shown), (line_tables.on_statement(shown), "")]
+        steps = [*line_tables.arithmetic_lines(shown), *((remark, "") for remark in line_tables.remarks(shown))]
         tables, own = line_tables.tables(shown, every_poll=common.verbose), line_tables.interval_table(shown)
     else:
         title, steps = adjustment_tables.heading(shown), adjustment_tables.arithmetic_lines(shown)

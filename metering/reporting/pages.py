@@ -11,7 +11,7 @@ from metering.model.reconciliation import Reconciliation
 from metering.model.tables import Column, Table, plain_text, printable
 from metering.model.units import shown_amount, shown_gib, shown_gib_months
 from metering.reporting.explain import adjustment_tables
-from metering.reporting.explain.line_tables import arithmetic_lines, heading, on_statement, tables, verdict
+from metering.reporting.explain.line_tables import arithmetic_lines, heading, remarks, tables, verdict
 from metering.reporting.reconcile import tables as reconcile_tables
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def explanation_page(explanation: Explanation) -> str:
         steps=arithmetic_lines(explanation),
         verdict=verdict(explanation),
         exactly=f"{arithmetic.fraction} {arithmetic.currency}" if arithmetic else None,
-        on_statement=on_statement(explanation),
+        remarks=remarks(explanation),
         evidence=evidence,
         polls_title=polls_title,
         polls=polls,
@@ -127,7 +127,7 @@ def adjustment_page(explanation: ExplainedAdjustment) -> str:
         steps=adjustment_tables.arithmetic_lines(explanation),
         verdict=adjustment_tables.verdict(explanation),
         exactly=None,
-        on_statement=None,
+        remarks=[],
         evidence=adjustment_tables.tables(explanation, every_poll=False),
         polls=None,
     )

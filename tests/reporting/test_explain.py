@@ -10,7 +10,7 @@ from tools import Parts
 from metering.model.errors import MisuseError, NoDataError
 from metering.model.period import instant_text
 from metering.reporting.explain import line as explain_module
-from metering.reporting.explain.line_tables import arithmetic_lines, on_statement, tables, verdict
+from metering.reporting.explain.line_tables import arithmetic_lines, remarks, tables, verdict
 from metering.reporting.pages import explanation_page
 
 DAY = ("2026-10-01", "2026-10-02")
@@ -117,11 +117,15 @@ def test_each_poll_tells_its_ingest_and_the_file_that_brought_it(tmp_path):
 
 def test_the_arithmetic_says_what_a_unit_is_of_and_where_the_statement_has_the_amount(eventful):
     explained = eventful.explain(eventful.bill("2026-10-01").lines[0].charge_id)
-    division = arithmetic_lines(explained)[-2][0]
-    assert division == "÷ 2,783,138,807,808,000 byte-seconds in one GB/month (1,073,741,824 bytes × 2,592,000 s)"
-    told = "On the statement this is the line's exact amount; what is due is rounded once, and the lines so that they add up to it."
-    assert on_statement(explained) == told
-    assert told in Parts(explanation_page(explained)).text
+    assert arithmetic_lines(explained)[-2][0] == "÷ 2,783,138,807,808,000 byte-seconds in one GB/month"
+    of, told = remarks(explained)
+    assert of == "One GB/month is of 1,073,741,824 bytes over 2,592,000 s."
+    assert told == (
+        "On the statement this is the line's exact amount; what is due is rounded once, and the lines so that they add up to it."
+    )
+    page = Parts(explanation_page(explained)).text
+    assert of in page
+    assert told in page
 
 
 def test_unpriced_burst_is_explained_without_an_amount(tmp_path):

@@ -34,22 +34,23 @@ def arithmetic_lines(explanation: Explanation) -> list[tuple[str, str]]:
     return [
         (burst, byte_seconds),
         (f"× {sums.price} {sums.currency} per {sums.unit}", _grouped(sums.product)),
-        (f"÷ {sums.multiplier:,} byte-seconds in one {sums.unit}{_of_what(sums.unit)}", f"{sums.quotient} {sums.currency}"),
+        (f"÷ {sums.multiplier:,} byte-seconds in one {sums.unit}", f"{sums.quotient} {sums.currency}"),
         (f"rounded {sums.rounding}", f"{sums.amount:f} {sums.currency}"),
     ]
 
 
-def _of_what(unit: str) -> str:
-    """Say which bytes and seconds a unit of price is of, for the provider's GB is 2³⁰ bytes and its month 30 days."""
-    parts = unit_parts(unit)
-    return "" if parts is None else f" ({parts[0]:,} bytes × {parts[1]:,} s)"
-
-
-def on_statement(explanation: Explanation) -> str:
-    """Say where on the statement the amount stands, and what is paid of it."""
+def remarks(explanation: Explanation) -> list[str]:
+    """Say which bytes and seconds the price is of, where on the statement the amount stands, and what is paid of it."""
     if explanation.line.amount is None:
-        return "The statement is parked until the line has a price: nothing of it is due."
-    return "On the statement this is the line's exact amount; what is due is rounded once, and the lines so that they add up to it."
+        return ["The statement is parked until the line has a price: nothing of it is due."]
+    # The provider's GB is 2³⁰ bytes, and its month 30 days.
+    unit = explanation.line.unit
+    parts = unit_parts(unit) if unit else None
+    of = [] if parts is None else [f"One {unit} is of {parts[0]:,} bytes over {parts[1]:,} s."]
+    return [
+        *of,
+        "On the statement this is the line's exact amount; what is due is rounded once, and the lines so that they add up to it.",
+    ]
 
 
 def _grouped(decimal: str) -> str:
