@@ -88,7 +88,12 @@ ZERO = from_units(0, AMOUNT_PLACES)
 
 def amount_of(value: Fraction) -> Decimal:
     """Round an exact amount once, half-even, to 20 decimals, as every amount is."""
-    return round_ratio(value, AMOUNT_PLACES, "half-even")
+    return quotient_amount(value.numerator, value.denominator)
+
+
+def quotient_amount(numerator: int, denominator: int) -> Decimal:
+    """Round `numerator / denominator`, which need not be in lowest terms, as `amount_of` does."""
+    return round_quotient(numerator, denominator, AMOUNT_PLACES, "half-even")
 
 
 def amount_units(value: Fraction) -> int:
@@ -107,7 +112,7 @@ def part_units(cost: Fraction, part: int, whole: int) -> int:
 def charge_amount(byte_seconds: int, price: Price) -> Decimal:
     """Price a burst: `byte_seconds × price / multiplier`, computed exactly, rounded once, half-even, to 20 decimals."""
     each = price.per_byte_second
-    return round_quotient(byte_seconds * each.numerator, each.denominator, AMOUNT_PLACES, "half-even")
+    return quotient_amount(byte_seconds * each.numerator, each.denominator)
 
 
 def total(amounts: Sequence[Decimal]) -> Decimal:

@@ -24,7 +24,7 @@ from metering.cli.render import (
 )
 from metering.model.period import Period, date_text, instant_text
 from metering.model.records import Bill, ChargeLine, Episode, Finding, UsageRow
-from metering.model.tables import Column, Table, table_of
+from metering.model.tables import Column, Table, table_of, told_apart
 from metering.model.units import counted, shown_percent
 
 _SHOWN_EPISODES = 20
@@ -212,7 +212,7 @@ def _statement_lines(table: Table, *, exact: bool) -> Sheet:
         for figure in figures:
             figure.stylize(style)
         rows.append([said(heading), said(charge + adjusts if charge else kind, style), *figures])
-    fields = [field_of(Column("exact_amount", c.kind) if c.name == "amount" else c) for c in columns]
+    fields = [field_of(column) for column in told_apart(columns)]
     fields[2] = Field("price", units.pop() if len(units) == 1 else "", is_figure=True)
     return Sheet([_ACCOUNT, Field("charge", is_key=True), *fields], rows, grouped=1)
 

@@ -5,7 +5,7 @@ through a float, text from outside is neutralised where a program could take it 
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -38,6 +38,11 @@ class Column:
     def spoken(self) -> str:
         """The name as a heading has it, in words, with its unit still at the end."""
         return _SPOKEN.get(self.name, self.name).replace("_", " ")
+
+
+def told_apart(columns: Iterable[Column]) -> list[Column]:
+    """Call the amount of a line exact, for people: beside it stands what of it is due."""
+    return [Column("exact_amount", column.kind) if column.name == "amount" else column for column in columns]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from metering.billing.usage import Computation
 from metering.engine.duckdb import Engine
 from metering.model.period import SECONDS_PER_DAY, Period, date_text, instant_text
 from metering.model.records import Bill, Episode, Finding, Statement, UsageRow
-from metering.model.tables import Column, Table, columns_of, table_of
+from metering.model.tables import Column, Table, columns_of, table_of, told_apart
 from metering.model.units import counted, shown_amount, shown_gib_months, shown_percent, shown_time
 from metering.reporting.charts import draw, pictures, series
 from metering.reporting.pages import called_by_name, columns, environment
@@ -224,7 +224,7 @@ def _lines(bill: Bill, names: dict[str, str], notes: list[str], rest: str) -> li
 
 def _with_total(lines: Table) -> Table:
     """Say in a statement's last row what it is, and of two amounts which one is exact."""
-    named = (Column("date", "text"), *(Column("exact_amount", c.kind) if c.name == "amount" else c for c in lines.columns[1:]))
+    named = (Column("date", "text"), *told_apart(lines.columns[1:]))
     rows = [("total" if row[0] is None else date_text(row[0]), *row[1:]) for row in lines.rows]
     return Table(lines.name, named, rows)
 

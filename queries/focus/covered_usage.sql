@@ -204,8 +204,8 @@ below as (
         rate_key,
         id,
         bytes,
-        -- of the lowest one, whose lower end is never above what is occupied
-        cast(bytes - amount as decimal(38, 0)) * all_seconds as lower_byte_seconds,
+        -- what is below the lowest one's lower end, which is never above what is occupied
+        cast(bytes - amount as decimal(38, 0)) * all_seconds as full_byte_seconds,
         lower_byte_seconds + cast(bytes as decimal(38, 0)) * (all_seconds - lower_seconds) as byte_seconds
     from sums
     where id is not null
@@ -219,7 +219,7 @@ covered as (
         rate_key,
         byte_seconds - coalesce(
             lag(byte_seconds) over (partition by unit_key, stack_s, date_s, rate_key order by bytes),
-            lower_byte_seconds
+            full_byte_seconds
         ) as covered_byte_seconds
     from below
     union all

@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from metering.billing.money import AMOUNT_PLACES, from_units, in_units, less, round_quotient, total_known
+from metering.billing.money import AMOUNT_PLACES, from_units, in_units, less, quotient_amount, total_known
 from metering.model.currency import minor_places
 from metering.model.period import SECONDS_PER_DAY, Period, parse_period
 from metering.model.records import ChargeLine, Statement
@@ -172,11 +172,11 @@ def pricing_unit(unit: str) -> str:
 
 
 def _cost(price: Fraction, byte_seconds: int, multiplier: int) -> Decimal:
-    return round_quotient(price.numerator * byte_seconds, price.denominator * multiplier, AMOUNT_PLACES, "half-even")
+    return quotient_amount(price.numerator * byte_seconds, price.denominator * multiplier)
 
 
 def _quantity(byte_seconds: int, unit: int) -> Decimal:
-    return round_quotient(byte_seconds, unit, AMOUNT_PLACES, "half-even")
+    return quotient_amount(byte_seconds, unit)
 
 
 def sum_of(rows: Iterable[Row], column: str) -> Decimal:

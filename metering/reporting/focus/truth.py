@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from metering.billing.money import AMOUNT_PLACES, round_quotient
+from metering.billing.money import quotient_amount
 from metering.model.period import Period
 from metering.reporting.focus.commitments import Commitment
 from metering.reporting.focus.rows import Row
@@ -56,4 +56,4 @@ def metered(row: Row) -> int:
 
 def is_quantity(value: Decimal | None, byte_seconds: int, unit: int) -> bool:
     """Tell whether a quantity is byte-seconds in a unit, rounded once."""
-    return value == round_quotient(byte_seconds, unit, AMOUNT_PLACES, "half-even")
+    return value == quotient_amount(byte_seconds, unit)
